@@ -1,0 +1,5 @@
+"""``python -m api``: the same as the command ``jobtypes``."""
+
+from api.cli import main
+
+main(prog_name="jobtypes")

@@ -1,0 +1,337 @@
+"""The command line ``jobtypes``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from api import report
+from api.config import Config, ConfigError, make_checks, read_config_file
+from gitstore import CodeChecks, NotFound, Severity, Store, StoreError
+from gitstore.catalogue import Catalogue
+from gitstore.setup import create_repository, sample_path
+from gitstore.validation import check_tree
+from gitstore.versions import Jobtype, Version
+from gitstore.worktree import Worktree
+
+EXIT_USER = 1
+EXIT_OURS = 3
+
+CommandT = TypeVar("CommandT", bound=Callable[..., object])
+
+
+class _Group(click.Group):
+    """Turns what the packages raise into a sentence and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (StoreError, ConfigError) as error:
+            click.echo(f"jobtypes: {error}", err=True)
+            ctx.exit(EXIT_USER)
+        except OSError as error:
+            click.echo(f"jobtypes: {error}", err=True)
+            ctx.exit(EXIT_OURS)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="JOBTYPES_CONFIG",
+    help="A TOML file with settings; options and JOBTYPES_* variables are stronger.",
+)
+@click.version_option(package_name="jobtype-repository")
+@click.pass_context
+def main(ctx: click.Context, config: Path | None) -> None:
+    """Serve and look after a Git repository of jobtypes.
+
+    Exit status: 0 good, 1 something is wrong with what was given, 2 a wrong option,
+    3 the machine failed.
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if config is not None:
+        settings = read_config_file(config)
+        ctx.default_map = {name: settings for name in main.commands}
+
+
+def _setting(*names: str, **extra: object) -> Callable[[CommandT], CommandT]:
+    """An option that also comes from the variable JOBTYPES_<NAME> and from the TOML file."""
+    variable = "JOBTYPES_" + names[0].lstrip("-").split("/")[0].replace("-", "_").upper()
+    return click.option(*names, envvar=variable, show_default=True, **extra)  # type: ignore[arg-type]  # click's own parameters, passed on
+
+
+_repo = _setting(
+    "--repo",
+    type=click.Path(path_type=Path),
+    default=Path("."),
+    help="The Git repository: a bare one, or a clone.",
+)
+_branch = _setting("--branch", help="The served branch.  [default: the one HEAD names]")
+_CHECKS = (
+    _setting(
+        "--code-checks",
+        type=click.Choice([c.value for c in CodeChecks]),
+        default=CodeChecks.STRICT.value,
+        help="What is asked of code: a class, valid Python, or nothing (Python 2 code).",
+    ),
+    _setting("--ignore", multiple=True, metavar="RULE", help="Switch off an agent-... rule."),
+    _setting("--agent-python27", is_flag=True, help="Warn of syntax that Python 2.7 lacks."),
+)
+
+
+def _checks(command: CommandT) -> CommandT:
+    for option in reversed(_CHECKS):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--sample", is_flag=True, help="Fill it with the sample jobtypes.")
+@click.option("--branch", default="main", show_default=True, help="The branch to serve.")
+def init(path: Path, sample: bool, branch: str) -> None:
+    """Make a bare repository of jobtypes at PATH, ready to be served and cloned."""
+    commit = create_repository(path, branch, sample_path() if sample else None)
+    click.echo(f"made {path}, a bare repository with the branch {branch} at {commit[:10]}")
+    click.echo(f"serve it:  jobtypes serve --repo {path}")
+
+
+@main.command()
+@_repo
+@_branch
+@_setting("--host", default="127.0.0.1", help="The address to listen at.")
+@_setting("--port", default=8080, type=click.IntRange(1, 65535), help="The port.")
+@_setting("--workers", default=2, type=click.IntRange(1, 256), help="Worker processes.")
+@_setting("--threads", default=16, type=click.IntRange(1, 1024), help="Threads a worker.")
+@_setting("--read-only", is_flag=True, help="Take no writes.")
+@_setting("--insecure-writes", is_flag=True, help="Take anybody's writes, beyond loopback too.")
+@_setting("--body-limit-bytes", default=1024 * 1024, type=click.IntRange(1024), help="Body size.")
+@_checks
+def serve(repo: Path, code_checks: str, **settings: object) -> None:
+    """Serve the jobtypes of a repository over HTTP."""
+    from api.serving import serve as run  # the server's import costs every other command time
+
+    config = replace(
+        Config(repo.resolve(), code_checks=CodeChecks(code_checks)),
+        **settings,  # type: ignore[arg-type]  # click has converted each to its field's type
+    )
+    config.refuse_open_writes()
+    store = Store(config.repo, config.ref, config.checks)
+    with _progress("reading the history") as progress:
+        catalogue = store.catalogue(progress)
+    url = f"http://{f'[{config.host}]' if ':' in config.host else config.host}:{config.port}"
+    click.echo(
+        f"serving {config.repo} ({store.ref}, {len(catalogue.jobtypes())} jobtypes) at {url}"
+    )
+    click.echo(f"try:  curl {url}/api/v1/jobtypes/")
+    click.echo(f"      git clone {config.repo} jobtypes")
+    sys.stdout.flush()
+    run(config)
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@_repo
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(report.FORMATS)),
+    default="text",
+    show_default=True,
+    help="How problems are printed: for people, or as a CI's annotations.",
+)
+@_checks
+def check(
+    path: Path | None,
+    repo: Path,
+    form: str,
+    code_checks: str,
+    ignore: tuple[str, ...],
+    agent_python27: bool,
+) -> None:
+    """Check the jobtypes in PATH: a working copy, a folder, or a bare repository.
+
+    Prints each problem as path:line: severity: sentence. The exit status is 1 if one is
+    an error.
+    """
+    checks = make_checks(CodeChecks(code_checks), ignore, agent_python27)
+    where = path or repo
+    if not where.is_dir():
+        raise NotFound(f"{where} is no folder; name a working copy or a bare repository")
+    store = _store_of(where)
+    if store is not None and store.repository.is_bare:
+        base = store.catalogue()
+        problems = (
+            check_tree(store.repository, base.history.tree, base, checks, everything=True)
+            if base.history.tree
+            else []
+        )
+    else:
+        tree = Worktree(where, store.repository if store else None)
+        base = store.catalogue() if store else Catalogue.empty(tree)
+        found = check_tree(tree, tree.tree, base, checks, everything=True)
+        problems = [replace(p, path=os.path.normpath(where / p.path)) for p in found]
+    click.echo(report.FORMATS[form](problems), nl=False)
+    click.echo(f"{where}: {report.count(problems)}", err=True)
+    if any(p.severity is Severity.ERROR for p in problems):
+        sys.exit(EXIT_USER)
+
+
+def _store_of(where: Path) -> Store | None:
+    """The store of the repository whose root is *where*, None for any other folder."""
+    if (where / ".git").exists() or (where / "objects").is_dir():
+        return Store(where)
+    return None
+
+
+@main.command("list")
+@_repo
+@_branch
+def list_(repo: Path, branch: str | None) -> None:
+    """List the jobtypes: id, name, newest version in service, class."""
+    catalogue = _catalogue(repo, branch)
+    rows = [("ID", "NAME", "NEWEST", "CLASS")]
+    for jobtype in catalogue.jobtypes():
+        release = catalogue.find_newest(jobtype)
+        newest = str(release.version.number) if release else "-"
+        classname = (release.meta.classname if release else None) or "-"
+        rows.append((str(jobtype.id), jobtype.name, newest, classname))
+    _print_table(rows)
+
+
+@main.command()
+@click.argument("name")
+@_repo
+@_branch
+def log(name: str, repo: Path, branch: str | None) -> None:
+    """List the versions of the jobtype NAME, newest first.
+
+    For each: number, commit, date, author, state, subject. Jobtypes that were deleted
+    are shown too.
+    """
+    store = _store(repo, branch)
+    catalogue = store.catalogue()
+    jobtypes = [j for j in catalogue.history.ended if j.name == name]
+    current = catalogue.find_jobtype(name)
+    if current is None and not jobtypes:
+        catalogue.jobtype(name)
+    rows = [("VERSION", "COMMIT", "DATE", "AUTHOR", "STATE", "SUBJECT")]
+    for jobtype in reversed([*jobtypes, *([current] if current else [])]):
+        for version in reversed(jobtype.versions):
+            commit = store.commit(version.commit)
+            when = commit.author.when
+            date = when.strftime("%Y-%m-%d %H:%M") if when else ""
+            state = _state(catalogue, jobtype, version) if jobtype is current else "deleted"
+            row = (str(version.number), version.commit[:10], date, commit.author.name, state)
+            rows.append((*row, commit.subject))
+    _print_table(rows)
+
+
+def _state(catalogue: Catalogue, jobtype: Jobtype, version: Version) -> str:
+    if catalogue.history.is_withdrawn(jobtype.name, version.number):
+        return "withdrawn"
+    return "broken" if catalogue.fault(jobtype, version) else "in service"
+
+
+@main.command()
+@click.argument("name", metavar="NAME[@VERSION]")
+@_repo
+@_branch
+def show(name: str, repo: Path, branch: str | None) -> None:
+    """Show meta.yaml and code.py of the newest or the given version of a jobtype."""
+    catalogue = _catalogue(repo, branch)
+    key, _, number = name.partition("@")
+    release = catalogue.release(key, _number(number)) if number else catalogue.newest(key)
+    click.echo(f"# {release.jobtype.name} version {release.version.number}")
+    click.echo(f"# commit {release.version.commit}")
+    click.echo("# --- meta.yaml")
+    click.echo(catalogue.contents.objects.read_blob(release.directory.meta_blob).decode(), nl=False)
+    click.echo("# --- code.py")
+    click.echo(catalogue.code(release), nl=False)
+
+
+@main.command()
+@click.argument("name")
+@click.argument("old", metavar="V1")
+@click.argument("new", metavar="V2")
+@_repo
+@_branch
+def diff(name: str, old: str, new: str, repo: Path, branch: str | None) -> None:
+    """Show what differs between versions V1 and V2 of the jobtype NAME.
+
+    Withdrawn and broken versions can be compared too.
+    """
+    store = _store(repo, branch)
+    jobtype = store.catalogue().jobtype(name)
+    versions = {v.number: v for v in jobtype.versions}
+    for number in (_number(old), _number(new)):
+        if number not in versions:
+            raise NotFound(f"{jobtype.name} has no version {number}")
+    before, after = versions[_number(old)], versions[_number(new)]
+    click.echo(store.repository.diff(before.tree, after.tree), nl=False)
+
+
+@main.command()
+@click.option("--rebuild", is_flag=True, help="Read the whole history anew.")
+@_repo
+@_branch
+def index(rebuild: bool, repo: Path, branch: str | None) -> None:
+    """Show or rebuild the history's cache on disk.
+
+    The service keeps it by itself; deleting it costs one slow start and nothing else.
+    """
+    store = _store(repo, branch)
+    with _progress("reading the history") as progress:
+        catalogue = store.rebuild_index(progress) if rebuild else store.catalogue(progress)
+    history = catalogue.history
+    versions = sum(len(j.versions) for j in (*history.jobtypes.values(), *history.ended))
+    click.echo(
+        f"{store.ref}: {history.counters.steps} steps, {len(history.jobtypes)} jobtypes,"
+        f" {versions} versions; index {store.index.path}"
+    )
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise NotFound(f"{text} is no version number; write digits")
+    return int(text)
+
+
+def _store(repo: Path, branch: str | None) -> Store:
+    return Store(repo, Config(repo, branch).ref)
+
+
+def _catalogue(repo: Path, branch: str | None) -> Catalogue:
+    return _store(repo, branch).catalogue()
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal, for what may take seconds; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+
+        def progress(done: int, total: int) -> None:
+            if done % 200 == 0 or done == total:
+                bar.length = total
+                bar.update(done - bar.pos)
+
+        yield progress
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())

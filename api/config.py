@@ -1,0 +1,98 @@
+"""The service's settings: one frozen value, the same for every worker."""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from gitstore import RULES, Checks, CodeChecks
+
+
+class ConfigError(Exception):
+    """A setting that is unknown or can't be as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What ``jobtypes serve`` was told. docs/settings.md describes each."""
+
+    repo: Path
+    branch: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 2
+    threads: int = 16
+    read_only: bool = False
+    insecure_writes: bool = False
+    body_limit_bytes: int = 1024 * 1024
+    code_checks: CodeChecks = CodeChecks.STRICT
+    ignore: tuple[str, ...] = ()
+    agent_python27: bool = False
+
+    @property
+    def ref(self) -> str | None:
+        """The served ref; None means the branch that HEAD names."""
+        return None if self.branch is None else f"refs/heads/{self.branch}"
+
+    @property
+    def checks(self) -> Checks:
+        """What the validator is asked for."""
+        return make_checks(self.code_checks, self.ignore, self.agent_python27)
+
+    def refuse_open_writes(self) -> None:
+        """Refuse to accept writes from other machines, where nobody can be told apart.
+
+        Raises:
+            ConfigError: it is bound beyond loopback without a word on writes.
+        """
+        if not (self.read_only or self.insecure_writes or is_loopback(self.host)):
+            raise ConfigError(
+                f"{self.host} can be reached from other machines, and whoever reaches the"
+                " service could change what the farm runs. Start it with --read-only, or"
+                " with --insecure-writes if the network itself keeps strangers out."
+            )
+
+
+def make_checks(code: CodeChecks, ignore: tuple[str, ...], python27: bool) -> Checks:
+    """The validator's settings.
+
+    Raises:
+        ConfigError: a rule to ignore does not exist, or is not one that can be ignored.
+    """
+    for rule in ignore:
+        if rule not in RULES:
+            raise ConfigError(f"there is no rule {rule}; the rules are {', '.join(RULES)}")
+        if not rule.startswith("agent-"):
+            raise ConfigError(f"the rule {rule} can't be ignored; only agent-... rules can")
+    return Checks(code, frozenset(ignore), python27)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach *host*."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def read_config_file(path: Path) -> dict[str, object]:
+    """The settings in a TOML file, by their names.
+
+    Raises:
+        ConfigError: it can't be read, or holds an unknown setting.
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} can't be read: {error}") from None
+    known = {field.name for field in fields(Config)}
+    for name in settings:
+        if name not in known:
+            raise ConfigError(
+                f"{path}: there is no setting {name}; the settings are {', '.join(sorted(known))}"
+            )
+    return settings

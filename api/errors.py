@@ -1,0 +1,122 @@
+"""The one table of errors: what goes wrong, and the HTTP status that says so."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from api.wire import InvalidBody, json_response
+from gitstore import (
+    BadRequest,
+    Busy,
+    Damaged,
+    Exists,
+    InUse,
+    Invalid,
+    Kind,
+    NotFound,
+    PreconditionFailed,
+    Problem,
+    ReadOnly,
+    Refused,
+    StorageFailed,
+    StorageFull,
+    StoreError,
+)
+
+_LOG = logging.getLogger(__name__)
+
+STATUSES: dict[type[StoreError], int] = {
+    BadRequest: 400,
+    NotFound: 404,
+    Exists: 409,
+    InUse: 409,
+    PreconditionFailed: 412,
+    ReadOnly: 403,
+    Refused: 409,
+    Busy: 503,
+    StorageFull: 507,
+    StorageFailed: 503,
+    Damaged: 500,
+    StoreError: 500,
+}
+KINDS = {Kind.INVALID: 400, Kind.UNKNOWN: 404, Kind.CONFLICT: 409}
+"""What a change that the validator refuses is answered with."""
+
+_SENTENCES = {
+    404: "there is nothing at this path; docs/api.md lists the routes",
+    405: "this path does not take that method; the header Allow lists those it takes",
+    413: "the body is over the size limit",
+    415: "the body must be application/json; set the header Content-Type",
+}
+
+
+def install(app: Flask) -> None:
+    """Answer every error of *app* as JSON, from whichever layer it comes."""
+    app.register_error_handler(StoreError, _answer_store_error)
+    app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(Exception, _answer_bug)
+
+
+def status_of(error: StoreError) -> int:
+    """The status that *error* is answered with."""
+    if isinstance(error, Invalid):
+        return KINDS[error.kind]
+    return next(STATUSES[c] for c in type(error).__mro__ if c in STATUSES)
+
+
+def _answer_store_error(error: Exception) -> Response:
+    assert isinstance(error, StoreError)
+    status = status_of(error)
+    if status >= 500:
+        _LOG.error("%s", error)
+    if isinstance(error, Invalid):
+        weightiest = [p for p in error.problems if p.kind is error.kind]
+        details = [{"path": _path(p), "message": p.message} for p in weightiest]
+        return _error(status, _sentence(weightiest), details)
+    if isinstance(error, InvalidBody):
+        return _error(status, str(error), error.details)
+    if isinstance(error, BadRequest):
+        details = [{"path": error.field, "message": str(error)}] if error.field else []
+        return _error(status, str(error), details)
+    return _error(status, str(error), [])
+
+
+def _sentence(problems: list[Problem]) -> str:
+    first = problems[0]
+    where = first.path if first.line is None else f"{first.path}:{first.line}"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{where}: {first.message}{more}"
+
+
+def _path(problem: Problem) -> str:
+    """Where a problem lies in the body that brought it."""
+    field = problem.field or problem.path
+    if field.startswith("requirements"):
+        return f"software_{field}"
+    return field.rsplit(".", 1)[-1] if field.endswith("discovery_code") else field
+
+
+def _error(status: int, sentence: str, details: list[dict[str, str]]) -> Response:
+    body: dict[str, object] = {"error": sentence}
+    if details:
+        body["details"] = details
+    return json_response(body, status)
+
+
+def _answer_http_error(error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = error.code or 500
+    sentence = _SENTENCES.get(status) or error.description or error.name
+    response = _error(status, sentence, [])
+    for name, value in error.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            response.headers[name] = value
+    return response
+
+
+def _answer_bug(error: Exception) -> Response:
+    _LOG.exception("a request failed in a way that was not foreseen", exc_info=error)
+    return _error(500, "the service made a mistake; its log says more", [])

@@ -1,0 +1,183 @@
+"""The jobtypes, their versions and their requirements over HTTP (docs/api.md)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+from flask.views import MethodView
+
+from api import payloads
+from api.payloads import JobtypeBody
+from api.wire import Represent, deleted, found, found_code, read_body, store, write, written
+from gitstore import Catalogue, NotFound, Release, changes
+from gitstore.schema import Requirement
+
+blueprint = Blueprint("jobtypes", __name__)
+
+
+def _newest(key: str) -> Represent:
+    return lambda catalogue: payloads.jobtype_payload(catalogue, catalogue.newest(key))
+
+
+def _written(catalogue: Catalogue, release: Release) -> Response:
+    payload = payloads.jobtype_payload(catalogue, release)
+    return written(payload, commit=release.version.commit)
+
+
+class Jobtypes(MethodView):
+    """Every jobtype."""
+
+    def get(self) -> Response:
+        """List the jobtypes by name, each with its id."""
+        return found([payloads.jobtype_row(j) for j in store().catalogue().jobtypes()])
+
+    def post(self) -> Response:
+        """Create a jobtype."""
+        wish = read_body(JobtypeBody).wish()
+        catalogue = write(changes.create_jobtype(wish))
+        return _written(catalogue, catalogue.newest(wish.name))
+
+
+class JobtypeSchema(MethodView):
+    """The columns that a jobtype once had."""
+
+    def get(self) -> Response:
+        """Show the fields of a jobtype with their types."""
+        return found(payloads.JOBTYPE_SCHEMA)
+
+
+class Jobtype(MethodView):
+    """One jobtype, by name or id."""
+
+    def get(self, jobtype: str) -> Response:
+        """Show the newest version in service."""
+        catalogue = store().catalogue()
+        release = catalogue.newest(jobtype)
+        payload = payloads.jobtype_payload(catalogue, release)
+        return found(payload, release.version.commit)
+
+    def put(self, jobtype: str) -> Response:
+        """Make a new version, or a new jobtype; another name renames."""
+        wish = read_body(JobtypeBody).wish()
+        catalogue = write(*changes.put_jobtype(jobtype, wish), represent=_newest(jobtype))
+        return _written(catalogue, catalogue.newest(wish.name))
+
+    def delete(self, jobtype: str) -> Response:
+        """End the jobtype, all versions with it."""
+        write(changes.delete_jobtype(jobtype), represent=_newest(jobtype))
+        return deleted()
+
+
+class Versions(MethodView):
+    """The versions of a jobtype."""
+
+    def get(self, jobtype: str) -> Response:
+        """List the numbers in service, in order."""
+        catalogue = store().catalogue()
+        versions = catalogue.versions(catalogue.jobtype(jobtype))
+        return found([version.number for version in versions])
+
+
+class Version(MethodView):
+    """One version of a jobtype."""
+
+    def get(self, jobtype: str, number: int) -> Response:
+        """Show the version."""
+        catalogue = store().catalogue()
+        release = catalogue.release(jobtype, number)
+        payload = payloads.jobtype_payload(catalogue, release)
+        return found(payload, release.version.commit)
+
+    def delete(self, jobtype: str, number: int) -> Response:
+        """Take the version out of service."""
+
+        def represent(catalogue: Catalogue) -> object:
+            return payloads.jobtype_payload(catalogue, catalogue.release(jobtype, number))
+
+        # What comes back was accepted once, and taking a bad version away must not fail.
+        write(changes.withdraw(jobtype, number), represent=represent, checked=False)
+        return deleted()
+
+
+class Code(MethodView):
+    """The code of one version."""
+
+    def get(self, jobtype: str, number: int) -> Response:
+        """Show the bytes of code.py."""
+        catalogue = store().catalogue()
+        release = catalogue.release(jobtype, number)
+        return found_code(catalogue.code(release), release.version.commit)
+
+
+class Requirements(MethodView):
+    """What the newest version requires."""
+
+    def get(self, jobtype: str) -> Response:
+        """List the requirements of the newest version."""
+        catalogue = store().catalogue()
+        release = catalogue.newest(jobtype)
+        payload = payloads.requirements_payload(catalogue, release)
+        return found(payload, release.version.commit)
+
+    def post(self, jobtype: str) -> Response:
+        """Make a new version with one requirement more."""
+        requirement = read_body(Requirement)
+        catalogue = write(changes.add_requirement(jobtype, requirement))
+        release = catalogue.newest(jobtype)
+        payload = payloads.requirement_payload(catalogue, release, requirement)
+        return written(payload, commit=release.version.commit)
+
+
+class VersionRequirements(MethodView):
+    """What one version requires."""
+
+    def get(self, jobtype: str, number: int) -> Response:
+        """List the requirements of that version."""
+        catalogue = store().catalogue()
+        release = catalogue.release(jobtype, number)
+        payload = payloads.requirements_payload(catalogue, release)
+        return found(payload, release.version.commit)
+
+
+class OneRequirement(MethodView):
+    """One requirement of the newest version, by the software's name or id."""
+
+    def get(self, jobtype: str, software: str) -> Response:
+        """Show the requirement."""
+        catalogue = store().catalogue()
+        release = catalogue.newest(jobtype)
+        payload = _requirement(catalogue, release, software)
+        return found(payload, release.version.commit)
+
+    def delete(self, jobtype: str, software: str) -> Response:
+        """Make a new version without the requirement."""
+
+        def represent(catalogue: Catalogue) -> object:
+            return _requirement(catalogue, catalogue.newest(jobtype), software)
+
+        write(changes.remove_requirement(jobtype, software), represent=represent)
+        return deleted()
+
+
+def _requirement(catalogue: Catalogue, release: Release, software: str) -> payloads.Payload:
+    requirement = changes.find_requirement(catalogue, release, software)
+    if requirement is None:
+        name = release.jobtype.name
+        raise NotFound(f"version {release.version.number} of {name} does not require that software")
+    return payloads.requirement_payload(catalogue, release, requirement)
+
+
+_ITEM = "/jobtypes/<jobtype>"
+_VERSION = f"{_ITEM}/versions/<number:number>"
+ROUTES: tuple[tuple[str, type[MethodView]], ...] = (
+    ("/jobtypes/", Jobtypes),
+    ("/jobtypes/schema", JobtypeSchema),
+    (_ITEM, Jobtype),
+    (f"{_ITEM}/versions/", Versions),
+    (_VERSION, Version),
+    (f"{_VERSION}/code", Code),
+    (f"{_VERSION}/software_requirements/", VersionRequirements),
+    (f"{_ITEM}/software_requirements/", Requirements),
+    (f"{_ITEM}/software_requirements/<software:software>", OneRequirement),
+)
+for _path, _view in ROUTES:
+    blueprint.add_url_rule(_path, view_func=_view.as_view(_view.__name__))

@@ -1,0 +1,261 @@
+"""Between the catalogue and PyFarm's JSON. The wire's field names stand only here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from gitstore.catalogue import Catalogue, Release
+from gitstore.changes import JobtypeWish, SoftwareWish
+from gitstore.schema import (
+    INTEGER_LIMIT,
+    JobtypeFields,
+    JobtypeMeta,
+    Model,
+    Requirement,
+    ShortText,
+    SoftwareFile,
+    SoftwareVersion,
+    Text,
+    VersionText,
+    check_unique,
+)
+from gitstore.versions import Jobtype, Software
+
+RANK_STEP = 100
+
+JOBTYPE_SCHEMA = {
+    "id": "INTEGER",
+    "jobtype_id": "INTEGER",
+    "version": "INTEGER",
+    "name": "VARCHAR(64)",
+    "classname": "VARCHAR(64)",
+    "code": "TEXT",
+    "description": "TEXT",
+    "max_batch": "INTEGER",
+    "batch_contiguous": "BOOLEAN",
+    "no_automatic_start_time": "BOOLEAN",
+    "supports_tiling": "BOOLEAN",
+    "success_subject": "TEXT",
+    "success_body": "TEXT",
+    "fail_subject": "TEXT",
+    "fail_body": "TEXT",
+}
+SOFTWARE_SCHEMA = {"id": "INTEGER", "software": "VARCHAR(64)"}
+
+Payload = dict[str, object]
+
+# Jobtypes out
+
+
+def jobtype_row(jobtype: Jobtype) -> Payload:
+    """A jobtype as the list of jobtypes shows it."""
+    return {"id": jobtype.id, "name": jobtype.name}
+
+
+def jobtype_payload(catalogue: Catalogue, release: Release) -> Payload:
+    """The jobtype object of one version."""
+    fields = release.meta.model_dump(exclude={"requirements"})
+    return {
+        "id": release.jobtype.id,
+        "name": release.jobtype.name,
+        "version": release.version.number,
+        "classname": fields.pop("classname"),
+        "description": fields.pop("description"),
+        "code": catalogue.code(release),
+        **fields,
+        "software_requirements": [
+            _requirement_row(catalogue, release, r) for r in release.meta.requirements
+        ],
+    }
+
+
+def _requirement_row(catalogue: Catalogue, release: Release, requirement: Requirement) -> Payload:
+    ids = catalogue.requirement_ids(release.version, requirement)
+    return {
+        "software": requirement.software,
+        "software_id": ids.software,
+        "min_version": requirement.min_version,
+        "min_version_id": ids.min_version,
+        "max_version": requirement.max_version,
+        "max_version_id": ids.max_version,
+    }
+
+
+def requirement_payload(
+    catalogue: Catalogue, release: Release, requirement: Requirement
+) -> Payload:
+    """The requirement object."""
+    ids = catalogue.requirement_ids(release.version, requirement)
+    return {
+        "software": {"software": requirement.software, "id": ids.software},
+        "min_version": _bound(requirement.min_version, ids.min_version),
+        "max_version": _bound(requirement.max_version, ids.max_version),
+        "jobtype_version": {
+            "version": release.version.number,
+            "jobtype": release.jobtype.name,
+        },
+    }
+
+
+def _bound(version: str | None, id: int | None) -> Payload | None:
+    return None if version is None else {"version": version, "id": id}
+
+
+def requirements_payload(catalogue: Catalogue, release: Release) -> list[Payload]:
+    """The requirement objects of one version."""
+    return [requirement_payload(catalogue, release, r) for r in release.meta.requirements]
+
+
+# Jobtypes in
+
+
+def _or(default: bool) -> BeforeValidator:
+    return BeforeValidator(lambda value: default if value is None else value)
+
+
+def _newlines(code: str) -> str:
+    """*code* with line ends as the repository keeps them; Python reads both alike."""
+    return code.replace("\r\n", "\n").replace("\r", "\n")
+
+
+Code = Annotated[Text, AfterValidator(_newlines)]
+
+
+class RequirementBody(Requirement):
+    """An entry of a body's software_requirements."""
+
+    software_id: int | None = None
+    min_version_id: int | None = None
+    max_version_id: int | None = None
+
+
+def _check_requirements(value: tuple[RequirementBody, ...]) -> tuple[RequirementBody, ...]:
+    check_unique((r.software for r in value), "the software")
+    return value
+
+
+class JobtypeBody(JobtypeFields):
+    """The body of a POST or PUT of a jobtype."""
+
+    name: str
+    code: Code
+    batch_contiguous: Annotated[bool, _or(True)] = True
+    no_automatic_start_time: Annotated[bool, _or(False)] = False
+    supports_tiling: Annotated[bool, _or(False)] = False
+    software_requirements: Annotated[
+        tuple[RequirementBody, ...], Field(strict=False), AfterValidator(_check_requirements)
+    ] = ()
+    id: int | None = None
+    version: int | None = None
+
+    def wish(self) -> JobtypeWish:
+        """What the body asks for."""
+        fields = {name: getattr(self, name) for name in JobtypeFields.model_fields}
+        requirements = tuple(
+            Requirement(software=r.software, min_version=r.min_version, max_version=r.max_version)
+            for r in self.software_requirements
+        )
+        return JobtypeWish(
+            name=self.name,
+            code=self.code,
+            meta=JobtypeMeta(**fields, requirements=requirements),
+            requirements_given="software_requirements" in self.model_fields_set,
+            id=self.id,
+        )
+
+
+# Software
+
+
+def software_payload(catalogue: Catalogue, software: Software) -> Payload:
+    """The software object."""
+    return {
+        "id": software.id,
+        "software": software.name,
+        "versions": software_versions_payload(catalogue, software),
+    }
+
+
+def software_versions_payload(catalogue: Catalogue, software: Software) -> list[Payload]:
+    """A software's versions, by rank."""
+    file = catalogue.software_file(software)
+    return [software_version_row(software, version) for version in file.by_rank()]
+
+
+def software_version_row(software: Software, version: SoftwareVersion) -> Payload:
+    """One version as lists show it."""
+    id = software.version_id(version.version)
+    return {"id": id, "version": version.version, "rank": version.rank}
+
+
+def software_version_payload(software: Software, version: SoftwareVersion) -> Payload:
+    """One version by itself."""
+    row = software_version_row(software, version)
+    return {**row, "discovery_function_name": version.discovery_function_name}
+
+
+Rank = Annotated[int, Field(ge=-INTEGER_LIMIT, le=INTEGER_LIMIT)]
+
+
+class SoftwareVersionRow(Model):
+    """An entry of a software body's versions."""
+
+    version: VersionText
+    rank: Rank = RANK_STEP
+
+
+def _check_rows(rows: tuple[SoftwareVersionRow, ...]) -> tuple[SoftwareVersionRow, ...]:
+    SoftwareFile(versions=_ranked(rows))
+    return rows
+
+
+class SoftwareBody(Model):
+    """The body of a POST or PUT of a software."""
+
+    software: str
+    versions: Annotated[
+        tuple[SoftwareVersionRow, ...], Field(strict=False), AfterValidator(_check_rows)
+    ] = ()
+
+    def wish(self) -> SoftwareWish:
+        """What the body asks for; versions left out stay as they are."""
+        if "versions" not in self.model_fields_set:
+            return SoftwareWish(self.software)
+        return SoftwareWish(self.software, _ranked(self.versions))
+
+
+def _ranked(rows: tuple[SoftwareVersionRow, ...]) -> tuple[SoftwareVersion, ...]:
+    """*rows* with the ranks that were left out: after the version before, in steps of 100."""
+    running = RANK_STEP
+    versions = []
+    for row in rows:
+        rank = row.rank if "rank" in row.model_fields_set else running
+        versions.append(SoftwareVersion(version=row.version, rank=rank))
+        running = max(rank, running) + RANK_STEP
+    return tuple(versions)
+
+
+class SoftwareVersionBody(Model):
+    """The body of a POST of one version."""
+
+    version: VersionText
+    rank: Rank = RANK_STEP
+    default: bool = False
+    discovery_code: Text | None = None
+    discovery_function_name: ShortText | None = None
+
+    def make(self, file: SoftwareFile) -> SoftwareVersion:
+        """The version, ranked above those in *file* where it says no rank."""
+        fields = self.model_dump()
+        if "rank" not in self.model_fields_set:
+            fields["rank"] = _next_rank(file)
+        return SoftwareVersion(**fields)
+
+
+def _next_rank(file: SoftwareFile) -> int:
+    if not file.versions:
+        return RANK_STEP
+    above = max(v.rank for v in file.versions) + RANK_STEP
+    return -(-above // RANK_STEP) * RANK_STEP

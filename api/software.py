@@ -1,0 +1,140 @@
+"""The software catalogue over HTTP (docs/api.md)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+from flask.views import MethodView
+
+from api import payloads
+from api.payloads import SoftwareBody, SoftwareVersionBody
+from api.wire import (
+    Represent,
+    deleted,
+    found,
+    found_code,
+    read_body,
+    store,
+    write,
+    write_between,
+    written,
+)
+from gitstore import Catalogue, NotFound, changes
+
+blueprint = Blueprint("software", __name__)
+
+
+def _entry(key: str) -> Represent:
+    return lambda catalogue: payloads.software_payload(catalogue, catalogue.software_entry(key))
+
+
+class SoftwareList(MethodView):
+    """The whole catalogue."""
+
+    def get(self) -> Response:
+        """List the software by id."""
+        catalogue = store().catalogue()
+        return found([payloads.software_payload(catalogue, s) for s in catalogue.software()])
+
+    def post(self) -> Response:
+        """Create a software."""
+        wish = read_body(SoftwareBody).wish()
+        catalogue = write(changes.create_software(wish))
+        return written(_entry(wish.name)(catalogue))
+
+
+class SoftwareSchema(MethodView):
+    """The columns that a software once had."""
+
+    def get(self) -> Response:
+        """Show the fields of a software with their types."""
+        return found(payloads.SOFTWARE_SCHEMA)
+
+
+class Software(MethodView):
+    """One software, by name or id."""
+
+    def get(self, software: str) -> Response:
+        """Show the software."""
+        return found(_entry(software)(store().catalogue()))
+
+    def put(self, software: str) -> Response:
+        """Create the software, replace its versions, or (by id) rename it."""
+        wish = read_body(SoftwareBody).wish()
+        put = changes.put_software(software, wish)
+        before, after = write_between(*put, represent=_entry(software))
+        is_new = before.find_software(software) is None
+        return written(_entry(wish.name)(after), 201 if is_new else 200)
+
+    def delete(self, software: str) -> Response:
+        """End the software, unless a newest version requires it."""
+        write(changes.delete_software(software), represent=_entry(software))
+        return deleted()
+
+
+class SoftwareVersions(MethodView):
+    """The versions of a software."""
+
+    def get(self, software: str) -> Response:
+        """List the versions by rank."""
+        catalogue = store().catalogue()
+        entry = catalogue.software_entry(software)
+        return found(payloads.software_versions_payload(catalogue, entry))
+
+    def post(self, software: str) -> Response:
+        """Add a version."""
+        body = read_body(SoftwareVersionBody)
+        catalogue = write(changes.add_software_version(software, body.make))
+        entry = catalogue.software_entry(software)
+        version = changes.software_version(catalogue, entry, body.version)
+        return written(payloads.software_version_row(entry, version))
+
+
+class SoftwareVersion(MethodView):
+    """One version of a software, by its string or its id."""
+
+    def get(self, software: str, version: str) -> Response:
+        """Show the version."""
+        return found(_version(software, version)(store().catalogue()))
+
+    def delete(self, software: str, version: str) -> Response:
+        """Remove the version, unless a newest version of a jobtype requires it."""
+        change = changes.delete_software_version(software, version)
+        write(change, represent=_version(software, version))
+        return deleted()
+
+
+def _version(software: str, version: str) -> Represent:
+    def represent(catalogue: Catalogue) -> object:
+        entry = catalogue.software_entry(software)
+        one = changes.software_version(catalogue, entry, version)
+        return payloads.software_version_payload(entry, one)
+
+    return represent
+
+
+class DiscoveryCode(MethodView):
+    """The discovery code of one version."""
+
+    def get(self, software: str, version: str) -> Response:
+        """Show the code that finds the program on an agent's machine."""
+        catalogue = store().catalogue()
+        entry = catalogue.software_entry(software)
+        one = changes.software_version(catalogue, entry, version)
+        if one.discovery_code is None:
+            raise NotFound(f"{entry.name} {one.version} has no discovery code")
+        return found_code(one.discovery_code)
+
+
+_ITEM = "/software/<software:software>"
+_VERSION = f"{_ITEM}/versions/<software:version>"
+ROUTES: tuple[tuple[str, type[MethodView]], ...] = (
+    ("/software/", SoftwareList),
+    ("/software/schema", SoftwareSchema),
+    (_ITEM, Software),
+    (f"{_ITEM}/versions/", SoftwareVersions),
+    (_VERSION, SoftwareVersion),
+    (f"{_VERSION}/discovery_code", DiscoveryCode),
+    (f"{_VERSION}/code", DiscoveryCode),
+)
+for _number, (_path, _view) in enumerate(ROUTES):
+    blueprint.add_url_rule(_path, view_func=_view.as_view(f"{_view.__name__}{_number}"))

@@ -1,0 +1,216 @@
+"""HTTP around the payloads: JSON bodies in and out, ETags, preconditions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from flask import Response, current_app, request
+from pydantic import ValidationError
+from werkzeug.exceptions import UnsupportedMediaType
+
+from gitstore import (
+    BadRequest,
+    Catalogue,
+    NotFound,
+    PreconditionFailed,
+    ReadOnly,
+    Signature,
+    Store,
+    Writer,
+)
+from gitstore.changes import Change
+from gitstore.schema import Model, explain
+from gitstore.store import SERVICE
+
+JSON = "application/json"
+PYTHON = "text/x-python; charset=utf-8"
+MESSAGE_LIMIT = 1000
+"""Characters in the header X-Commit-Message."""
+
+BodyT = TypeVar("BodyT", bound=Model)
+
+
+def store() -> Store:
+    """The store of the application that answers this request."""
+    found = current_app.extensions["jobtypes"]
+    assert isinstance(found, Store)
+    return found
+
+
+# Answers
+
+
+def encode(payload: object) -> bytes:
+    """*payload* as the bytes of a JSON body; the same payload gives the same bytes."""
+    return json.dumps(payload, separators=(",", ":")).encode() + b"\n"
+
+
+def etag_of(body: bytes) -> str:
+    """The strong entity tag of *body*, without its quotes."""
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
+def json_response(payload: object, status: int = 200) -> Response:
+    """*payload* as it goes over the wire."""
+    return _response(encode(payload), status, JSON)
+
+
+def _response(body: bytes, status: int, content_type: str) -> Response:
+    response = Response(body, status)
+    response.headers["Content-Type"] = content_type
+    return response
+
+
+def found(payload: object, commit: str | None = None) -> Response:
+    """The answer to a GET; *commit* is the one that made the version it is about."""
+    return _conditional(json_response(payload), commit)
+
+
+def found_code(code: str, commit: str | None = None) -> Response:
+    """The answer to a GET of Python source."""
+    return _conditional(_response(code.encode(), 200, PYTHON), commit)
+
+
+def _conditional(response: Response, commit: str | None) -> Response:
+    tag = etag_of(response.get_data())
+    response.set_etag(tag)
+    response.headers["Cache-Control"] = "no-cache"
+    _add_commit(response, commit)
+    if request.if_none_match.contains_weak(tag):
+        response.status_code = 304
+        response.set_data(b"")
+        del response.headers["Content-Type"]
+        del response.headers["Content-Length"]
+    return response
+
+
+def written(payload: object, status: int = 201, commit: str | None = None) -> Response:
+    """The answer to a POST or PUT that changed something."""
+    response = json_response(payload, status)
+    _add_commit(response, commit)
+    return response
+
+
+def _add_commit(response: Response, commit: str | None) -> None:
+    if commit is not None:
+        response.headers["X-Git-Commit"] = commit
+
+
+def deleted() -> Response:
+    """The answer to a DELETE: no body."""
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response
+
+
+# Bodies
+
+
+def read_body(model: type[BodyT]) -> BodyT:
+    """The request's body as a *model*.
+
+    Raises:
+        BadRequest: there is none, it is no JSON object, or does not fit.
+        UnsupportedMediaType: it is not application/json.
+    """
+    data = request.get_data()
+    if not data:
+        raise BadRequest("the request has no body; send a JSON object")
+    if request.mimetype != JSON:
+        raise UnsupportedMediaType
+    try:
+        value = json.loads(data.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"the body is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise BadRequest("the body is no JSON object; write it in braces")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise InvalidBody(error) from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+class InvalidBody(BadRequest):
+    """A body that does not fit its model; *details* has every reason."""
+
+    def __init__(self, error: ValidationError) -> None:
+        self.details = [
+            {"path": ".".join(str(part) for part in detail["loc"]), "message": explain(detail)}
+            for detail in error.errors(include_url=False)
+        ]
+        first = self.details[0]
+        more = f" (and {len(self.details) - 1} more)" if len(self.details) > 1 else ""
+        super().__init__(f"{first['path'] or 'the body'} {first['message']}{more}")
+
+
+# Writes
+
+Represent = Callable[[Catalogue], object]
+"""What a GET of the request's path would say on a catalogue."""
+
+
+def write(*changes: Change, represent: Represent | None = None, checked: bool = True) -> Catalogue:
+    """The catalogue after *changes* were made by whoever sent this request.
+
+    As write_between, without the catalogue before.
+    """
+    return write_between(*changes, represent=represent, checked=checked)[1]
+
+
+def write_between(
+    *changes: Change, represent: Represent | None = None, checked: bool = True
+) -> tuple[Catalogue, Catalogue]:
+    """The catalogues just before and after *changes* by whoever sent this request.
+
+    *represent* is what If-Match and If-None-Match are held against; *checked* as in
+    Store.write.
+
+    Raises:
+        ReadOnly: the service takes no writes.
+        PreconditionFailed: the thing to change is not what the sender saw.
+    """
+    if current_app.config["READ_ONLY"]:
+        raise ReadOnly("this service is read-only; write to the one it follows")
+
+    seen: list[Catalogue] = []
+
+    def before(catalogue: Catalogue) -> None:
+        seen.append(catalogue)
+        if represent is not None and (request.if_match or request.if_none_match):
+            _check_precondition(catalogue, represent)
+
+    after = store().write(changes, _writer(), before, checked)
+    return seen[-1], after
+
+
+def _check_precondition(catalogue: Catalogue, represent: Represent) -> None:
+    try:
+        tag = etag_of(encode(represent(catalogue)))
+    except NotFound:
+        tag = None
+    # Truth of an If-Match set is whether it was sent; `*` means: anything that exists.
+    if request.if_match and (tag is None or not request.if_match.contains(tag)):
+        raise PreconditionFailed(
+            "it has changed since it was read; GET it again and apply the change to that"
+        )
+    if request.if_none_match and tag is not None and request.if_none_match.contains_weak(tag):
+        raise PreconditionFailed("it exists already; leave out If-None-Match to change it")
+
+
+def _writer() -> Writer:
+    # WSGI hands header bytes over as Latin-1; people write UTF-8.
+    raw = request.headers.get("X-Commit-Message", "").encode("latin-1", "replace")
+    message = raw.decode(errors="replace").strip()
+    if len(message) > MESSAGE_LIMIT:
+        raise BadRequest(f"X-Commit-Message is over {MESSAGE_LIMIT} characters; shorten it")
+    if any(not (c.isprintable() or c == "\t") for c in message):
+        raise BadRequest("X-Commit-Message holds a control character; remove it")
+    author: Signature = SERVICE
+    return Writer(author, message or None)

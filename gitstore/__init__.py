@@ -1,0 +1,63 @@
+"""Git and YAML in, jobtypes out.
+
+Who may import whom: ``api`` imports ``hooks`` and ``gitstore``, ``hooks`` imports
+``gitstore``, and nothing runs back. Nothing here knows Flask, click or the environment
+variables of a service.
+"""
+
+from gitstore.catalogue import Catalogue, Release
+from gitstore.codecheck import Checks, CodeChecks
+from gitstore.errors import (
+    RULES,
+    BadRequest,
+    Busy,
+    Damaged,
+    Exists,
+    InUse,
+    Invalid,
+    Kind,
+    NoRepository,
+    NotFound,
+    PreconditionFailed,
+    Problem,
+    ReadOnly,
+    Refused,
+    Severity,
+    StorageFailed,
+    StorageFull,
+    StoreError,
+    errors_among,
+)
+from gitstore.repository import Repository, Signature, init_repository
+from gitstore.store import Store, Writer
+
+__all__ = [
+    "RULES",
+    "BadRequest",
+    "Busy",
+    "Catalogue",
+    "Checks",
+    "CodeChecks",
+    "Damaged",
+    "Exists",
+    "InUse",
+    "Invalid",
+    "Kind",
+    "NoRepository",
+    "NotFound",
+    "PreconditionFailed",
+    "Problem",
+    "ReadOnly",
+    "Refused",
+    "Release",
+    "Repository",
+    "Severity",
+    "Signature",
+    "StorageFailed",
+    "StorageFull",
+    "Store",
+    "StoreError",
+    "Writer",
+    "errors_among",
+    "init_repository",
+]

@@ -1,0 +1,196 @@
+"""What the served branch says at one commit: the read model.
+
+A catalogue is immutable and shared by threads. It knows the numbers from the history;
+what a version holds is read when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gitstore import layout
+from gitstore.contents import Contents, Directory
+from gitstore.errors import NotFound
+from gitstore.schema import JobtypeMeta, Requirement, SoftwareFile
+from gitstore.trees import Objects
+from gitstore.versions import History, Jobtype, Software, Step, Version, id_at
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version in service, with all that belongs to it."""
+
+    jobtype: Jobtype
+    version: Version
+    meta: JobtypeMeta
+    directory: Directory
+
+
+@dataclass(frozen=True, slots=True)
+class RequirementIds:
+    """The ids of what a requirement names, None for what never was in the catalogue."""
+
+    software: int | None
+    min_version: int | None
+    max_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The jobtypes, versions and software in service at the history's tip."""
+
+    history: History
+    contents: Contents
+
+    @classmethod
+    def empty(cls, objects: Objects) -> Catalogue:
+        """What an empty history says; *objects* is where later steps' content lies."""
+        return cls(History(), Contents(objects))
+
+    def extend(self, steps: Iterable[Step]) -> Catalogue:
+        """The catalogue that goes on from here with *steps*, oldest first."""
+        return Catalogue(self.history.extend(steps), self.contents)
+
+    # Jobtypes
+
+    def jobtypes(self) -> list[Jobtype]:
+        """Every jobtype, by name."""
+        found = (j for j in self.history.jobtypes.values() if not _fault(j.name))
+        return sorted(found, key=lambda j: j.name)
+
+    def find_jobtype(self, key: str) -> Jobtype | None:
+        """The jobtype of that name, or of that id where *key* consists of digits."""
+        if layout.is_id(key):
+            id = layout.parse_id(key)
+            found = next((j for j in self.history.jobtypes.values() if j.id == id), None)
+        else:
+            found = self.history.jobtypes.get(key)
+        return None if found is None or _fault(found.name) else found
+
+    def jobtype(self, key: str) -> Jobtype:
+        """The jobtype of that name or id.
+
+        Raises:
+            NotFound: there is none, or none any more.
+        """
+        found = self.find_jobtype(key)
+        if found is None:
+            what = "id" if layout.is_id(key) else "name"
+            raise NotFound(f"there is no jobtype of the {what} {layout.shown(key)}")
+        return found
+
+    def versions(self, jobtype: Jobtype) -> list[Version]:
+        """The versions in service, lowest number first."""
+        return [v for v in jobtype.versions if self.fault(jobtype, v) is None]
+
+    def fault(self, jobtype: Jobtype, version: Version) -> str | None:
+        """Why that version is out of service, as a sentence; None if it is in service."""
+        name = jobtype.name
+        if self.history.is_withdrawn(name, version.number):
+            return f"version {version.number} of {name} was withdrawn"
+        problem = next(self.contents.directory(version.tree).problems(name), None)
+        if problem:
+            return f"version {version.number} of {name} is broken: {problem}"
+        return None
+
+    def newest(self, key: str) -> Release:
+        """The newest version in service of the jobtype of that name or id.
+
+        Raises:
+            NotFound: there is no such jobtype, or none of its versions is in service.
+        """
+        jobtype = self.jobtype(key)
+        release = self.find_newest(jobtype)
+        if release is None:
+            reason = self.fault(jobtype, jobtype.versions[-1]) if jobtype.versions else None
+            tail = f": {reason}" if reason else ""
+            raise NotFound(f"no version of {jobtype.name} is in service{tail}")
+        return release
+
+    def find_newest(self, jobtype: Jobtype) -> Release | None:
+        """The newest version in service, or None."""
+        for version in reversed(jobtype.versions):
+            if self.fault(jobtype, version) is None:
+                return self._release(jobtype, version)
+        return None
+
+    def release(self, key: str, number: int) -> Release:
+        """Version *number* of the jobtype of that name or id.
+
+        Raises:
+            NotFound: there is none, or it is withdrawn or broken; the message says which.
+        """
+        jobtype = self.jobtype(key)
+        version = next((v for v in jobtype.versions if v.number == number), None)
+        if version is None:
+            raise NotFound(f"{jobtype.name} has no version {number}")
+        fault = self.fault(jobtype, version)
+        if fault:
+            raise NotFound(fault)
+        return self._release(jobtype, version)
+
+    def _release(self, jobtype: Jobtype, version: Version) -> Release:
+        directory = self.contents.directory(version.tree)
+        assert directory.meta is not None
+        return Release(jobtype, version, directory.meta, directory)
+
+    def code(self, release: Release) -> str:
+        """The text of that version's code.py."""
+        return self.contents.code(release.directory)
+
+    def requirement_ids(self, version: Version, requirement: Requirement) -> RequirementIds:
+        """The ids of what *version* requires, as they were when it was made."""
+        software = id_at(self.history.software_ids.get(requirement.software, ()), version.step)
+        bounds = (requirement.min_version, requirement.max_version)
+        low, high = (self._version_id(software, text, version.step) for text in bounds)
+        return RequirementIds(software, low, high)
+
+    def _version_id(self, software: int | None, text: str | None, step: int) -> int | None:
+        if software is None or text is None:
+            return None
+        return id_at(self.history.version_ids.get((software, text), ()), step)
+
+    # Software
+
+    def software(self) -> list[Software]:
+        """Every software, by id."""
+        return sorted(self.history.software.values(), key=lambda s: s.id)
+
+    def find_software(self, key: str) -> Software | None:
+        """The software of that name, or of that id where *key* consists of digits."""
+        if layout.is_id(key):
+            id = layout.parse_id(key)
+            return next((s for s in self.history.software.values() if s.id == id), None)
+        return self.history.software.get(key)
+
+    def software_entry(self, key: str) -> Software:
+        """The software of that name or id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = self.find_software(key)
+        if found is None:
+            what = "id" if layout.is_id(key) else "name"
+            raise NotFound(f"there is no software of the {what} {layout.shown(key)}")
+        return found
+
+    def software_file(self, software: Software) -> SoftwareFile:
+        """What that software's file says."""
+        return self.contents.software_file(software.blob)
+
+    def users(self, software: str) -> Iterator[tuple[Jobtype, Requirement]]:
+        """Yield each jobtype whose newest version requires *software*, and how."""
+        for jobtype in self.jobtypes():
+            release = self.find_newest(jobtype)
+            for requirement in release.meta.requirements if release else ():
+                if requirement.software == software:
+                    yield jobtype, requirement
+
+
+@lru_cache(maxsize=1 << 16)
+def _fault(name: str) -> str | None:
+    """Why a directory's name is no jobtype's; only names from the history are asked for."""
+    return layout.jobtype_name_fault(name)

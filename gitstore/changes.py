@@ -1,0 +1,470 @@
+"""The edits as pure functions: a catalogue and what is wanted go in, an Edit comes out.
+
+An Edit says which paths change and how the commit is called. Nothing is written here;
+store.py does that, again on a newer catalogue where somebody else was faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gitstore import layout
+from gitstore.catalogue import Catalogue, Release
+from gitstore.errors import BadRequest, Exists, NotFound
+from gitstore.repository import Changes, Graft
+from gitstore.roundtrip import Plain, edit_yaml
+from gitstore.schema import (
+    JobtypeMeta,
+    Requirement,
+    SoftwareFile,
+    SoftwareVersion,
+    parse_meta,
+    parse_software,
+)
+from gitstore.trees import Entry
+from gitstore.versions import TRAILER_VERSION, Jobtype, Software, trailer
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change to the tree, the subject of its commit, and its trailers."""
+
+    changes: Changes
+    subject: str
+    trailers: tuple[str, ...] = ()
+
+
+Change = Callable[[Catalogue], Edit | None]
+"""What a writer wants, put against a catalogue; None where there is nothing to do."""
+
+_TREE = 0o040000
+_FILE = 0o100644
+_SHOWN_FIRST = ("classname", "description", "max_batch")
+"""The fields that a new meta.yaml has even where they are the defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobtypeWish:
+    """What a jobtype is to become. *meta.requirements* count only if *requirements_given*;
+    otherwise those of the newest version stay. *id* None says nothing."""
+
+    name: str
+    code: str
+    meta: JobtypeMeta
+    requirements_given: bool = True
+    id: int | None = None
+
+
+# Jobtypes
+
+
+def create_jobtype(wish: JobtypeWish) -> Change:
+    """A new jobtype, or (under a name used before) its next version."""
+
+    def change(catalogue: Catalogue) -> Edit | None:
+        if wish.name in catalogue.history.jobtypes:
+            raise Exists(f"the jobtype {wish.name} exists; PUT a new version of it")
+        if wish.id is not None:
+            raise BadRequest(f"the jobtype {wish.name} is new and has no id yet", "id")
+        return _put(catalogue, wish)
+
+    return change
+
+
+def put_jobtype(key: str, wish: JobtypeWish) -> tuple[Change, ...]:
+    """A new version of the jobtype *key*, or a new jobtype; a new name renames it first."""
+
+    def rename(catalogue: Catalogue) -> Edit | None:
+        found = _jobtype_to_put(catalogue, key, wish)
+        return _rename(catalogue, found, wish.name) if found and found.name != wish.name else None
+
+    def put(catalogue: Catalogue) -> Edit | None:
+        return _put(catalogue, wish)
+
+    return rename, put
+
+
+def _jobtype_to_put(catalogue: Catalogue, key: str, wish: JobtypeWish) -> Jobtype | None:
+    found = catalogue.jobtype(key) if layout.is_id(key) else catalogue.find_jobtype(key)
+    if found is None and wish.name != key:
+        says = f"a new jobtype bears the name in the path, {layout.shown(key)}"
+        raise BadRequest(f"{says}, not {layout.shown(wish.name)}", "name")
+    if wish.id is not None and (found is None or wish.id != found.id):
+        has = "is new and has none yet" if found is None else f"has the id {found.id}"
+        raise BadRequest(f"the id is {wish.id}, but {layout.shown(key)} {has}", "id")
+    return found
+
+
+def _rename(catalogue: Catalogue, jobtype: Jobtype, name: str) -> Edit:
+    if name in catalogue.history.numbers:
+        raise Exists(f"the name {layout.shown(name)} is or was in use; choose one never used")
+    fault = layout.jobtype_name_fault(name)
+    if fault:
+        raise BadRequest(f"the jobtype's name {fault}", "name")
+    changes = {
+        layout.jobtype_path(jobtype.name): None,
+        layout.jobtype_path(name): Graft(Entry(_TREE, jobtype.tree)),
+        **_withdrawn_changes(catalogue, jobtype.name, rename_to=name),
+    }
+    return Edit(changes, f"{jobtype.name}: rename to {name}")
+
+
+def _put(catalogue: Catalogue, wish: JobtypeWish) -> Edit:
+    fault = layout.jobtype_name_fault(wish.name)
+    if fault:
+        raise BadRequest(f"the jobtype's name {fault}", "name")
+    jobtype = catalogue.history.jobtypes.get(wish.name)
+    newest = catalogue.find_newest(jobtype) if jobtype else None
+    meta = wish.meta
+    if newest and not wish.requirements_given:
+        meta = meta.model_copy(update={"requirements": newest.meta.requirements})
+    old = _meta_file(catalogue, jobtype.tree) if jobtype else None
+    changes = {
+        layout.code_path(wish.name): wish.code.encode(),
+        layout.meta_path(wish.name): _meta_bytes(old, meta),
+    }
+    return _version_edit(catalogue, wish.name, changes, "change" if jobtype else "new jobtype")
+
+
+def _version_edit(catalogue: Catalogue, name: str, changes: Changes, what: str) -> Edit:
+    number = catalogue.history.numbers.get(name, 0) + 1
+    made = trailer(TRAILER_VERSION, number, name)
+    return Edit(changes, f"{name}: {what}, version {number}", (made,))
+
+
+def delete_jobtype(key: str) -> Change:
+    """The end of the jobtype *key*, if there is one."""
+
+    def change(catalogue: Catalogue) -> Edit | None:
+        jobtype = catalogue.find_jobtype(key)
+        if jobtype is None:
+            return None
+        changes = {
+            layout.jobtype_path(jobtype.name): None,
+            **_withdrawn_changes(catalogue, jobtype.name),
+        }
+        return Edit(changes, f"{jobtype.name}: delete the jobtype")
+
+    return change
+
+
+def withdraw(key: str, number: int) -> Change:
+    """Version *number* of the jobtype *key* out of service, if it is in service.
+
+    Where it is the newest, the directory goes back to the version that then is.
+    """
+
+    def change(catalogue: Catalogue) -> Edit | None:
+        jobtype = catalogue.find_jobtype(key)
+        if jobtype is None or number not in {v.number for v in jobtype.versions}:
+            return None
+        name, history = jobtype.name, catalogue.history
+        kept = [v for v in jobtype.versions if not history.is_withdrawn(name, v.number)]
+        if number not in {v.number for v in kept}:
+            return None
+        changes = dict(_withdrawn_changes(catalogue, name, rename_to=name, add=number))
+        if kept[-1].number == number and len(kept) > 1:
+            changes[layout.jobtype_path(name)] = Graft(Entry(_TREE, kept[-2].tree))
+        return Edit(changes, f"{name}: withdraw version {number}")
+
+    return change
+
+
+def _withdrawn_changes(
+    catalogue: Catalogue, name: str, rename_to: str | None = None, add: int | None = None
+) -> dict[str, bytes | Graft | None]:
+    """withdrawn.yaml with *name*'s list moved to *rename_to* (None: removed), *add* in it."""
+    listed = {n: sorted(numbers) for n, numbers in catalogue.history.withdrawn.items()}
+    numbers = listed.pop(name, [])
+    if add is not None:
+        numbers = sorted({*numbers, add})
+    if rename_to is not None and numbers:
+        listed[rename_to] = numbers
+    if listed == {n: sorted(numbers) for n, numbers in catalogue.history.withdrawn.items()}:
+        return {}
+    if not listed:
+        return {layout.WITHDRAWN: None}
+    plain: dict[str, Plain] = {n: [*listed[n]] for n in sorted(listed)}
+    return {layout.WITHDRAWN: edit_yaml(_root_file(catalogue, layout.WITHDRAWN), plain)}
+
+
+# Requirements of jobtypes
+
+
+def add_requirement(key: str, requirement: Requirement) -> Change:
+    """A new version of the jobtype *key*, its newest with one requirement more."""
+
+    def change(catalogue: Catalogue) -> Edit | None:
+        newest = catalogue.newest(key)
+        required = newest.meta.requirements
+        if any(r.software == requirement.software for r in required):
+            says = f"{newest.jobtype.name} requires {requirement.software} already"
+            raise Exists(f"{says}; remove that requirement first, or PUT the jobtype")
+        return _require(catalogue, newest, (*required, requirement), requirement.software)
+
+    return change
+
+
+def remove_requirement(key: str, software: str) -> Change:
+    """A new version of the jobtype *key* without the requirement, if its newest has it.
+
+    *software* is a name, or the id of a software.
+    """
+
+    def change(catalogue: Catalogue) -> Edit | None:
+        newest = catalogue.find_newest(catalogue.jobtype(key))
+        found = newest and find_requirement(catalogue, newest, software)
+        if not newest or not found:
+            return None
+        left = tuple(r for r in newest.meta.requirements if r != found)
+        return _require(catalogue, newest, left, found.software, "no longer ")
+
+    return change
+
+
+def find_requirement(catalogue: Catalogue, release: Release, key: str) -> Requirement | None:
+    """The requirement of *release* for the software of that name or id, or None."""
+    if layout.is_id(key):
+        id = layout.parse_id(key)
+        for requirement in release.meta.requirements:
+            if catalogue.requirement_ids(release.version, requirement).software == id:
+                return requirement
+    return next((r for r in release.meta.requirements if r.software == key), None)
+
+
+def _require(
+    catalogue: Catalogue,
+    release: Release,
+    requirements: tuple[Requirement, ...],
+    software: str,
+    no_longer: str = "",
+) -> Edit:
+    name = release.jobtype.name
+    changes = _requirement_changes(catalogue, release, requirements)
+    return _version_edit(catalogue, name, changes, f"{no_longer}requires {software}")
+
+
+def _requirement_changes(
+    catalogue: Catalogue, release: Release, requirements: tuple[Requirement, ...]
+) -> dict[str, bytes | Graft | None]:
+    meta = release.meta.model_copy(update={"requirements": requirements})
+    old = catalogue.contents.objects.read_blob(release.directory.meta_blob)
+    return {
+        layout.code_path(release.jobtype.name): Graft(Entry(_FILE, release.directory.code)),
+        layout.meta_path(release.jobtype.name): _meta_bytes(old, meta),
+    }
+
+
+# Software
+
+
+@dataclass(frozen=True, slots=True)
+class SoftwareWish:
+    """What a software is to become; *versions* None leaves those that there are.
+
+    Of a version that stays, the rank alone is taken from here.
+    """
+
+    name: str
+    versions: tuple[SoftwareVersion, ...] | None = None
+
+
+def create_software(wish: SoftwareWish) -> Change:
+    """A new software."""
+
+    def change(catalogue: Catalogue) -> Edit | None:
+        if wish.name in catalogue.history.software:
+            raise Exists(f"the software {layout.shown(wish.name)} exists; PUT to change it")
+        return _put_software(catalogue, wish)
+
+    return change
+
+
+def put_software(key: str, wish: SoftwareWish) -> tuple[Change, ...]:
+    """The software *key* as wished; a new name renames it first, in all newest versions too."""
+
+    def rename(catalogue: Catalogue) -> Edit | None:
+        found = catalogue.find_software(key)
+        if layout.is_id(key):
+            found = catalogue.software_entry(key)
+        elif wish.name != key:
+            says = f"the path names the software {layout.shown(key)}, the body another"
+            raise BadRequest(f"{says}; rename by id", "software")
+        return _rename_software(catalogue, found, wish.name) if found else None
+
+    def put(catalogue: Catalogue) -> Edit | None:
+        return _put_software(catalogue, wish)
+
+    return rename, put
+
+
+def _rename_software(catalogue: Catalogue, software: Software, name: str) -> Edit | None:
+    if name == software.name:
+        return None
+    if name in catalogue.history.software_ids:
+        raise Exists(f"the name {layout.shown(name)} is or was in use; choose one never used")
+    _check_software_name(name)
+    changes: dict[str, bytes | Graft | None] = {
+        layout.software_path(software.name): None,
+        layout.software_path(name): Graft(Entry(_FILE, software.file)),
+    }
+    trailers = []
+    for jobtype, _ in catalogue.users(software.name):
+        newest = catalogue.newest(jobtype.name)
+        renamed = tuple(
+            r.model_copy(update={"software": name}) if r.software == software.name else r
+            for r in newest.meta.requirements
+        )
+        changes |= _requirement_changes(catalogue, newest, renamed)
+        number = catalogue.history.numbers[jobtype.name] + 1
+        trailers.append(trailer(TRAILER_VERSION, number, jobtype.name))
+    return Edit(changes, f"software: rename {software.name} to {name}", tuple(trailers))
+
+
+def _check_software_name(name: str) -> None:
+    fault = layout.software_name_fault(name)
+    if fault:
+        raise BadRequest(f"the software's name {fault}", "software")
+
+
+def _put_software(catalogue: Catalogue, wish: SoftwareWish) -> Edit | None:
+    _check_software_name(wish.name)
+    old = catalogue.history.software.get(wish.name)
+    if old and wish.versions is None:
+        return None
+    what = "change the versions" if old else "new software"
+    known = catalogue.software_file(old) if old else SoftwareFile()
+    versions = tuple(
+        before.model_copy(update={"rank": v.rank}) if (before := known.find(v.version)) else v
+        for v in wish.versions or ()
+    )
+    return _software_edit(catalogue, wish.name, versions, what)
+
+
+def _software_edit(
+    catalogue: Catalogue, name: str, versions: tuple[SoftwareVersion, ...], what: str
+) -> Edit:
+    old = catalogue.history.software.get(name)
+    data = catalogue.contents.objects.read_blob(old.file) if old else None
+    changes = {layout.software_path(name): _software_bytes(data, SoftwareFile(versions=versions))}
+    return Edit(changes, f"software {name}: {what}")
+
+
+def delete_software(key: str) -> Change:
+    """The end of the software *key*, if there is one."""
+
+    def change(catalogue: Catalogue) -> Edit | None:
+        found = catalogue.find_software(key)
+        if found is None:
+            return None
+        return Edit({layout.software_path(found.name): None}, f"software {found.name}: delete")
+
+    return change
+
+
+def add_software_version(
+    key: str, make: Callable[[SoftwareFile], SoftwareVersion]
+) -> Change:  # fmt: skip
+    """One version more of the software *key*; *make* is given those that there are."""
+
+    def change(catalogue: Catalogue) -> Edit | None:
+        software = catalogue.software_entry(key)
+        file = catalogue.software_file(software)
+        version = make(file)
+        if file.find(version.version):
+            raise Exists(f"{software.name} has a version {version.version} already")
+        if any(v.rank == version.rank for v in file.versions):
+            raise BadRequest(f"the rank {version.rank} is taken; ranks are unique", "rank")
+        versions = (*file.versions, version)
+        return _software_edit(catalogue, software.name, versions, f"add {version.version}")
+
+    return change
+
+
+def delete_software_version(key: str, version: str) -> Change:
+    """The software *key* without that version, if it has it."""
+
+    def change(catalogue: Catalogue) -> Edit | None:
+        software = catalogue.software_entry(key)
+        found = find_software_version(catalogue, software, version)
+        if found is None:
+            return None
+        file = catalogue.software_file(software)
+        left = tuple(v for v in file.versions if v.version != found.version)
+        return _software_edit(catalogue, software.name, left, f"remove {found.version}")
+
+    return change
+
+
+def find_software_version(
+    catalogue: Catalogue, software: Software, key: str
+) -> SoftwareVersion | None:
+    """The version of that string, else, where *key* consists of digits, of that id."""
+    file = catalogue.software_file(software)
+    found = file.find(key)
+    if found is None and layout.is_id(key):
+        id = layout.parse_id(key)
+        text = next((text for text, number in software.versions if number == id), None)
+        found = file.find(text) if text is not None else None
+    return found
+
+
+def software_version(catalogue: Catalogue, software: Software, key: str) -> SoftwareVersion:
+    """As find_software_version.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = find_software_version(catalogue, software, key)
+    if found is None:
+        raise NotFound(f"{software.name} has no version {layout.shown(key)}")
+    return found
+
+
+# Files
+
+
+def _meta_file(catalogue: Catalogue, tree: str) -> bytes | None:
+    blob = catalogue.contents.directory(tree).meta_blob
+    return catalogue.contents.objects.read_blob(blob) if blob else None
+
+
+def _root_file(catalogue: Catalogue, path: str) -> bytes | None:
+    assert catalogue.history.tree is not None
+    entry = catalogue.contents.objects.entries(catalogue.history.tree).get(path)
+    return catalogue.contents.objects.read_blob(entry.id) if entry and entry.is_file else None
+
+
+def _meta_bytes(old: bytes | None, meta: JobtypeMeta) -> bytes:
+    before = parse_meta(old).document if old is not None else None
+    written = before.value if before and isinstance(before.value, dict) else {}
+    values = meta.model_dump(exclude={"requirements"})
+    defaults = JobtypeMeta().model_dump()
+    value: dict[str, Plain] = {
+        key: value
+        for key, value in values.items()
+        if key in written or key in _SHOWN_FIRST or value != defaults[key]
+    }
+    if meta.requirements or "requirements" in written:
+        listed = written.get("requirements")
+        known = listed if isinstance(listed, list) else []
+        value["requirements"] = [
+            _item(r.model_dump(), known, "software") for r in meta.requirements
+        ]
+    return edit_yaml(old, value)
+
+
+def _software_bytes(old: bytes | None, file: SoftwareFile) -> bytes:
+    before = parse_software(old).document if old is not None else None
+    written = before.value if before and isinstance(before.value, dict) else {}
+    listed = written.get("versions")
+    known = listed if isinstance(listed, list) else []
+    items: list[Plain] = [_item(v.model_dump(), known, "version") for v in file.versions]
+    return edit_yaml(old, {"versions": items})
+
+
+def _item(values: dict[str, Plain], known: list[object], key: str) -> Plain:
+    """*values* less the defaults that the item's last form in the file did not write out."""
+    written = next((k for k in known if isinstance(k, dict) and k.get(key) == values[key]), {})
+    return {name: v for name, v in values.items() if v or name in written or name in (key, "rank")}

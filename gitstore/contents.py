@@ -1,0 +1,98 @@
+"""What a jobtype's directory and a software file hold, read once and kept.
+
+Whether a directory can be served at all, or is *broken*, is decided here, from its tree
+alone: never from settings or from other files, so that every service says the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gitstore import layout
+from gitstore.errors import Problem
+from gitstore.schema import Fault, JobtypeMeta, Parsed, SoftwareFile, parse_meta, parse_software
+from gitstore.trees import Entry, Objects
+
+_KEPT = 8192
+"""Directories and files whose parsed form is kept in memory, the least used leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A jobtype's directory: its metadata, and the blobs of its files.
+
+    *meta* is None, or *code* empty, only where *faults* say why: then it is broken. A fault
+    is (rule, file name, what and where).
+    """
+
+    meta: JobtypeMeta | None
+    code: str
+    meta_blob: str
+    faults: tuple[tuple[str, str, Fault], ...]
+
+    def problems(self, name: str) -> Iterator[Problem]:
+        """What makes it broken, as a directory of that *name*."""
+        for rule, file_name, fault in self.faults:
+            field = ".".join(str(part) for part in fault.place)
+            path = f"{layout.jobtype_path(name)}/{file_name}"
+            yield Problem(rule, path, fault.message, fault.line, field)
+
+
+class Contents:
+    """Reads directories and software files of *objects*, and keeps what it parsed.
+
+    What an id stands for never changes, so nothing here is ever out of date. Threads
+    may share it.
+    """
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+        self.directory = lru_cache(_KEPT)(self._directory)
+        self.software_file = lru_cache(_KEPT)(self._software_file)
+
+    def code(self, directory: Directory) -> str:
+        """The text of a directory's code.py, which is not broken."""
+        return self.objects.read_blob(directory.code).decode()
+
+    def _directory(self, tree: str) -> Directory:
+        entries = self.objects.entries(tree)
+        faults: list[tuple[str, str, Fault]] = []
+        code = self._file(entries.get(layout.CODE), "code", layout.CODE, faults)
+        data = self._file(entries.get(layout.META), "meta", layout.META, faults)
+        if code is not None:
+            faults.extend(("code-encoding", layout.CODE, fault) for fault in _encoding(code))
+        parsed: Parsed[JobtypeMeta] = Parsed(None) if data is None else parse_meta(data)
+        rule = "meta-field" if parsed.document else "meta-yaml"
+        faults.extend((rule, layout.META, fault) for fault in parsed.faults)
+        return Directory(
+            meta=parsed.value,
+            code="" if code is None else entries[layout.CODE].id,
+            meta_blob="" if data is None else entries[layout.META].id,
+            faults=tuple(faults),
+        )
+
+    def _file(
+        self, entry: Entry | None, what: str, name: str, faults: list[tuple[str, str, Fault]]
+    ) -> bytes | None:
+        if entry is None:
+            faults.append((f"{what}-missing", name, Fault("is missing; add the file", None)))
+            return None
+        if not entry.is_file:
+            says = f"is {entry.kind}; put a regular file here"
+            faults.append(("layout-entry", name, Fault(says, None)))
+            return None
+        return self.objects.read_blob(entry.id)
+
+    def _software_file(self, blob: str) -> SoftwareFile:
+        """The software file in *blob*, which is readable, else empty."""
+        return parse_software(self.objects.read_blob(blob)).value or SoftwareFile()
+
+
+def _encoding(code: bytes) -> Iterator[Fault]:
+    try:
+        code.decode()
+    except UnicodeDecodeError as error:
+        line = code.count(b"\n", 0, error.start) + 1
+        yield Fault("this line is no UTF-8; save the file in UTF-8", line)

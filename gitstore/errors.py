@@ -1,0 +1,191 @@
+"""What can go wrong, in the field's words, and the table of the validator's rules.
+
+An error's message is written for the person who has to act: what is wrong,
+where, and what to do. Which HTTP status or exit status it becomes is decided by
+whoever speaks HTTP or to a shell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """Whether a problem keeps a change out."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Kind(StrEnum):
+    """What an error says about the change, for whoever has to answer it."""
+
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the validator: its severity, its kind, and the sentence for the docs."""
+
+    severity: Severity
+    kind: Kind
+    says: str
+
+
+def _error(says: str, kind: Kind = Kind.INVALID) -> Rule:
+    return Rule(Severity.ERROR, kind, says)
+
+
+def _warning(says: str) -> Rule:
+    return Rule(Severity.WARNING, Kind.INVALID, says)
+
+
+RULES: dict[str, Rule] = {
+    "layout-entry": _error("what the format names is a regular file or a directory, no link"),
+    "layout-stray": _warning("files directly under jobtypes/ or of another kind are ignored"),
+    "name-invalid": _error("a jobtype's directory bears a valid jobtype name"),
+    "name-case": _error("two jobtype names differ in more than case", Kind.CONFLICT),
+    "code-missing": _error("a jobtype has a code.py"),
+    "code-size": _error("code.py keeps within its size limit"),
+    "code-encoding": _error("code.py is UTF-8 without a byte order mark"),
+    "code-newlines": _error("code.py ends its lines with LF"),
+    "code-syntax": _error("code.py is valid Python"),
+    "code-class": _error("code.py defines the class that meta.yaml names"),
+    "code-class-default": _warning("without classname, code.py defines a class of its own name"),
+    "meta-missing": _error("a jobtype has a meta.yaml"),
+    "meta-yaml": _error("meta.yaml is plain YAML within its size limit"),
+    "meta-field": _error("meta.yaml holds known fields of the right types"),
+    "requirement-software": _error("required software is in the catalogue", Kind.UNKNOWN),
+    "requirement-version": _error("required versions are in the catalogue", Kind.UNKNOWN),
+    "requirement-order": _error("min_version does not rank above max_version"),
+    "software-name": _error("a software file bears the encoded name of its software"),
+    "software-case": _warning("two software names differ in more than case"),
+    "software-yaml": _error("a software file is plain YAML within its size limit"),
+    "software-field": _error("a software file holds known fields of the right types"),
+    "software-required": _error("what a newest version requires stays", Kind.CONFLICT),
+    "discovery-syntax": _error("discovery code is valid Python"),
+    "discovery-function": _warning("discovery code defines the function it names"),
+    "withdrawn-yaml": _error("withdrawn.yaml maps jobtype names to lists of version numbers"),
+    "withdrawn-unknown": _warning("withdrawn.yaml lists versions that exist"),
+    "agent-classname": _warning("the released agent can't load a jobtype without classname"),
+    "agent-ascii": _warning("the released agent needs code.py in ASCII"),
+    "agent-name": _warning("the released agent needs jobtype names in ASCII"),
+    "agent-cache-file": _warning("the released agent keeps <name>_<classname> apart by name alone"),
+    "agent-module": _warning("the released agent keeps <classname><name><version> apart likewise"),
+    "agent-python27": _warning("agents on Python 2.7 can't run newer syntax"),
+}
+"""Every rule the validator knows, by its id. Those that begin with ``agent-`` are
+facts about PyFarm's released agent, and a studio with another agent can switch them
+off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a tree.
+
+    *path* is relative to the tree's root; *line* counts from 1, None where no line is
+    meant; *field* is the dotted place within the file's data (``requirements.0.software``),
+    empty where there is none.
+    """
+
+    rule: str
+    path: str
+    message: str
+    line: int | None = None
+    field: str = ""
+
+    @property
+    def severity(self) -> Severity:
+        """Whether it keeps the change out."""
+        return RULES[self.rule].severity
+
+    @property
+    def kind(self) -> Kind:
+        """What it says about the change."""
+        return RULES[self.rule].kind
+
+    def __str__(self) -> str:
+        where = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{where}: {self.severity}: {self.message}"
+
+
+def errors_among(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems that keep a change out."""
+    return tuple(p for p in problems if p.severity is Severity.ERROR)
+
+
+class StoreError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class NotFound(StoreError):
+    """A jobtype, version, software or file that is not there (or not in service)."""
+
+
+class Exists(StoreError):
+    """A name that is or was in use."""
+
+
+class InUse(StoreError):
+    """A thing that something else needs."""
+
+
+class BadRequest(StoreError):
+    """A request that contradicts itself or the data; *field* says where."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Invalid(StoreError):
+    """A change that the validator refuses; *problems* are its reasons, at least one."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(str(p) for p in self.problems))
+
+    @property
+    def kind(self) -> Kind:
+        """The weightiest kind among the problems: invalid before unknown before conflict."""
+        return min((p.kind for p in self.problems), key=list(Kind).index)
+
+
+class PreconditionFailed(StoreError):
+    """The thing to change is not any more what the caller saw."""
+
+
+class Moved(StoreError):
+    """The ref is not where the writer believed; read it again and try anew."""
+
+
+class Busy(StoreError):
+    """Something else held the ref for too long; nothing was changed."""
+
+
+class Refused(StoreError):
+    """A new tip that does not contain the old one on its first-parent chain."""
+
+
+class ReadOnly(StoreError):
+    """A write where writes are switched off."""
+
+
+class StorageFailed(StoreError):
+    """The disk, or what lies beneath it, would not take a write; nothing was changed."""
+
+
+class StorageFull(StorageFailed):
+    """The disk or the quota is full; nothing was changed."""
+
+
+class Damaged(StoreError):
+    """An object that should be in the repository is missing or corrupt."""
+
+
+class NoRepository(StoreError):
+    """A path where no Git repository can be opened."""

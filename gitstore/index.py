@@ -1,0 +1,113 @@
+"""The history's cache on disk, so that a start need not read every step anew.
+
+Disposable: whatever is missing, damaged, of another release or of another history is
+as good as not there. One JSON document behind a header line with its checksum.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, astuple
+from pathlib import Path
+from types import MappingProxyType
+
+from gitstore.versions import Counters, History, Jobtype, Software, Version
+
+_FORMAT = "jobtypes-index 1"
+"""Changes whenever the numbering or this file's form does."""
+
+
+class Index:
+    """The index of one ref, as a file."""
+
+    def __init__(self, git_dir: Path, ref: str) -> None:
+        self.path = git_dir / "jobtypes" / f"{ref.replace('/', '-')}.index"
+
+    def read(self) -> History | None:
+        """The history that was kept, None where there is none to be trusted."""
+        try:
+            header, body = self.path.read_bytes().split(b"\n", 1)
+            if header.decode() == _header(body):
+                return _decode(body)
+        except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError):
+            pass
+        return None
+
+    def write(self, history: History) -> None:
+        """Keep *history*, if the disk lets us; readers see the old file or the new one."""
+        body = _encode(history)
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".index-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(_header(body).encode() + b"\n" + body)
+                os.replace(name, self.path)
+            except BaseException:
+                os.unlink(name)
+                raise
+
+    def delete(self) -> None:
+        """Forget what was kept."""
+        self.path.unlink(missing_ok=True)
+
+
+def _header(body: bytes) -> str:
+    return f"{_FORMAT} {hashlib.sha256(body).hexdigest()}"
+
+
+def _encode(history: History) -> bytes:
+    document = {
+        "tip": history.tip,
+        "tree": history.tree,
+        "counters": asdict(history.counters),
+        "jobtypes": [_jobtype_row(j) for j in history.jobtypes.values()],
+        "ended": [_jobtype_row(j) for j in history.ended],
+        "numbers": dict(history.numbers),
+        "withdrawn": {name: sorted(n) for name, n in history.withdrawn.items()},
+        "software": [astuple(s) for s in history.software.values()],
+        "software_ids": dict(history.software_ids),
+        "version_ids": [[*key, ids] for key, ids in history.version_ids.items()],
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _jobtype_row(jobtype: Jobtype) -> list[object]:
+    versions = [(v.number, v.commit, v.tree, v.step) for v in jobtype.versions]
+    return [jobtype.id, jobtype.name, jobtype.tree, versions]
+
+
+def _jobtype(row: list[object]) -> Jobtype:
+    id, name, tree, versions = row
+    assert isinstance(id, int)
+    assert isinstance(versions, list)
+    return Jobtype(id, str(name), str(tree), tuple(Version(*v) for v in versions))
+
+
+def _decode(body: bytes) -> History:
+    document = json.loads(body)
+    jobtypes = [_jobtype(row) for row in document["jobtypes"]]
+    software = [
+        Software(id, name, file, blob, tuple((text, number) for text, number in versions))
+        for id, name, file, blob, versions in document["software"]
+    ]
+    return History(
+        tip=document["tip"],
+        tree=document["tree"],
+        counters=Counters(**document["counters"]),
+        jobtypes=MappingProxyType({j.name: j for j in jobtypes}),
+        numbers=MappingProxyType(document["numbers"]),
+        ended=tuple(_jobtype(row) for row in document["ended"]),
+        withdrawn=MappingProxyType({n: frozenset(v) for n, v in document["withdrawn"].items()}),
+        software=MappingProxyType({s.name: s for s in software}),
+        software_ids=MappingProxyType(
+            {name: tuple((a, b) for a, b in ids) for name, ids in document["software_ids"].items()}
+        ),
+        version_ids=MappingProxyType(
+            {(id, text): tuple((a, b) for a, b in ids) for id, text, ids in document["version_ids"]}
+        ),
+    )

@@ -1,0 +1,185 @@
+"""Names, the paths they stand for, and the limits on both (docs/format.md, section 1)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from urllib.parse import unquote
+
+JOBTYPES = "jobtypes"
+SOFTWARE = "software"
+WITHDRAWN = "withdrawn.yaml"
+CODE = "code.py"
+META = "meta.yaml"
+YAML = ".yaml"
+
+NAME_LIMIT = 64
+"""Characters in a jobtype's, a software's or a software version's name."""
+FILE_NAME_LIMIT_BYTES = 255
+"""Bytes in one path component: the limit of the file systems that clones live on."""
+YAML_LIMIT_BYTES = 256 * 1024
+CODE_LIMIT_BYTES = 1024 * 1024
+NUMBER_LIMIT = 999_999_999
+"""The highest version number and id a trailer can ask for. Numbers above it are kept
+free: previews of unmerged changes bear them."""
+
+RESERVED = "schema"
+"""The one name that the API uses as a route of its own."""
+
+_DEVICES = {
+    *("con", "prn", "aux", "nul"),
+    *(f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³"),
+}
+_UNSAFE_IN_FILE_NAMES = frozenset('/\\:*?"<>|%')
+
+
+def fold(name: str) -> str:
+    """The form in which two names are equal on file systems that ignore case."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def is_id(key: str) -> bool:
+    """Whether *key* is an id and not a name: ASCII digits alone."""
+    return key.isascii() and key.isdigit()
+
+
+def parse_id(key: str) -> int:
+    """The id that *key* is; 0, which nothing has, where it is too long to be one."""
+    return int(key) if len(key) <= 18 else 0
+
+
+def shown(name: str) -> str:
+    """*name* as it can stand in a message: escaped and of bounded length."""
+    text = ascii(name)[1:-1]
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def jobtype_name_fault(name: str) -> str | None:
+    """Why *name* can't be a jobtype's name, as the end of a sentence; None if it can."""
+    return (
+        _length_fault(name, name)
+        or _jobtype_character_fault(name)
+        or _jobtype_shape_fault(name)
+    )  # fmt: skip
+
+
+def _length_fault(name: str, file_name: str) -> str | None:
+    if not name:
+        return "is empty; give it 1 to 64 characters"
+    if len(name) > NAME_LIMIT:
+        return f"has {len(name)} characters; {NAME_LIMIT} is the limit"
+    if not _is_text(name):
+        return "holds bytes or surrogates that are no text; write it in UTF-8"
+    if len(file_name.encode()) > FILE_NAME_LIMIT_BYTES:
+        return f"takes more than {FILE_NAME_LIMIT_BYTES} bytes as a file name; shorten it"
+    return None
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= c <= "\udfff" for c in name)
+
+
+def _jobtype_character_fault(name: str) -> str | None:
+    if name != unicodedata.normalize("NFC", name):
+        return "is not in Unicode normal form C; write it composed"
+    for c in name:
+        if not (c.isalpha() or c.isdecimal() or c in " _.+-"):
+            return f"holds {c!r}; letters, digits, space, '_', '.', '+' and '-' are allowed"
+    return None
+
+
+def _jobtype_shape_fault(name: str) -> str | None:
+    if not (name[0].isalpha() or name[0] == "_"):
+        return f"begins with {name[0]!r}; begin it with a letter or '_'"
+    if name[-1] in " .":
+        return f"ends in {name[-1]!r}; end it in another character"
+    if _is_device(name):
+        return "is a reserved device name on Windows; choose another"
+    if name == RESERVED:
+        return "is a route of the API; choose another"
+    return None
+
+
+def _is_device(name: str) -> bool:
+    return name.split(".", 1)[0].rstrip(" ").casefold() in _DEVICES
+
+
+def software_name_fault(name: str) -> str | None:
+    """Why *name* can't be a software's name, as the end of a sentence; None if it can."""
+    if any(unicodedata.category(c) == "Cc" for c in name):
+        return "holds a control character; remove it"
+    if name == RESERVED:
+        return "is a route of the API; choose another"
+    if is_id(name):
+        return "consists of digits, which the API takes for an id; add a letter"
+    return _length_fault(name, _software_file_name(name) if _is_text(name) else "")
+
+
+def _software_file_name(name: str) -> str:
+    encoded = "".join(
+        "".join(f"%{byte:02X}" for byte in c.encode()) if c in _UNSAFE_IN_FILE_NAMES else c
+        for c in name
+    )
+    if _is_device(name):
+        encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
+    return encoded + YAML
+
+
+def software_name(file_name: str) -> str | None:
+    """The software that the file ``software/<file_name>`` describes.
+
+    None where the file's name is not the one that a valid software name has.
+    """
+    if not file_name.endswith(YAML):
+        return None
+    encoded = file_name.removesuffix(YAML)
+    if re.search(r"%(?![0-9A-F]{2})", encoded):
+        return None
+    try:
+        name = unquote(encoded, errors="strict")
+    except UnicodeDecodeError:
+        return None
+    if software_name_fault(name) or _software_file_name(name) != file_name:
+        return None
+    return name
+
+
+def software_file_advice(file_name: str) -> str:
+    """What to do about a software file of an invalid name, as a sentence."""
+    name = unquote(file_name.removesuffix(YAML), errors="replace")
+    fault = software_name_fault(name)
+    if fault:
+        return f"the software's name {fault}"
+    return f"the file of the software {shown(name)} is to be called {_software_file_name(name)}"
+
+
+def jobtype_path(name: str) -> str:
+    """The directory of jobtype *name*."""
+    return f"{JOBTYPES}/{name}"
+
+
+def code_path(name: str) -> str:
+    """The module of jobtype *name*."""
+    return f"{JOBTYPES}/{name}/{CODE}"
+
+
+def meta_path(name: str) -> str:
+    """The metadata of jobtype *name*."""
+    return f"{JOBTYPES}/{name}/{META}"
+
+
+def software_path(name: str) -> str:
+    """The catalogue file of software *name*."""
+    return f"{SOFTWARE}/{_software_file_name(name)}"
+
+
+def tag_name(name: str, number: int) -> str:
+    """The tag of version *number* of jobtype *name*, below ``refs/tags/``.
+
+    Spaces become ``_``; what Git forbids in a ref but a name may hold (``..`` and a
+    final ``.lock``) is percent-encoded.
+    """
+    component = re.sub(r"(?<=\.)\.", "%2E", name.replace(" ", "_"))
+    if component.endswith(".lock"):
+        component = component.removesuffix(".lock") + "%2Elock"
+    return f"{component}/v{number}"

@@ -1,0 +1,461 @@
+"""One Git repository: its tip, steps, objects, and moves of its refs.
+
+The only module that imports pygit2; elsewhere object ids are hex strings. What libgit2
+raises is translated here.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pygit2
+from pygit2.enums import FileMode, RepositoryOpenFlag
+
+from gitstore import layout
+from gitstore.errors import (
+    Damaged,
+    Moved,
+    NoRepository,
+    NotFound,
+    Refused,
+    StorageFailed,
+    StorageFull,
+)
+from gitstore.trees import EMPTY_TREE, Entry, TreeWalker, blob_id, parse_tree
+from gitstore.versions import Blob, Step
+
+pygit2.settings.enable_fsync_gitdir(True)
+# Hashing every tree of a long history takes longer than reading it; blobs, which are what
+# agents run, are compared with their ids by read_blob.
+pygit2.settings.enable_strict_hash_verification(False)
+
+_REUSES = 20_000
+"""Reads after which a thread's handle lets go of packs that were repacked away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who did something, and when; *when* None means now."""
+
+    name: str
+    email: str
+    when: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit: its ids in hex, its message, its author."""
+
+    id: str
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+    author: Signature
+
+    @property
+    def subject(self) -> str:
+        """The first line of the message."""
+        return self.message.strip().split("\n", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Graft:
+    """In a change to a tree: an entry that exists already, put at a path as it is."""
+
+    entry: Entry
+
+
+Changes = Mapping[str, bytes | Graft | None]
+"""A change to a tree, by path: new content, an existing entry, or None to remove."""
+
+
+class Repository:
+    """A Git repository, shared by any number of threads.
+
+    Each thread gets its own handle of libgit2's, as that demands. *from_env* follows the
+    GIT_* variables, which is how a hook sees the objects of a push.
+    """
+
+    def __init__(self, path: Path, from_env: bool = False) -> None:
+        self.path = path
+        self._flags = RepositoryOpenFlag.FROM_ENV if from_env else RepositoryOpenFlag.DEFAULT
+        self._local = threading.local()
+        self.git_dir = Path(self._repo.path)
+
+    @property
+    def _repo(self) -> pygit2.Repository:
+        repo: pygit2.Repository | None = getattr(self._local, "repo", None)
+        if repo is None:
+            repo = self._local.repo = self._open()
+            self._local.uses = 0
+        self._local.uses += 1
+        if self._local.uses % _REUSES == 0:
+            repo.free()
+        return repo
+
+    def _open(self) -> pygit2.Repository:
+        try:
+            return pygit2.Repository(str(self.path), self._flags)
+        except (pygit2.GitError, KeyError, OSError) as error:
+            message = f"{self.path} can't be opened as a Git repository: {error}"
+            raise NoRepository(message) from None
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it has no working copy."""
+        return self._repo.is_bare
+
+    @property
+    def worktree(self) -> Path | None:
+        """The working copy's folder, None in a bare repository."""
+        return Path(self._repo.workdir) if self._repo.workdir else None
+
+    # Refs
+
+    def head_ref(self) -> str:
+        """The branch that HEAD names, or ``HEAD`` itself where it names none."""
+        target = self._repo.lookup_reference("HEAD").raw_target
+        return target.decode() if isinstance(target, bytes) else "HEAD"
+
+    def tip(self, ref: str) -> str | None:
+        """The commit that *ref* points to, None if there is no such ref."""
+        try:
+            return str(self._repo.lookup_reference(ref).target)
+        except KeyError:
+            return None
+
+    def resolve(self, revision: str) -> Commit:
+        """The commit that *revision* (a name, an id, ``main~2``) means.
+
+        Raises:
+            NotFound: it means none.
+        """
+        try:
+            found = self._repo.revparse_single(revision).peel(pygit2.Commit)
+        except (KeyError, ValueError, pygit2.GitError):
+            raise NotFound(f"{revision} is no commit in {self.path}") from None
+        return self.commit(str(found.id))
+
+    def refs(self, prefix: str) -> dict[str, str]:
+        """The refs below *prefix* and the object each points to, by name."""
+        found = {}
+        for name in self._repo.listall_references():
+            if name.startswith(prefix):
+                target = self.tip(name)
+                if target is not None:
+                    found[name] = target
+        return found
+
+    def move(self, ref: str, old: str | None, new: str, by: Signature, why: str) -> None:
+        """Move *ref* from *old* (None: it does not exist) to *new*, or not at all.
+
+        The ref and every object it needs are on disk when this returns.
+
+        Raises:
+            Moved: *ref* is not at *old* any more, or somebody else is moving it.
+        """
+        repo = self._repo
+        repo.set_ident(by.name, by.email)
+        with _translated():
+            try:
+                if old is None:
+                    repo.create_reference_direct(ref, pygit2.Oid(hex=new), False, why)
+                    return
+                reference = repo.lookup_reference(ref)
+                if str(reference.target) != old:
+                    raise Moved(f"{ref} is at {reference.target}, not at {old}")
+                reference.set_target(pygit2.Oid(hex=new), why)
+            except (KeyError, ValueError, pygit2.AlreadyExistsError):
+                raise Moved(f"{ref} was moved by somebody else") from None
+            except pygit2.GitError as error:
+                if "reference" in str(error) or "lock" in str(error):
+                    raise Moved(f"{ref} was moved by somebody else") from None
+                raise
+
+    # History
+
+    def commit(self, id: str) -> Commit:
+        """The commit *id*.
+
+        Raises:
+            Damaged: it can't be read.
+        """
+        found = self._object(id)
+        if not isinstance(found, pygit2.Commit):
+            raise NotFound(f"{id} is no commit")
+        return Commit(
+            id=id,
+            tree=str(found.tree_id),
+            parents=tuple(str(parent) for parent in found.parent_ids),
+            message=found.message,
+            author=_signature(found.author),
+        )
+
+    def steps(
+        self, after: str | None, until: str, on_step: Callable[[int, int], None] | None = None
+    ) -> Iterator[Step]:
+        """Yield the steps after commit *after* up to *until*, oldest first.
+
+        Only first parents count, so a merged pull request is one step (docs/format.md,
+        section 2). *after* None starts at the root. *on_step* is told how many of how
+        many are done.
+
+        Raises:
+            Refused: *after* is not on the first-parent chain of *until*.
+        """
+        chain = self._chain(after, until)
+        walk = _Walk(self)
+        if after is not None:
+            walk.move(self.commit(after).tree)
+        for done, id in enumerate(chain, 1):
+            commit = self.commit(id)
+            jobtypes, files = walk.move(commit.tree)
+            yield Step(id, commit.tree, commit.message, jobtypes, files)
+            if on_step:
+                on_step(done, len(chain))
+
+    def _chain(self, after: str | None, until: str) -> list[str]:
+        chain: list[str] = []
+        id: str | None = until
+        while id != after:
+            if id is None:
+                raise Refused(f"{after} is not on the first-parent chain of {until}")
+            chain.append(id)
+            found = self._object(id)
+            assert isinstance(found, pygit2.Commit)
+            id = str(found.parent_ids[0]) if found.parent_ids else None
+        chain.reverse()
+        return chain
+
+    # Objects
+
+    def _object(self, id: str) -> pygit2.Object:
+        try:
+            return self._repo[id]
+        except (KeyError, ValueError, pygit2.GitError) as error:
+            raise Damaged(_damage(id)) from error
+
+    def read_raw(self, id: str) -> bytes:
+        """The bytes of object *id*, of any type, without Git's header.
+
+        Raises:
+            Damaged: it can't be read.
+        """
+        if id == EMPTY_TREE:
+            return b""
+        try:
+            return bytes(self._repo.read(id)[1])
+        except (KeyError, ValueError, pygit2.GitError) as error:
+            raise Damaged(_damage(id)) from error
+
+    def read_blob(self, id: str) -> bytes:
+        """The content of blob *id*, compared with its id.
+
+        Raises:
+            Damaged: it can't be read, or is not what was once written.
+        """
+        data = self.read_raw(id)
+        if blob_id(data) != id:
+            raise Damaged(_damage(id))
+        return data
+
+    def entries(self, tree: str) -> Mapping[str, Entry]:
+        """The entries of tree *tree*, by name.
+
+        Raises:
+            Damaged: it can't be read.
+        """
+        return parse_tree(self.read_raw(tree))
+
+    def write_tree(self, base: str | None, changes: Changes) -> str:
+        """The id of tree *base* (None: the empty one) with *changes* made.
+
+        Directories that lose their last entry go too.
+        """
+        nested: dict[str, object] = {}
+        for path, change in changes.items():
+            node = nested
+            *directories, leaf = path.split("/")
+            for directory in directories:
+                child = node.setdefault(directory, {})
+                assert isinstance(child, dict), f"{path} lies below a file that changes"
+                node = child
+            node[leaf] = change
+        with _translated():
+            return self._write_directory(base, nested) or self._empty_tree()
+
+    def _empty_tree(self) -> str:
+        return str(self._repo.TreeBuilder().write())
+
+    def _write_directory(self, base: str | None, changes: Mapping[str, object]) -> str | None:
+        repo = self._repo
+        tree = repo[base] if base else None
+        builder = repo.TreeBuilder(tree) if isinstance(tree, pygit2.Tree) else repo.TreeBuilder()
+        old = self.entries(base) if base else {}
+        for name, change in changes.items():
+            entry = self._entry(old.get(name), change)
+            if entry is not None:
+                builder.insert(name, pygit2.Oid(hex=entry.id), FileMode(entry.mode))
+            elif name in old:
+                builder.remove(name)
+        return str(builder.write()) if len(builder) else None
+
+    def _entry(self, old: Entry | None, change: object) -> Entry | None:
+        if isinstance(change, Graft):
+            return change.entry
+        if isinstance(change, bytes):
+            mode = old.mode if old and old.is_file else int(FileMode.BLOB)
+            return Entry(mode, str(self._repo.create_blob(change)))
+        if isinstance(change, dict):
+            below = self._write_directory(old.id if old and old.is_tree else None, change)
+            return Entry(int(FileMode.TREE), below) if below else None
+        return None
+
+    def write_commit(
+        self, tree: str, parents: tuple[str, ...], message: str, author: Signature, by: Signature
+    ) -> str:
+        """The id of a new commit, on disk but on no ref; *by* is its committer."""
+        with _translated():
+            new = self._repo.create_commit(
+                None,
+                _git_signature(author),
+                _git_signature(by),
+                message,
+                pygit2.Oid(hex=tree),
+                [pygit2.Oid(hex=parent) for parent in parents],
+            )
+        return str(new)
+
+    def diff(self, old: str | None, new: str) -> str:
+        """The unified diff between two trees; *old* None is the empty one."""
+        trees = [self._repo[id] if id else None for id in (old, new)]
+        before, after = trees
+        assert isinstance(after, pygit2.Tree)
+        if isinstance(before, pygit2.Tree):
+            diff = before.diff_to_tree(after)
+        else:
+            diff = after.diff_to_tree(swap=True)
+        diff.find_similar()
+        return diff.patch or ""
+
+
+def init_repository(path: Path, branch: str) -> Repository:
+    """Make an empty bare repository at *path*, whose HEAD names *branch*.
+
+    Raises:
+        StorageFailed: it can't be made there.
+    """
+    with _translated():
+        pygit2.init_repository(str(path), bare=True, initial_head=branch)
+    repository = Repository(path)
+    repository._repo.config["core.logAllRefUpdates"] = True
+    return repository
+
+
+class _Walk:
+    """Compares, from tree to tree, the parts that the format names."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._tree: str | None = None
+        self._root: dict[str, Entry] = {}
+        self._jobtypes = TreeWalker()
+        self._software = TreeWalker()
+        self._directories: set[str] = set()
+
+    def move(self, tree: str) -> tuple[dict[str, str | None], dict[str, Blob | None]]:
+        """What differs from the last tree: jobtypes' trees and the other files' blobs."""
+        if tree == self._tree:
+            return {}, {}
+        root = parse_tree(self._repository.read_raw(tree))
+        old, self._root, self._tree = self._root, root, tree
+        differ = {name for name in (layout.JOBTYPES, layout.SOFTWARE, layout.WITHDRAWN)
+                  if old.get(name) != root.get(name)}  # fmt: skip
+        jobtypes = self._move_jobtypes() if layout.JOBTYPES in differ else {}
+        files: dict[str, Blob | None] = {}
+        if layout.SOFTWARE in differ:
+            files = self._move_software()
+        if layout.WITHDRAWN in differ:
+            files |= self._files({layout.WITHDRAWN: root.get(layout.WITHDRAWN)})
+        return jobtypes, files
+
+    def _raw(self, name: str) -> bytes:
+        entry = self._root.get(name)
+        return self._repository.read_raw(entry.id) if entry and entry.is_tree else b""
+
+    def _move_jobtypes(self) -> dict[str, str | None]:
+        changed: dict[str, str | None] = {}
+        for name, entry in self._jobtypes.move(self._raw(layout.JOBTYPES)).items():
+            if entry is not None and entry.is_tree:
+                changed[name] = entry.id
+                self._directories.add(name)
+            elif name in self._directories:
+                changed[name] = None
+                self._directories.discard(name)
+        return changed
+
+    def _move_software(self) -> dict[str, Blob | None]:
+        changed = self._software.move(self._raw(layout.SOFTWARE))
+        return self._files({f"{layout.SOFTWARE}/{name}": e for name, e in changed.items()})
+
+    def _files(self, entries: Mapping[str, Entry | None]) -> dict[str, Blob | None]:
+        """The blobs of *entries*; what is there but no regular file says nothing."""
+        return {
+            path: Blob(entry.id, self._repository.read_blob(entry.id)) if entry else None
+            for path, entry in entries.items()
+            if entry is None or entry.is_file
+        }
+
+
+def _signature(signature: pygit2.Signature) -> Signature:
+    zone = timezone(timedelta(minutes=signature.offset))
+    try:
+        when = datetime.fromtimestamp(signature.time, zone)
+    except (OverflowError, ValueError, OSError):
+        when = datetime.fromtimestamp(0, UTC)
+    return Signature(signature.name, signature.email, when)
+
+
+def _git_signature(signature: Signature) -> pygit2.Signature:
+    if signature.when is None:
+        return pygit2.Signature(signature.name, signature.email)
+    offset = signature.when.utcoffset() or timedelta()
+    seconds = int(signature.when.timestamp())
+    return pygit2.Signature(
+        signature.name, signature.email, seconds, int(offset.total_seconds() // 60)
+    )
+
+
+def _damage(id: str) -> str:
+    return (
+        f"the object {id} is missing or damaged; run `git fsck` in the repository"
+        " and restore the object from a mirror"
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the errors of a failing disk into ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(f"the repository's disk is full: {error}") from error
+        raise _storage_error(error) from error
+    except pygit2.GitError as error:
+        raise _storage_error(error) from error
+
+
+def _storage_error(error: Exception) -> StorageFailed | Moved:
+    says = str(error)
+    if "No space left" in says or "quota" in says.lower():
+        return StorageFull(f"the repository's disk is full: {says}")
+    if "lock" in says:
+        return Moved(says)
+    return StorageFailed(f"the repository can't be written: {says}")

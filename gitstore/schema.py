@@ -1,0 +1,256 @@
+"""The repository's YAML files as typed values: bytes in, models and faults out.
+
+The models are the single list of fields: the REST bodies extend them, and the
+description of the API is derived from them.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from gitstore.layout import NAME_LIMIT, YAML_LIMIT_BYTES
+from gitstore.yamlfile import Document, Place, YamlFault, parse_yaml
+
+INTEGER_LIMIT = 2**31 - 1
+"""The largest integer a field holds: the range of the database columns they came from."""
+
+
+def _fault(says: str) -> PydanticCustomError:
+    return PydanticCustomError("value", "{says}", {"says": says})
+
+
+def _check_text(value: str) -> str:
+    """*value*, if it is text: no lone surrogates, no control characters but white space."""
+    for c in value:
+        if unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n\r\f":
+            raise _fault(f"holds the character U+{ord(c):04X}, which is no text; remove it")
+    return value
+
+
+def _check_version(value: str) -> str:
+    if not value:
+        raise _fault("is empty; give it 1 to 64 characters")
+    return _check_line(value)
+
+
+def _check_line(value: str) -> str:
+    if any(unicodedata.category(c) == "Cc" for c in value):
+        raise _fault("holds a control character; remove it")
+    return _check_text(value)
+
+
+Text = Annotated[str, AfterValidator(_check_text)]
+ShortText = Annotated[str, Field(max_length=NAME_LIMIT), AfterValidator(_check_line)]
+VersionText = Annotated[str, Field(max_length=NAME_LIMIT), AfterValidator(_check_version)]
+
+
+class Model(BaseModel):
+    """A frozen record that takes no unknown keys and converts no types."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Requirement(Model):
+    """A software that a jobtype needs, from *min_version* to *max_version*, both included."""
+
+    software: Text
+    min_version: VersionText | None = None
+    max_version: VersionText | None = None
+
+
+def check_unique(values: Iterable[object], what: str) -> None:
+    """Refuse a list in which something stands twice, for use within a model's validator."""
+    seen: set[object] = set()
+    for value in values:
+        if value in seen:
+            raise _fault(f"{what} {value} stands in the list twice; keep one")
+        seen.add(value)
+
+
+def _check_requirements(value: tuple[Requirement, ...]) -> tuple[Requirement, ...]:
+    check_unique((r.software for r in value), "the software")
+    return value
+
+
+class JobtypeFields(Model):
+    """What is said of a jobtype beside its code and its requirements."""
+
+    classname: ShortText | None = None
+    description: Text | None = None
+    max_batch: Annotated[int, Field(ge=1, le=INTEGER_LIMIT)] | None = 1
+    batch_contiguous: bool = True
+    no_automatic_start_time: bool = False
+    supports_tiling: bool = False
+    success_subject: Text | None = None
+    success_body: Text | None = None
+    fail_subject: Text | None = None
+    fail_body: Text | None = None
+
+
+Requirements = Annotated[
+    tuple[Requirement, ...], Field(strict=False), AfterValidator(_check_requirements)
+]
+
+
+class JobtypeMeta(JobtypeFields):
+    """A meta.yaml."""
+
+    requirements: Requirements = ()
+
+
+class SoftwareVersion(Model):
+    """One version of a software, as its file lists it."""
+
+    version: VersionText
+    rank: Annotated[int, Field(ge=-INTEGER_LIMIT, le=INTEGER_LIMIT)]
+    default: bool = False
+    discovery_code: Text | None = None
+    discovery_function_name: ShortText | None = None
+
+
+def _check_versions(value: tuple[SoftwareVersion, ...]) -> tuple[SoftwareVersion, ...]:
+    check_unique((v.version for v in value), "the version")
+    check_unique((v.rank for v in value), "the rank")
+    return value
+
+
+class SoftwareFile(Model):
+    """A software/<name>.yaml."""
+
+    versions: Annotated[
+        tuple[SoftwareVersion, ...], Field(strict=False), AfterValidator(_check_versions)
+    ] = ()
+
+    def by_rank(self) -> tuple[SoftwareVersion, ...]:
+        """The versions, lowest rank first."""
+        return tuple(sorted(self.versions, key=lambda v: v.rank))
+
+    def find(self, version: str) -> SoftwareVersion | None:
+        """The version of that string, or None."""
+        return next((v for v in self.versions if v.version == version), None)
+
+
+Numbers = Annotated[frozenset[Annotated[int, Field(ge=1)]], Field(strict=False)]
+
+
+class Withdrawn(RootModel[dict[str, Numbers]]):
+    """A withdrawn.yaml: the version numbers out of service, by jobtype name."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a file's data: where in it, and what."""
+
+    message: str
+    line: int | None
+    place: Place = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed(Generic[ModelT]):
+    """A parsed file: its *value*, None where *faults* tell why there is none."""
+
+    value: ModelT | None
+    faults: tuple[Fault, ...] = ()
+    document: Document | None = None
+
+
+def parse_meta(data: bytes) -> Parsed[JobtypeMeta]:
+    """The meta.yaml in *data*."""
+    return _parse(data, JobtypeMeta)
+
+
+def parse_software(data: bytes) -> Parsed[SoftwareFile]:
+    """The software file in *data*."""
+    return _parse(data, SoftwareFile)
+
+
+def parse_withdrawn(data: bytes) -> Parsed[Withdrawn]:
+    """The withdrawn.yaml in *data*."""
+    return _parse(data, Withdrawn)
+
+
+def _parse(data: bytes, model: type[ModelT]) -> Parsed[ModelT]:
+    try:
+        document = parse_yaml(data, YAML_LIMIT_BYTES)
+    except YamlFault as fault:
+        return Parsed(None, (Fault(fault.message, fault.line),))
+    value = {} if document.value is None else document.value
+    try:
+        return Parsed(model.model_validate(value), (), document)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        return Parsed(None, tuple(_fault_of(d, document) for d in details), document)
+
+
+def _fault_of(detail: ErrorDetails, document: Document) -> Fault:
+    place = tuple(detail["loc"])
+    key = ".".join(str(part) for part in place) or "the file"
+    text = document.texts.get(place)
+    if detail["type"] == "string_type" and text is not None:
+        says = f'{_leaf(place)} is {_kind(detail["input"])} {text}; write it in quotes: "{text}"'
+        return Fault(says, document.line(place), place)
+    return Fault(f"{key} {explain(detail)}", document.line(place), place)
+
+
+def _kind(value: object) -> str:
+    """What YAML took a scalar for, before its text."""
+    if isinstance(value, bool):
+        return "the truth value"
+    return "the number" if isinstance(value, int | float) else "not a string but"
+
+
+def _leaf(place: Place) -> str:
+    names = [part for part in place if isinstance(part, str)]
+    return names[-1] if names else "the value"
+
+
+_SENTENCES: dict[str, Callable[[ErrorDetails], str]] = {
+    "missing": lambda d: "is missing; it is required",
+    "extra_forbidden": lambda d: "is no known field; remove it or mend its spelling",
+    "string_type": lambda d: f"must be a string, not {_shown(d['input'])}",
+    "int_type": lambda d: f"must be an integer, not {_shown(d['input'])}",
+    "bool_type": lambda d: f"must be true or false, not {_shown(d['input'])}",
+    "greater_than_equal": lambda d: f"is {_shown(d['input'])}; at least {d['ctx']['ge']} is wanted",
+    "less_than_equal": lambda d: f"is {_shown(d['input'])}; at most {d['ctx']['le']} is allowed",
+    "string_too_long": lambda d: f"is too long; {d['ctx']['max_length']} characters is the limit",
+    "value": lambda d: str(d["ctx"]["says"]),
+}
+_SHAPES = {
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "frozen_set_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+}
+
+
+def explain(detail: ErrorDetails) -> str:
+    """What pydantic's *detail* means, as the end of a sentence that begins with the field."""
+    if detail["type"] in _SHAPES:
+        return f"{_SHAPES[detail['type']]}, not {_shown(detail['input'])}"
+    sentence = _SENTENCES.get(detail["type"])
+    return sentence(detail) if sentence else f"is not valid: {detail['msg']}"
+
+
+def _shown(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, dict):
+        return "a mapping"
+    shown = ascii(value) if isinstance(value, str) else str(value)
+    return shown if len(shown) <= 40 else f"{shown[:37]}..."

@@ -1,0 +1,61 @@
+"""Making a new repository of jobtypes, empty or from a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gitstore.errors import Exists
+from gitstore.repository import Changes, init_repository
+from gitstore.store import SERVICE
+
+_ATTRIBUTES = b"""\
+# Line ends in the repository are LF, whatever the machine that edits.
+* text=auto
+jobtypes/**/*.py text eol=lf
+*.yaml text eol=lf
+"""
+_README = b"""\
+# Jobtypes
+
+Each folder under `jobtypes/` is a jobtype: `code.py` and `meta.yaml`. The programs they
+need are listed under `software/`. Change them, commit and push; every commit that
+changes a jobtype makes its next version.
+"""
+
+
+def sample_path() -> Path:
+    """The folder with the sample jobtypes, which is installed beside the packages."""
+    return Path(__file__).resolve().parent.parent / "sample_repo"
+
+
+def create_repository(path: Path, branch: str, source: Path | None) -> str:
+    """Make a bare repository at *path*, with one commit on *branch*; the commit's id.
+
+    The commit holds the files of folder *source*, or a README.md alone.
+
+    Raises:
+        Exists: something is at *path* already.
+        StorageFailed: it can't be made there.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise Exists(f"{path} exists and is not empty; name a new path")
+    repository = init_repository(path, branch)
+    files: Changes = {".gitattributes": _ATTRIBUTES, "README.md": _README}
+    if source is not None:
+        files = {**files, **_files(source)}
+    tree = repository.write_tree(None, files)
+    commit = repository.write_commit(tree, (), "Begin the repository\n", SERVICE, SERVICE)
+    repository.move(f"refs/heads/{branch}", None, commit, SERVICE, "init")
+    return commit
+
+
+def _files(source: Path) -> dict[str, bytes]:
+    """The files below *source* by relative path, without what Python leaves there."""
+    found = {}
+    for folder, folders, names in os.walk(source):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        for name in names:
+            path = Path(folder, name)
+            found[path.relative_to(source).as_posix()] = path.read_bytes()
+    return found

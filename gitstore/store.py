@@ -1,0 +1,216 @@
+"""What the system can do with a repository: the use cases.
+
+Reading is ``catalogue()``; every write goes through ``write()``, which puts a change
+against the tip, checks it, commits it and moves the ref, from the top again if somebody
+else was faster.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gitstore.catalogue import Catalogue
+from gitstore.changes import Change, Edit
+from gitstore.codecheck import Checks
+from gitstore.contents import Contents
+from gitstore.errors import Busy, Invalid, Moved, Problem, Refused, errors_among
+from gitstore.index import Index
+from gitstore.repository import Commit, Repository, Signature
+from gitstore.tags import publish
+from gitstore.validation import check_tree
+from gitstore.versions import History
+
+_LOG = logging.getLogger(__name__)
+
+SERVICE = Signature("Jobtype repository", "jobtypes@localhost")
+"""Who commits, and who is the author where no other is known."""
+
+INDEX_STEPS = 500
+"""Steps after which the index on disk is written anew."""
+
+WRITE_LIMIT_S = 30.0
+"""How long a write may lose races before it gives up."""
+
+Progress = Callable[[int, int], None]
+"""Told how many steps of how many are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes, and the message that is to stand in the commit (None: one is written)."""
+
+    author: Signature = SERVICE
+    message: str | None = None
+
+
+class Store:
+    """One served branch of one repository.
+
+    Threads share it; processes share the repository, and nothing but the ref passes
+    between them.
+    """
+
+    def __init__(self, path: Path, ref: str | None = None, checks: Checks | None = None) -> None:
+        self.repository = Repository(path)
+        self.ref = ref or self.repository.head_ref()
+        self.checks = checks or Checks()
+        self.index = Index(self.repository.git_dir, self.ref)
+        self._catalogue: Catalogue | None = None
+        self._indexed = 0
+        self._tagged = 0
+        self._reading = threading.Lock()
+        self._writing = threading.Lock()
+
+    # Reading
+
+    def catalogue(self, progress: Progress | None = None) -> Catalogue:
+        """What the branch says now."""
+        tip = self.repository.tip(self.ref)
+        known = self._catalogue
+        if known is not None and known.history.tip == tip:
+            return known
+        with self._reading:
+            # Read again: the branch may have moved while another thread was here, and
+            # what this one saw before may be older than what is known by now.
+            tip = self.repository.tip(self.ref)
+            known = self._catalogue
+            if known is None or known.history.tip != tip:
+                self._catalogue = known = self._at(tip, known, progress)
+                self._keep(known.history)
+            return known
+
+    def _at(self, tip: str | None, known: Catalogue | None, progress: Progress | None) -> Catalogue:
+        contents = known.contents if known else Contents(self.repository)
+        if tip is None:
+            return Catalogue(History(), contents)
+        if known is None:
+            kept = self.index.read() or History()
+            self._indexed = kept.counters.steps
+            known = Catalogue(kept, contents)
+        try:
+            return known.extend(self.repository.steps(known.history.tip, tip, progress))
+        except Refused:
+            if known.history.tip is not None and self._catalogue is not None:
+                _LOG.error("%s was rewritten outside the service: read anew", self.ref)
+            self._indexed = 0
+            return self.build(tip, contents, progress)
+
+    def build(
+        self, tip: str, contents: Contents | None = None, progress: Progress | None = None
+    ) -> Catalogue:
+        """The catalogue at commit *tip*, from nothing."""
+        empty = Catalogue(History(), contents or Contents(self.repository))
+        return empty.extend(self.repository.steps(None, tip, progress))
+
+    def _keep(self, history: History) -> None:
+        if history.counters.steps - self._indexed >= INDEX_STEPS:
+            self._indexed = history.counters.steps
+            self.index.write(history)
+
+    def rebuild_index(self, progress: Progress | None = None) -> Catalogue:
+        """The catalogue, read from nothing and kept on disk."""
+        self.index.delete()
+        with self._reading:
+            self._catalogue = None
+        catalogue = self.catalogue(progress)
+        self.index.write(catalogue.history)
+        return catalogue
+
+    # Writing
+
+    def write(
+        self,
+        changes: Sequence[Change],
+        writer: Writer,
+        before: Callable[[Catalogue], None] | None = None,
+        checked: bool = True,
+    ) -> Catalogue:
+        """Make *changes*, each a commit, and move the branch to the last; all or nothing.
+
+        *before* may look at the catalogue that is to be changed and raise. *checked*
+        False is for changes that only bring back what was accepted before. Returns the
+        catalogue at the new tip, or at the old one where there was nothing to do.
+
+        Raises:
+            Invalid: the validator refuses the result.
+            Busy: other writers were faster for too long.
+        """
+        give_up = time.monotonic() + WRITE_LIMIT_S
+        with self._writing:
+            while True:
+                base = self.catalogue()
+                if before:
+                    before(base)
+                catalogue = self._commit_all(base, changes, writer, checked)
+                if catalogue is base or self._move(base, catalogue, writer):
+                    return catalogue
+                if time.monotonic() > give_up:
+                    raise Busy("other writers kept the branch busy; try again")
+                time.sleep(random.uniform(0, 0.02))
+
+    def _commit_all(
+        self, base: Catalogue, changes: Sequence[Change], writer: Writer, checked: bool
+    ) -> Catalogue:
+        catalogue = base
+        for change in changes:
+            edit = change(catalogue)
+            if edit is not None:
+                catalogue = self._commit(catalogue, edit, writer, checked)
+        return catalogue
+
+    def _commit(self, base: Catalogue, edit: Edit, writer: Writer, checked: bool) -> Catalogue:
+        repository, history = self.repository, base.history
+        tree = repository.write_tree(history.tree, edit.changes)
+        if tree == history.tree and not edit.trailers:
+            return base
+        if checked:
+            errors = errors_among(check_tree(repository, tree, base, self.checks))
+            if errors:
+                raise Invalid(errors)
+        now = replace(writer.author, when=None)
+        message = _message(writer.message or edit.subject, edit.trailers)
+        parents = (history.tip,) if history.tip else ()
+        commit = repository.write_commit(tree, parents, message, now, SERVICE)
+        return base.extend(repository.steps(history.tip, commit))
+
+    def _move(self, base: Catalogue, new: Catalogue, writer: Writer) -> bool:
+        tip = new.history.tip
+        assert tip is not None
+        why = f"rest: {writer.author.name}"
+        try:
+            self.repository.move(self.ref, base.history.tip, tip, SERVICE, why)
+        except Moved:
+            return False
+        with self._reading:
+            if self._catalogue is base:
+                self._catalogue = new
+                self._keep(new.history)
+        return True
+
+    # The command line's and the hooks' questions
+
+    def check(self, tree: str, everything: bool = False) -> list[Problem]:
+        """What is wrong with root tree *tree*, as a successor of the tip's."""
+        return check_tree(self.repository, tree, self.catalogue(), self.checks, everything)
+
+    def commit(self, id: str) -> Commit:
+        """The commit *id*."""
+        return self.repository.commit(id)
+
+    def publish_tags(self) -> int:
+        """Publish the versions that have no tag yet; how many there were."""
+        history = self.catalogue().history
+        made = publish(self.repository, history, self._tagged)
+        self._tagged = history.counters.steps
+        return made
+
+
+def _message(subject: str, trailers: tuple[str, ...]) -> str:
+    lines = [subject.strip(), *(["", *trailers] if trailers else [])]
+    return "\n".join(lines) + "\n"

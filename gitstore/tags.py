@@ -1,0 +1,62 @@
+"""Publishing versions as annotated tags, for people (docs/format.md, section 4).
+
+A projection: made after the fact, safe to delete, never read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitstore import layout
+from gitstore.git import run_git
+from gitstore.repository import Commit, Repository
+from gitstore.versions import History, Version
+
+
+def publish(repository: Repository, history: History, since: int) -> int:
+    """Tag the versions made after step *since* that have no tag; how many there were.
+
+    A tag never moves: where two names would share one, the first to come keeps it.
+    """
+    wanted = dict(reversed(list(_wanted(history, since))))
+    present = repository.refs("refs/tags/") if len(wanted) > 100 else None
+    missing = {
+        tag: item
+        for tag, item in wanted.items()
+        if (f"refs/tags/{tag}" not in present if present is not None else not _has(repository, tag))
+    }
+    if missing:
+        stream = b"".join(
+            _stream(tag, name, version, repository.commit(version.commit))
+            for tag, (name, version) in missing.items()
+        )
+        run_git(repository.git_dir, ["fast-import", "--quiet"], stream)
+    return len(missing)
+
+
+def _wanted(history: History, since: int) -> Iterator[tuple[str, tuple[str, Version]]]:
+    for jobtype in (*history.ended, *history.jobtypes.values()):
+        if not layout.jobtype_name_fault(jobtype.name):
+            for version in jobtype.versions:
+                if version.step > since:
+                    yield layout.tag_name(jobtype.name, version.number), (jobtype.name, version)
+
+
+def _has(repository: Repository, tag: str) -> bool:
+    return repository.tip(f"refs/tags/{tag}") is not None
+
+
+def _stream(tag: str, name: str, version: Version, commit: Commit) -> bytes:
+    """One tag in the language of git fast-import, the same in every replica."""
+    message = f"{name} version {version.number}\n".encode()
+    when = commit.author.when
+    seconds = int(when.timestamp()) if when else 0
+    return (
+        (
+            f"tag {tag}\nfrom {commit.id}\n"
+            f"tagger Jobtype repository <jobtypes@localhost> {seconds} +0000\n"
+            f"data {len(message)}\n"
+        ).encode()
+        + message
+        + b"\n"
+    )

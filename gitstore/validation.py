@@ -1,0 +1,367 @@
+"""The one validator: what is wrong with a tree, compared with the one it came from.
+
+REST writes, pushes and ``jobtypes check`` all ask here. Only what differs is looked at,
+and what it touches: a thousand untouched jobtypes cost nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+from gitstore import layout
+from gitstore.agent import check_agent
+from gitstore.catalogue import Catalogue
+from gitstore.codecheck import Checks, check_code, check_discovery
+from gitstore.contents import Contents, Directory
+from gitstore.errors import Problem
+from gitstore.schema import (
+    Fault,
+    Parsed,
+    Requirement,
+    SoftwareFile,
+    Withdrawn,
+    parse_meta,
+    parse_software,
+    parse_withdrawn,
+)
+from gitstore.trees import Entry, Objects
+
+
+def check_tree(
+    objects: Objects,
+    tree: str,
+    base: Catalogue,
+    checks: Checks,
+    everything: bool = False,
+) -> list[Problem]:
+    """What is wrong with root tree *tree*, which came from *base*, by path and line.
+
+    Looks at what differs from *base*'s own tree, or at all of it where *everything*.
+    """
+    change = _Change(objects, tree, base, everything)
+    found = [
+        *_check_layout(change),
+        *_check_jobtypes(change, checks),
+        *_check_software(change, checks),
+        *_check_withdrawn(change),
+    ]
+    kept = [problem for problem in found if problem.rule not in checks.ignored]
+    return sorted(kept, key=lambda p: (p.path, p.line or 0, p.rule))
+
+
+class _Change:
+    """A tree beside the one it came from: what differs, and what then holds."""
+
+    def __init__(self, objects: Objects, tree: str, base: Catalogue, everything: bool) -> None:
+        self.objects = objects
+        self.base = base
+        self.contents = Contents(objects)
+        self._new = objects.entries(tree)
+        came_from = base.history.tree
+        self._old = {} if came_from is None or everything else objects.entries(came_from)
+
+    @cached_property
+    def jobtypes(self) -> Mapping[str, Entry]:
+        """What stands under jobtypes/."""
+        return self._below(self._new, layout.JOBTYPES)
+
+    @cached_property
+    def software(self) -> Mapping[str, Entry]:
+        """What stands under software/."""
+        return self._below(self._new, layout.SOFTWARE)
+
+    @cached_property
+    def withdrawn(self) -> Entry | None:
+        """withdrawn.yaml."""
+        return self._new.get(layout.WITHDRAWN)
+
+    @cached_property
+    def changed_jobtypes(self) -> dict[str, Entry]:
+        """The entries under jobtypes/ that are new or differ."""
+        return _differing(self._below(self._old, layout.JOBTYPES), self.jobtypes)
+
+    @cached_property
+    def changed_software(self) -> dict[str, Entry]:
+        """The entries under software/ that are new or differ."""
+        return _differing(self._below(self._old, layout.SOFTWARE), self.software)
+
+    @cached_property
+    def changed_root(self) -> dict[str, Entry]:
+        """The entries of the root that are new or differ."""
+        return _differing(self._old, self._new)
+
+    def _below(self, root: Mapping[str, Entry], name: str) -> Mapping[str, Entry]:
+        entry = root.get(name)
+        return self.objects.entries(entry.id) if entry and entry.is_tree else {}
+
+    def directory(self, name: str) -> Directory:
+        """The directory of jobtype *name*, which is one."""
+        return self.contents.directory(self.jobtypes[name].id)
+
+    @cached_property
+    def _parsed_software(self) -> dict[str, tuple[str, Parsed[SoftwareFile]]]:
+        """The changed software files: their path and what they hold, by software name."""
+        found = {}
+        for file_name, entry in self.changed_software.items():
+            name = layout.software_name(file_name)
+            if name and entry.is_file:
+                parsed = parse_software(self.objects.read_blob(entry.id))
+                found[name] = (f"{layout.SOFTWARE}/{file_name}", parsed)
+        return found
+
+    def software_changes(self) -> Iterator[tuple[str, str, Parsed[SoftwareFile]]]:
+        """Yield (name, path, content) for each changed software file with a valid name."""
+        for name, (path, parsed) in self._parsed_software.items():
+            yield name, path, parsed
+
+    @cached_property
+    def software_names(self) -> dict[str, str]:
+        """The software there will be: file names by software name."""
+        names = ((layout.software_name(file), file) for file in self.software)
+        return {name: file for name, file in names if name}
+
+    def software_file(self, name: str) -> SoftwareFile | None:
+        """What holds for software *name* in the new tree, None if there is none."""
+        if name not in self.software_names:
+            return None
+        if name in self._parsed_software:
+            parsed = self._parsed_software[name][1]
+            if parsed.value is not None:
+                return parsed.value
+        known = self.base.history.software.get(name)
+        return self.base.software_file(known) if known else None
+
+
+def _differing(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> dict[str, Entry]:
+    return {name: entry for name, entry in new.items() if old.get(name) != entry}
+
+
+def _field(fault: Fault) -> str:
+    return ".".join(str(part) for part in fault.place)
+
+
+# Layout
+
+
+def _check_layout(change: _Change) -> Iterator[Problem]:
+    wanted = {layout.JOBTYPES: True, layout.SOFTWARE: True, layout.WITHDRAWN: False}
+    for name, is_tree in wanted.items():
+        entry = change.changed_root.get(name)
+        if entry and not (entry.is_tree if is_tree else entry.is_file):
+            kind = "directory" if is_tree else "regular file"
+            yield Problem("layout-entry", name, f"is {entry.kind}; make it a {kind}")
+    for name, entry in change.changed_jobtypes.items():
+        path = layout.jobtype_path(_printable(name))
+        if entry.is_tree:
+            yield from _check_links(change.objects, entry.id, path)
+        elif entry.is_file:
+            yield Problem("layout-stray", path, "is no directory and is ignored")
+        else:
+            yield Problem("layout-entry", path, f"is {entry.kind}; put a directory here")
+    for name, entry in change.changed_software.items():
+        if not entry.is_file and (not entry.is_tree or name.endswith(layout.YAML)):
+            path = f"{layout.SOFTWARE}/{_printable(name)}"
+            yield Problem("layout-entry", path, f"is {entry.kind}; put a regular file here")
+
+
+def _check_links(objects: Objects, tree: str, path: str) -> Iterator[Problem]:
+    """Links and submodules anywhere in a jobtype's directory."""
+    waiting = [(tree, path)]
+    while waiting:
+        tree, path = waiting.pop()
+        for name, entry in objects.entries(tree).items():
+            below = f"{path}/{_printable(name)}"
+            if entry.is_tree:
+                waiting.append((entry.id, below))
+            elif not entry.is_file and name not in (layout.CODE, layout.META):
+                yield Problem("layout-entry", below, f"is {entry.kind}; put a regular file here")
+
+
+def _printable(name: str) -> str:
+    """*name* as it can stand in a path that is shown: bytes that are no text escaped."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+# Jobtypes
+
+
+def _check_jobtypes(change: _Change, checks: Checks) -> Iterator[Problem]:
+    changed = {name for name, entry in change.changed_jobtypes.items() if entry.is_tree}
+    yield from _check_case(change, changed)
+    for name in changed:
+        fault = layout.jobtype_name_fault(name)
+        if fault:
+            path = layout.jobtype_path(_printable(name))
+            yield Problem("name-invalid", path, f"the jobtype's name {fault}", None, "name")
+            continue
+        directory = change.directory(name)
+        yield from directory.problems(name)
+        yield from _check_requirements(change, name, directory)
+        yield from check_code(change.contents, name, directory, checks)
+        yield from check_agent(change.contents, change.base, change.jobtypes, name, checks)
+
+
+def _check_case(change: _Change, changed: set[str]) -> Iterator[Problem]:
+    if not changed:
+        return
+    twins: dict[str, list[str]] = {}
+    for name, entry in change.jobtypes.items():
+        if entry.is_tree:
+            twins.setdefault(layout.fold(name), []).append(name)
+    for name in changed:
+        others = [other for other in twins[layout.fold(name)] if other != name]
+        if others:
+            says = (
+                f"differs only in case from {_printable(others[0])}, with which a checkout on"
+                " macOS or Windows would merge it; choose another name"
+            )
+            yield Problem("name-case", layout.jobtype_path(_printable(name)), says, None, "name")
+
+
+def _check_requirements(change: _Change, name: str, directory: Directory) -> Iterator[Problem]:
+    if directory.meta is None or not directory.meta.requirements:
+        return
+    document = parse_meta(change.objects.read_blob(directory.meta_blob)).document
+    assert document is not None
+    for position, requirement in enumerate(directory.meta.requirements):
+        for rule, key, says in _requirement_faults(change, requirement):
+            place = ("requirements", position, key)
+            field = f"requirements.{position}.{key}"
+            yield Problem(rule, layout.meta_path(name), says, document.line(place), field)
+
+
+def _requirement_faults(
+    change: _Change, requirement: Requirement
+) -> Iterator[tuple[str, str, str]]:
+    """Yield (rule, key, sentence) for what is wrong with one requirement."""
+    file = change.software_file(requirement.software)
+    if file is None:
+        near = _suggestion(requirement.software, change.software_names)
+        says = f"the software {requirement.software} is not in the catalogue; {near}"
+        yield "requirement-software", "software", says
+        return
+    ranks = {v.version: v.rank for v in file.versions}
+    bounds = {"min_version": requirement.min_version, "max_version": requirement.max_version}
+    for key, text in bounds.items():
+        if text is not None and text not in ranks:
+            near = _suggestion(text, ranks)
+            says = f"{requirement.software} has no version {text} in the catalogue; {near}"
+            yield "requirement-version", key, says
+    low, high = (ranks.get(text) if text else None for text in bounds.values())
+    if low is not None and high is not None and low > high:
+        says = (
+            f"{requirement.min_version} ranks above max_version {requirement.max_version};"
+            " exchange them or mend the ranks"
+        )
+        yield "requirement-order", "min_version", f"min_version {says}"
+
+
+def _suggestion(wanted: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(wanted, list(known), n=1, cutoff=0.6)
+    near = near or [name for name in known if name.casefold() == wanted.casefold()]
+    if near:
+        return f'did you mean "{near[0]}"?'
+    return "add it there first" if known else "the catalogue has none; add it there first"
+
+
+# Software
+
+
+def _check_software(change: _Change, checks: Checks) -> Iterator[Problem]:
+    yield from _check_software_names(change)
+    for _name, path, parsed in change.software_changes():
+        rule = "software-field" if parsed.document else "software-yaml"
+        for fault in parsed.faults:
+            yield Problem(rule, path, fault.message, fault.line, _field(fault))
+        if parsed.value is not None:
+            yield from check_discovery(path, parsed, checks)
+    yield from _check_required(change)
+
+
+def _check_software_names(change: _Change) -> Iterator[Problem]:
+    twins: dict[str, list[str]] = {}
+    for name in change.software_names if change.changed_software else ():
+        twins.setdefault(layout.fold(name), []).append(name)
+    for file_name, entry in change.changed_software.items():
+        if not entry.is_file or not file_name.endswith(layout.YAML):
+            continue
+        path = f"{layout.SOFTWARE}/{_printable(file_name)}"
+        software = layout.software_name(file_name)
+        if software is None:
+            yield Problem("software-name", path, layout.software_file_advice(file_name))
+        elif len(twins[layout.fold(software)]) > 1:
+            says = "differs only in case from another software's file; rename one of them"
+            yield Problem("software-case", path, says)
+
+
+def _check_required(change: _Change) -> Iterator[Problem]:
+    """Software and versions that go although an untouched jobtype's newest version needs them."""
+    for software in change.base.history.software.values():
+        path = layout.software_path(software.name)
+        if change.software.get(path.split("/")[1]) == Entry(0o100644, software.file):
+            continue
+        file = change.software_file(software.name)
+        left = {v.version for v in file.versions} if file else set()
+        lost = {text for text, _ in software.versions} - left
+        if file is None or lost:
+            yield from _check_users(change, software.name, path, None if file is None else lost)
+
+
+def _check_users(
+    change: _Change, software: str, path: str, lost: set[str] | None
+) -> Iterator[Problem]:
+    """Who needs *software*, or (where it stays) its *lost* versions, and was not changed."""
+    users: dict[str, list[str]] = {}
+    for jobtype, requirement in change.base.users(software):
+        entry = change.jobtypes.get(jobtype.name)
+        if entry is None or jobtype.name in change.changed_jobtypes:
+            continue
+        wanted = {requirement.min_version, requirement.max_version} - {None}
+        for text in ["it"] if lost is None else sorted(wanted & lost, key=str):
+            users.setdefault(str(text), []).append(jobtype.name)
+    for text, names in users.items():
+        what = software if lost is None else f"version {text} of {software}"
+        says = f"{what} is required by {', '.join(names)}; change what requires it first"
+        yield Problem("software-required", path, says)
+
+
+# Withdrawn versions
+
+
+def _check_withdrawn(change: _Change) -> Iterator[Problem]:
+    entry = change.withdrawn
+    if entry is None or not entry.is_file:
+        return
+    parsed = parse_withdrawn(change.objects.read_blob(entry.id))
+    if layout.WITHDRAWN in change.changed_root:
+        for fault in parsed.faults:
+            yield Problem(
+                "withdrawn-yaml", layout.WITHDRAWN, fault.message, fault.line, _field(fault)
+            )
+    if parsed.value is not None:
+        yield from _check_withdrawn_numbers(change, parsed, parsed.value)
+
+
+def _check_withdrawn_numbers(
+    change: _Change, parsed: Parsed[Withdrawn], withdrawn: Withdrawn
+) -> Iterator[Problem]:
+    assert parsed.document is not None
+    listed_before = change.base.history.withdrawn
+    for name, numbers in withdrawn.root.items():
+        gone = name not in change.jobtypes
+        says = ""
+        if gone and (name in change.base.history.jobtypes or name not in listed_before):
+            says = (
+                f"there is no jobtype {layout.shown(name)} (any more);"
+                " if it was renamed, rename it here too"
+            )
+        else:
+            last = change.base.history.numbers.get(name, 0)
+            unknown = sorted(n for n in numbers - listed_before.get(name, frozenset()) if n > last)
+            if unknown and not gone:
+                says = f"{name} has no version {unknown[0]}; its newest is {last}"
+        if says:
+            line = parsed.document.line((name,))
+            yield Problem("withdrawn-unknown", layout.WITHDRAWN, says, line)

@@ -1,0 +1,361 @@
+"""From steps to numbers: which versions and ids a history of the tree makes.
+
+Pure: a History goes in, a Step, and the next History comes out. Numbering looks at
+tree ids, file bytes and commit messages alone, never at whether a version is valid, so
+that a stricter validator renumbers nothing (docs/format.md, section 2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from gitstore import layout
+from gitstore.schema import parse_software, parse_withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A file's content and the id it has in Git."""
+
+    id: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One commit of the first-parent chain, its root tree, and what it changes.
+
+    *jobtypes* has the tree ids of the directories that differ from the step before, by
+    name; *files* the software files and withdrawn.yaml, by path; None where one is gone.
+    """
+
+    commit: str
+    tree: str
+    message: str
+    jobtypes: Mapping[str, str | None]
+    files: Mapping[str, Blob | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a jobtype: its directory's *tree*, made by *commit*, the *step*-th of all."""
+
+    number: int
+    commit: str
+    tree: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Jobtype:
+    """A jobtype and its versions, lowest number first; *tree* is its directory at the tip."""
+
+    id: int
+    name: str
+    tree: str
+    versions: tuple[Version, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """An entry of the software catalogue: *file* is its blob at the tip.
+
+    *blob* is the last that was readable, which is what counts; *versions* are its
+    version strings in the file's order, each with its id.
+    """
+
+    id: int
+    name: str
+    file: str
+    blob: str
+    versions: tuple[tuple[str, int], ...]
+
+    def version_id(self, version: str) -> int | None:
+        """The id of that version string, or None."""
+        return next((id for text, id in self.versions if text == version), None)
+
+
+Since = tuple[tuple[int, int], ...]
+"""The ids that one name has had: pairs of the step from which on, and the id."""
+
+
+def id_at(ids: Since, step: int) -> int | None:
+    """The id in force at *step*; the first one where *step* is before all; None without any."""
+    found: int | None = ids[0][1] if ids else None
+    for since, id in ids:
+        if since <= step:
+            found = id
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """The highest numbers given out so far; none is ever given twice."""
+
+    steps: int = 0
+    jobtypes: int = 0
+    software: int = 0
+    software_versions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Everything that the first-parent chain up to *tip* says, without reading any code.
+
+    *tree* is the root tree of *tip*; both are None before the first commit.
+    *numbers* has the highest version number ever used under a name; *ended* the jobtypes
+    that were deleted, in the order of their end. The ids that a software name and a
+    (software id, version) have had are kept for ever, because old versions of jobtypes
+    refer to them.
+    """
+
+    tip: str | None = None
+    tree: str | None = None
+    counters: Counters = Counters()
+    jobtypes: Mapping[str, Jobtype] = field(default_factory=dict)
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    ended: tuple[Jobtype, ...] = ()
+    withdrawn: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    software: Mapping[str, Software] = field(default_factory=dict)
+    software_ids: Mapping[str, Since] = field(default_factory=dict)
+    version_ids: Mapping[tuple[int, str], Since] = field(default_factory=dict)
+
+    def extend(self, steps: Iterable[Step]) -> History:
+        """The history that goes on from here with *steps*, oldest first."""
+        numbering = _Numbering(self)
+        for step in steps:
+            numbering.take(step)
+        return numbering.history()
+
+    def is_withdrawn(self, name: str, number: int) -> bool:
+        """Whether that version is out of service by the list at the tip."""
+        return number in self.withdrawn.get(name, ())
+
+
+TRAILER_VERSION = "Jobtype-Version"
+TRAILER_ID = "Jobtype-Id"
+_TRAILER = re.compile(rf"({TRAILER_VERSION}|{TRAILER_ID}):[ \t]*([0-9]{{1,9}})[ \t]+(\S.*)")
+
+
+def trailer(key: str, number: int, name: str) -> str:
+    """The line of a commit message that asks for *number* for *name*."""
+    return f"{key}: {number} {name}"
+
+
+def parse_trailers(message: str) -> Iterator[tuple[str, int, str]]:
+    """Yield (key, number, name) for each of our trailers in a commit message.
+
+    Trailers stand in the last paragraph, which, as Git has it, is never the first.
+    """
+    paragraphs = re.split(r"\n(?:[ \t\r]*\n)+", message.strip())
+    if len(paragraphs) > 1:
+        for line in paragraphs[-1].split("\n"):
+            match = _TRAILER.fullmatch(line.rstrip())
+            if match:
+                yield match[1], int(match[2]), match[3]
+
+
+class _Numbering:
+    """A History under construction: the mutable inside of History.extend."""
+
+    def __init__(self, history: History) -> None:
+        self.tip = history.tip
+        self.tree = history.tree
+        self.steps = history.counters.steps
+        self.last_jobtype_id = history.counters.jobtypes
+        self.last_software_id = history.counters.software
+        self.last_version_id = history.counters.software_versions
+        self.jobtypes = dict(history.jobtypes)
+        self.numbers = dict(history.numbers)
+        self.ended = list(history.ended)
+        self.withdrawn = history.withdrawn
+        self.software = dict(history.software)
+        self.software_ids = dict(history.software_ids)
+        self.version_ids = dict(history.version_ids)
+
+    def history(self) -> History:
+        return History(
+            tip=self.tip,
+            tree=self.tree,
+            counters=Counters(
+                self.steps, self.last_jobtype_id, self.last_software_id, self.last_version_id
+            ),
+            jobtypes=MappingProxyType(self.jobtypes),
+            numbers=MappingProxyType(self.numbers),
+            ended=tuple(self.ended),
+            withdrawn=MappingProxyType(dict(self.withdrawn)),
+            software=MappingProxyType(self.software),
+            software_ids=MappingProxyType(self.software_ids),
+            version_ids=MappingProxyType(self.version_ids),
+        )
+
+    def take(self, step: Step) -> None:
+        self.steps += 1
+        self.tip = step.commit
+        self.tree = step.tree
+        self._take_withdrawn(step)
+        if any(path != layout.WITHDRAWN for path in step.files):
+            self._take_software(step)
+        trailers = list(parse_trailers(step.message)) if "Jobtype-" in step.message else []
+        if step.jobtypes or trailers:
+            self._take_jobtypes(step, trailers)
+
+    def _take_withdrawn(self, step: Step) -> None:
+        if layout.WITHDRAWN not in step.files:
+            return
+        blob = step.files[layout.WITHDRAWN]
+        if blob is None:
+            self.withdrawn = {}
+            return
+        parsed = parse_withdrawn(blob.data).value
+        if parsed is not None:
+            self.withdrawn = parsed.root
+
+    # Jobtypes
+
+    def _take_jobtypes(self, step: Step, trailers: list[tuple[str, int, str]]) -> None:
+        changed = dict(step.jobtypes)
+        for old, new in self._renames(changed):
+            self._rename(old, new)
+            del changed[old], changed[new]
+        for name in sorted(changed, key=_bytes):
+            if changed[name] is None:
+                self._end(name)
+        forced = _by_name(trailers, TRAILER_VERSION)
+        ids = _by_name(trailers, TRAILER_ID)
+        for name in sorted(changed.keys() | forced.keys(), key=_bytes):
+            tree = changed.get(name) if name in changed else self._tree(name)
+            if tree is not None:
+                self._appear(name, tree, ids.get(name, []))
+                self._version(step.commit, name, tree, forced.get(name, []))
+
+    def _end(self, name: str) -> None:
+        if name in self.jobtypes:
+            self.ended.append(self.jobtypes.pop(name))
+
+    def _tree(self, name: str) -> str | None:
+        return self.jobtypes[name].tree if name in self.jobtypes else None
+
+    def _renames(self, changed: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
+        """Pair what goes with what appears with the identical tree under a new name."""
+        appeared: dict[str, list[str]] = {}
+        for name in sorted(changed, key=_bytes):
+            tree = changed[name]
+            if tree is not None and name not in self.numbers:
+                appeared.setdefault(tree, []).append(name)
+        for name in sorted(changed, key=_bytes):
+            if changed[name] is None:
+                candidates = appeared.get(self.jobtypes[name].tree)
+                if candidates:
+                    yield name, candidates.pop(0)
+
+    def _rename(self, old: str, new: str) -> None:
+        self.jobtypes[new] = replace(self.jobtypes.pop(old), name=new)
+        self.numbers[new] = self.numbers[old]
+
+    def _appear(self, name: str, tree: str, ids: list[int]) -> None:
+        """Give *name* an id if it has none, and note its directory's tree."""
+        if name in self.jobtypes:
+            return
+        higher = [id for id in ids if id > self.last_jobtype_id]
+        self.last_jobtype_id = higher[0] if higher else self.last_jobtype_id + 1
+        self.jobtypes[name] = Jobtype(self.last_jobtype_id, name, "", ())
+
+    def _version(self, commit: str, name: str, tree: str, forced: list[int]) -> None:
+        """Add the versions that this step makes of *name*, whose directory is now *tree*."""
+        jobtype = self.jobtypes[name]
+        last = self.numbers.get(name, 0)
+        numbers: list[int] = []
+        for number in forced:
+            if number > max([last, *numbers]):
+                numbers.append(number)
+        if not numbers and tree != jobtype.tree and tree != self._newest_tree(jobtype):
+            numbers = [last + 1]
+        made = tuple(Version(number, commit, tree, self.steps) for number in numbers)
+        self.jobtypes[name] = replace(jobtype, tree=tree, versions=jobtype.versions + made)
+        self.numbers[name] = numbers[-1] if numbers else last
+
+    def _newest_tree(self, jobtype: Jobtype) -> str | None:
+        withdrawn = self.withdrawn.get(jobtype.name, frozenset())
+        kept = (v.tree for v in reversed(jobtype.versions) if v.number not in withdrawn)
+        return next(kept, None)
+
+    # Software
+
+    def _take_software(self, step: Step) -> None:
+        changed = {
+            name: blob
+            for path, blob in step.files.items()
+            if path.startswith(f"{layout.SOFTWARE}/")
+            and (name := layout.software_name(path.removeprefix(f"{layout.SOFTWARE}/")))
+        }
+        for old, new in self._software_renames(changed):
+            moved = replace(self.software.pop(old), name=new)
+            self.software[new] = moved
+            self._note_software(new, moved.id)
+            del changed[old], changed[new]
+        for name in sorted(changed, key=lambda name: _bytes(layout.software_path(name))):
+            blob = changed[name]
+            if blob is None:
+                self.software.pop(name, None)
+            else:
+                self._take_software_file(name, blob)
+
+    def _software_renames(self, changed: Mapping[str, Blob | None]) -> Iterator[tuple[str, str]]:
+        def order(name: str) -> bytes:
+            return _bytes(layout.software_path(name))
+
+        appeared: dict[str, list[str]] = {}
+        for name in sorted(changed, key=order):
+            blob = changed[name]
+            if blob is not None and name not in self.software_ids:
+                appeared.setdefault(blob.id, []).append(name)
+        for name in sorted(changed, key=order):
+            if changed[name] is None and name in self.software:
+                candidates = appeared.get(self.software[name].file)
+                if candidates:
+                    yield name, candidates.pop(0)
+
+    def _take_software_file(self, name: str, blob: Blob) -> None:
+        parsed = parse_software(blob.data).value
+        old = self.software.get(name)
+        if parsed is None:
+            if old is not None:
+                self.software[name] = replace(old, file=blob.id)
+            return
+        if old is None:
+            self.last_software_id += 1
+            old = Software(self.last_software_id, name, "", "", ())
+            self._note_software(name, old.id)
+        known = dict(old.versions)
+        versions = tuple(
+            (v.version, known.get(v.version) or self._new_version_id(old.id, v.version))
+            for v in parsed.versions
+        )
+        self.software[name] = replace(old, file=blob.id, blob=blob.id, versions=versions)
+
+    def _note_software(self, name: str, id: int) -> None:
+        self.software_ids[name] = (*self.software_ids.get(name, ()), (self.steps, id))
+
+    def _new_version_id(self, software_id: int, version: str) -> int:
+        self.last_version_id += 1
+        key = (software_id, version)
+        noted = (*self.version_ids.get(key, ()), (self.steps, self.last_version_id))
+        self.version_ids[key] = noted
+        return self.last_version_id
+
+
+def _by_name(trailers: Iterable[tuple[str, int, str]], key: str) -> dict[str, list[int]]:
+    """The numbers that the trailers with *key* ask for, by name, in their order."""
+    numbers: dict[str, list[int]] = {}
+    for found, number, name in trailers:
+        if found == key:
+            numbers.setdefault(name, []).append(number)
+    return numbers
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode(errors="surrogateescape")

@@ -1,0 +1,190 @@
+"""The strict subset of YAML that the repository's files are written in.
+
+Plain mappings, lists and scalars: no aliases, no tags, no duplicate keys, one document,
+little nesting. What is refused is refused with its line. The only module that imports
+PyYAML.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import yaml
+from yaml.constructor import ConstructorError, SafeConstructor
+from yaml.nodes import ScalarNode
+from yaml.resolver import Resolver
+
+DEPTH_LIMIT = 8
+"""How deep lists and mappings may stand in one another; the format itself needs four."""
+
+Place = tuple[str | int, ...]
+"""Where a value stands in a document: the keys and list positions that lead to it."""
+
+
+class YamlFault(Exception):
+    """A file that is not of this subset; *line* counts from 1."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed file: its plain *value*, and for each place its line and its text.
+
+    *texts* has the scalars as they stand in the file, because ``2.70`` is a number to
+    YAML but a version to whoever wrote it.
+    """
+
+    value: object
+    lines: dict[Place, int] = field(default_factory=dict)
+    texts: dict[Place, str] = field(default_factory=dict)
+
+    def line(self, place: Place) -> int | None:
+        """The line of *place*, or of the nearest thing around it."""
+        while place not in self.lines and place:
+            place = place[:-1]
+        return self.lines.get(place)
+
+
+def parse_yaml(data: bytes, limit_bytes: int) -> Document:
+    """The document in *data*; an empty file holds None.
+
+    Raises:
+        YamlFault: it is too large, no UTF-8, no YAML, or uses what the subset leaves out.
+    """
+    if len(data) > limit_bytes:
+        raise YamlFault(f"the file has {len(data)} bytes; {limit_bytes} is the limit", 1)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise YamlFault("this line is no UTF-8; save the file in UTF-8", line) from None
+    try:
+        return _Composer(yaml.parse(text, Loader=yaml.CSafeLoader)).document()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        says = f"no valid YAML: {error.problem or error.context}"
+        raise YamlFault(says, mark.line + 1 if mark else 1) from None
+    except yaml.YAMLError as error:
+        raise YamlFault(f"no valid YAML: {str(error).splitlines()[0]}", 1) from None
+
+
+def is_plain_string(text: str) -> bool:
+    """Whether YAML 1.1 reads the unquoted scalar *text* as a string."""
+    return _resolve(text) == _STRING
+
+
+def _resolve(text: str) -> str:
+    """The tag that YAML 1.1 gives the unquoted scalar *text*."""
+    return str(_RESOLVER.resolve(ScalarNode, text, (True, False)))  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out
+
+
+_RESOLVER = Resolver()
+_STRING = "tag:yaml.org,2002:str"
+_SCALARS = threading.local()
+
+
+def _constructor() -> SafeConstructor:
+    """This thread's constructor: PyYAML's keep state while they construct."""
+    if not hasattr(_SCALARS, "constructor"):
+        _SCALARS.constructor = SafeConstructor()
+    constructor = _SCALARS.constructor
+    assert isinstance(constructor, SafeConstructor)
+    return constructor
+
+
+class _Composer:
+    """Turns the parser's events into a Document.
+
+    PyYAML's own composer would follow aliases, keep the last of two equal keys, and
+    recurse without a limit.
+    """
+
+    def __init__(self, events: Iterator[yaml.Event]) -> None:
+        self._events = events
+        self._lines: dict[Place, int] = {}
+        self._texts: dict[Place, str] = {}
+
+    def document(self) -> Document:
+        value: object = None
+        documents = 0
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise YamlFault("a second document begins; keep one", _line(event))
+                value = self._value(next(self._events), ())
+        return Document(value, self._lines, self._texts)
+
+    def _value(self, event: yaml.Event, place: Place) -> object:
+        self._refuse(event, place)
+        self._lines.setdefault(place, _line(event))
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(place)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(place)
+        assert isinstance(event, yaml.ScalarEvent)
+        self._texts[place] = event.value
+        return self._scalar(event)
+
+    def _refuse(self, event: yaml.Event, place: Place) -> None:
+        if isinstance(event, yaml.AliasEvent):
+            raise YamlFault("aliases are not allowed; write the value out", _line(event))
+        if anchor := getattr(event, "anchor", None):
+            raise YamlFault(f"anchors are not allowed; remove &{anchor}", _line(event))
+        if tag := getattr(event, "tag", None):
+            raise YamlFault(f"tags are not allowed; remove {tag}", _line(event))
+        if len(place) > DEPTH_LIMIT:
+            raise YamlFault(f"nested more than {DEPTH_LIMIT} levels deep", _line(event))
+
+    def _mapping(self, place: Place) -> dict[str, object]:
+        mapping: dict[str, object] = {}
+        for event in self._events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            key = self._key(event, place)
+            if key in mapping:
+                raise YamlFault(f"{key} stands here a second time; keep one", _line(event))
+            self._lines[(*place, key)] = _line(event)
+            mapping[key] = self._value(next(self._events), (*place, key))
+        return mapping
+
+    def _key(self, event: yaml.Event, place: Place) -> str:
+        self._refuse(event, place)
+        if not isinstance(event, yaml.ScalarEvent):
+            raise YamlFault("a key is a list or a mapping; write a word", _line(event))
+        key = self._scalar(event)
+        if not isinstance(key, str):
+            raise YamlFault(
+                f'the key {event.value} is no string; write "{event.value}"', _line(event)
+            )
+        return key
+
+    def _sequence(self, place: Place) -> list[object]:
+        items: list[object] = []
+        for event in self._events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            items.append(self._value(event, (*place, len(items))))
+        return items
+
+    def _scalar(self, event: yaml.ScalarEvent) -> object:
+        if not event.implicit[0]:
+            return str(event.value)
+        tag = _resolve(event.value)
+        if tag == _STRING:
+            return str(event.value)
+        try:
+            value: object = _constructor().construct_object(ScalarNode(tag, event.value))
+        except (ConstructorError, ValueError, OverflowError):
+            raise YamlFault(f"{event.value[:40]} can't be read; quote it", _line(event)) from None
+        return value
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1

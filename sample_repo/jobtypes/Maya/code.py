@@ -1,0 +1,112 @@
+"""Renders frames of a Maya scene with Maya's command line renderer, Render.
+
+What the job's data may hold:
+    scene       the .ma or .mb file; required
+    project     the Maya project (-proj)
+    output_dir  the folder for the images (-rd)
+    renderer    the renderer (-r): arnold, sw ...; else "file", the one that the scene names
+    camera      the camera to render (-cam)
+    layer       the render layer to render (-rl)
+    ignore_errors  true: errors in the output fail nothing, only the exit code counts
+    executable  the program; else "Render", which must be on the PATH
+"""
+
+import re
+
+from pyfarm.jobtypes.core.jobtype import JobType
+
+PATH_OPTIONS = (("-proj", "project"), ("-rd", "output_dir"))
+TEXT_OPTIONS = (("-cam", "camera"), ("-rl", "layer"))
+
+# The first is Arnold's, the second that of Maya's own renderers.
+PERCENT = re.compile(r"(\d+)% done|Percentage of rendering done: (\d+)")
+WRITTEN = re.compile(r"(?:writing file|Finished Rendering) .*?(\d+)\.\w+\W*$")
+# Render may exit with 0 after an error in a script; Arnold without a licence does.
+ERROR = re.compile(r"(?:// )?(?:Error: |Fatal Error)|.*MB ERROR +\||.*rendering with watermarks")
+
+PROGRESS_STEP = 0.05  # Each report is a request to the master.
+
+
+class Maya(JobType):
+    current = 0
+    reported = 0
+    errors = 0
+
+    def get_command_data(self):
+        data = self._data()
+        first, last, step = self._range()
+        arguments = ["-r", data.get("renderer") or "file", "-s", first, "-e", last, "-b", step]
+        for option, key in PATH_OPTIONS:
+            arguments += [option, self.map_path(data[key])] if data.get(key) else []
+        for option, key in TEXT_OPTIONS:
+            arguments += [option, data[key]] if data.get(key) else []
+        arguments.append(self.map_path(self._required("scene")))
+        program = self.expandvars(data.get("executable") or "Render")
+        return self.COMMAND_DATA(program, *arguments, env=self._environment())
+
+    def _data(self):
+        return self.assignment["job"].get("data") or {}
+
+    def _required(self, key):
+        if not self._data().get(key):
+            raise ValueError("The job's data lack %r, which Maya needs." % key)
+        return self._data()[key]
+
+    def _frames(self):
+        return [int(task["frame"]) for task in self.assignment["tasks"]]
+
+    def _range(self):
+        """The first frame, the last one, and the step from one to the next."""
+        frames = self._frames()
+        steps = set(after - before for before, after in zip(frames, frames[1:])) or set([1])
+        if len(steps) > 1:
+            raise ValueError(
+                "Render takes evenly spaced frames, not %s; "
+                "keep batch_contiguous true in meta.yaml." % frames
+            )
+        return frames[0], frames[-1], steps.pop()
+
+    def _environment(self):
+        """The agent's environment and the job's; without dialogs, with its own preferences.
+
+        Two Mayas that start at once on one machine spoil the preferences they share.
+        """
+        environment = dict(self.get_environment())
+        environment.update(MAYA_DISABLE_CIP="1", MAYA_DISABLE_CER="1", MAYA_APP_DIR=self.tempdir())
+        environment.update(self.assignment["job"].get("environ") or {})
+        return environment
+
+    def handle_stdout_line(self, protocol, stdout):
+        super(Maya, self).handle_stdout_line(protocol, stdout)  # This logs it.
+        self._read(stdout)
+
+    def handle_stderr_line(self, protocol, stderr):
+        super(Maya, self).handle_stderr_line(protocol, stderr)
+        self._read(stderr)
+
+    def _read(self, line):
+        self.errors += bool(ERROR.match(line))
+        percent, written = PERCENT.search(line), WRITTEN.search(line)
+        if percent:
+            self._report(int(percent.group(1) or percent.group(2)) / 100.0)
+        elif written and int(written.group(1)) in self._frames():
+            self._written(self._frames().index(int(written.group(1))))
+
+    def _report(self, fraction):
+        tasks = self.assignment["tasks"]
+        if self.current < len(tasks) and self.reported + PROGRESS_STEP <= fraction <= 1:
+            self.reported = fraction
+            self.set_task_progress(tasks[self.current], fraction)
+
+    def _written(self, index):
+        """Report the task at *index* as rendered, and go on to the one after it.
+
+        Its state waits for the exit of Render: other passes or layers of the frame
+        may still come.
+        """
+        self.set_task_progress(self.assignment["tasks"][index], 1.0)
+        self.current, self.reported = index + 1, 0
+
+    def is_successful(self, protocol, reason):
+        clean = not self.errors or bool(self._data().get("ignore_errors"))
+        return clean and super(Maya, self).is_successful(protocol, reason)
