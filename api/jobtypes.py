@@ -7,7 +7,18 @@ from flask.views import MethodView
 
 from api import payloads
 from api.payloads import JobtypeBody
-from api.wire import Represent, deleted, found, found_code, read_body, store, write, written
+from api.wire import (
+    Represent,
+    Routes,
+    add_routes,
+    deleted,
+    found,
+    found_code,
+    read_body,
+    store,
+    write,
+    written,
+)
 from gitstore import Catalogue, NotFound, Release, changes
 from gitstore.schema import Requirement
 
@@ -168,7 +179,7 @@ def _requirement(catalogue: Catalogue, release: Release, software: str) -> paylo
 
 _ITEM = "/jobtypes/<jobtype>"
 _VERSION = f"{_ITEM}/versions/<number:number>"
-ROUTES: tuple[tuple[str, type[MethodView]], ...] = (
+ROUTES: Routes = (
     ("/jobtypes/", Jobtypes),
     ("/jobtypes/schema", JobtypeSchema),
     (_ITEM, Jobtype),
@@ -179,5 +190,4 @@ ROUTES: tuple[tuple[str, type[MethodView]], ...] = (
     (f"{_ITEM}/software_requirements/", Requirements),
     (f"{_ITEM}/software_requirements/<software:software>", OneRequirement),
 )
-for _path, _view in ROUTES:
-    blueprint.add_url_rule(_path, view_func=_view.as_view(_view.__name__))
+add_routes(blueprint, ROUTES)

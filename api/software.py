@@ -9,6 +9,8 @@ from api import payloads
 from api.payloads import SoftwareBody, SoftwareVersionBody
 from api.wire import (
     Represent,
+    Routes,
+    add_routes,
     deleted,
     found,
     found_code,
@@ -127,7 +129,7 @@ class DiscoveryCode(MethodView):
 
 _ITEM = "/software/<software:software>"
 _VERSION = f"{_ITEM}/versions/<software:version>"
-ROUTES: tuple[tuple[str, type[MethodView]], ...] = (
+ROUTES: Routes = (
     ("/software/", SoftwareList),
     ("/software/schema", SoftwareSchema),
     (_ITEM, Software),
@@ -136,5 +138,4 @@ ROUTES: tuple[tuple[str, type[MethodView]], ...] = (
     (f"{_VERSION}/discovery_code", DiscoveryCode),
     (f"{_VERSION}/code", DiscoveryCode),
 )
-for _number, (_path, _view) in enumerate(ROUTES):
-    blueprint.add_url_rule(_path, view_func=_view.as_view(f"{_view.__name__}{_number}"))
+add_routes(blueprint, ROUTES)

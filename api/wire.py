@@ -7,7 +7,8 @@ import json
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from flask import Response, current_app, request
+from flask import Blueprint, Response, current_app, request
+from flask.views import MethodView
 from pydantic import ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
@@ -38,6 +39,19 @@ def store() -> Store:
     found = current_app.extensions["jobtypes"]
     assert isinstance(found, Store)
     return found
+
+
+Routes = tuple[tuple[str, type[MethodView]], ...]
+"""Paths, with their trailing slash where the contract writes one, and their views."""
+
+
+def add_routes(blueprint: Blueprint, routes: Routes) -> None:
+    """Answer each path with and without a trailing slash, with no redirect."""
+    for number, (path, view) in enumerate(routes):
+        bare = path.rstrip("/")
+        function = view.as_view(f"{view.__name__}{number}")
+        blueprint.add_url_rule(bare, view_func=function)
+        blueprint.add_url_rule(f"{bare}/", view_func=function)
 
 
 # Answers

@@ -13,6 +13,7 @@ from gitstore.errors import (
     Busy,
     Damaged,
     Exists,
+    Forbidden,
     InUse,
     Invalid,
     Kind,
@@ -26,6 +27,7 @@ from gitstore.errors import (
     StorageFailed,
     StorageFull,
     StoreError,
+    Unauthorized,
     errors_among,
 )
 from gitstore.repository import Repository, Signature, init_repository
@@ -40,6 +42,7 @@ __all__ = [
     "CodeChecks",
     "Damaged",
     "Exists",
+    "Forbidden",
     "InUse",
     "Invalid",
     "Kind",
@@ -57,6 +60,7 @@ __all__ = [
     "StorageFull",
     "Store",
     "StoreError",
+    "Unauthorized",
     "Writer",
     "errors_among",
     "init_repository",

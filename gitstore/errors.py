@@ -175,6 +175,14 @@ class ReadOnly(StoreError):
     """A write where writes are switched off."""
 
 
+class Forbidden(StoreError):
+    """A change that is not for whoever wants it."""
+
+
+class Unauthorized(StoreError):
+    """A request that needs a token and has none, or one that is not known."""
+
+
 class StorageFailed(StoreError):
     """The disk, or what lies beneath it, would not take a write; nothing was changed."""
 

@@ -12,14 +12,16 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from gitstore.access import EVERYBODY, Access
 from gitstore.catalogue import Catalogue
 from gitstore.changes import Change, Edit
 from gitstore.codecheck import Checks
 from gitstore.contents import Contents
-from gitstore.errors import Busy, Invalid, Moved, Problem, Refused, errors_among
+from gitstore.difference import Difference, difference
+from gitstore.errors import Busy, Forbidden, Invalid, Moved, Problem, Refused, errors_among
 from gitstore.index import Index
 from gitstore.repository import Commit, Repository, Signature
 from gitstore.tags import publish
@@ -45,8 +47,24 @@ Progress = Callable[[int, int], None]
 class Writer:
     """Who writes, and the message that is to stand in the commit (None: one is written)."""
 
-    author: Signature = SERVICE
+    access: Access = EVERYBODY
     message: str | None = None
+
+    @property
+    def signature(self) -> Signature:
+        """The author of the commits."""
+        if self.access is EVERYBODY:
+            return SERVICE
+        return Signature(self.access.name, self.access.email)
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What a push would do: the catalogue after it, what differs, what is wrong."""
+
+    after: Catalogue
+    difference: Difference
+    problems: tuple[Problem, ...]
 
 
 class Store:
@@ -56,8 +74,13 @@ class Store:
     between them.
     """
 
-    def __init__(self, path: Path, ref: str | None = None, checks: Checks | None = None) -> None:
-        self.repository = Repository(path)
+    def __init__(
+        self,
+        path: Path | Repository,
+        ref: str | None = None,
+        checks: Checks | None = None,
+    ) -> None:
+        self.repository = path if isinstance(path, Repository) else Repository(path)
         self.ref = ref or self.repository.head_ref()
         self.checks = checks or Checks()
         self.index = Index(self.repository.git_dir, self.ref)
@@ -139,6 +162,7 @@ class Store:
 
         Raises:
             Invalid: the validator refuses the result.
+            Forbidden: it is not for this writer to change.
             Busy: other writers were faster for too long.
         """
         give_up = time.monotonic() + WRITE_LIMIT_S
@@ -148,6 +172,7 @@ class Store:
                 if before:
                     before(base)
                 catalogue = self._commit_all(base, changes, writer, checked)
+                check_access(writer.access, difference(base, catalogue))
                 if catalogue is base or self._move(base, catalogue, writer):
                     return catalogue
                 if time.monotonic() > give_up:
@@ -173,18 +198,16 @@ class Store:
             errors = errors_among(check_tree(repository, tree, base, self.checks))
             if errors:
                 raise Invalid(errors)
-        now = replace(writer.author, when=None)
         message = _message(writer.message or edit.subject, edit.trailers)
         parents = (history.tip,) if history.tip else ()
-        commit = repository.write_commit(tree, parents, message, now, SERVICE)
+        commit = repository.write_commit(tree, parents, message, writer.signature, SERVICE)
         return base.extend(repository.steps(history.tip, commit))
 
     def _move(self, base: Catalogue, new: Catalogue, writer: Writer) -> bool:
         tip = new.history.tip
         assert tip is not None
-        why = f"rest: {writer.author.name}"
         try:
-            self.repository.move(self.ref, base.history.tip, tip, SERVICE, why)
+            self.repository.move(self.ref, base.history.tip, tip, writer.signature, "rest")
         except Moved:
             return False
         with self._reading:
@@ -195,9 +218,22 @@ class Store:
 
     # The command line's and the hooks' questions
 
-    def check(self, tree: str, everything: bool = False) -> list[Problem]:
-        """What is wrong with root tree *tree*, as a successor of the tip's."""
-        return check_tree(self.repository, tree, self.catalogue(), self.checks, everything)
+    def check_push(self, new: str) -> Push:
+        """What would come of moving the branch to commit *new*.
+
+        Raises:
+            Refused: the tip is not on the first-parent chain of *new*.
+        """
+        base = self.catalogue()
+        tree = self.repository.commit(new).tree
+        after = base.extend(self.repository.steps(base.history.tip, new))
+        problems = check_tree(self.repository, tree, base, self.checks)
+        return Push(after, difference(base, after), tuple(problems))
+
+    def check_branch(self, new: str) -> list[Problem]:
+        """What is wrong with commit *new* of another branch, beside what is served."""
+        tree = self.repository.commit(new).tree
+        return check_tree(self.repository, tree, self.catalogue(), self.checks)
 
     def commit(self, id: str) -> Commit:
         """The commit *id*."""
@@ -209,6 +245,17 @@ class Store:
         made = publish(self.repository, history, self._tagged)
         self._tagged = history.counters.steps
         return made
+
+
+def check_access(access: Access, made: Difference) -> None:
+    """Refuse a change that is not for *access* to make.
+
+    Raises:
+        Forbidden: the message has every reason.
+    """
+    refusals = list(access.refusals(made))
+    if refusals:
+        raise Forbidden("; ".join(refusals))
 
 
 def _message(subject: str, trailers: tuple[str, ...]) -> str:

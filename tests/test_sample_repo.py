@@ -2,6 +2,7 @@
 
 import ast
 import glob
+import os
 import re
 import string
 import sys
@@ -21,21 +22,25 @@ VERSIONS = [
     for software, content in sorted(SOFTWARE.items())
     for version in content["versions"]
 ]
-META_FIELDS = set(
-    [
-        "classname",
-        "description",
-        "max_batch",
-        "batch_contiguous",
-        "no_automatic_start_time",
-        "supports_tiling",
-        "success_subject",
-        "success_body",
-        "fail_subject",
-        "fail_body",
-        "requirements",
-    ]
-)
+META_FIELDS = {
+    "classname",
+    "description",
+    "max_batch",
+    "batch_contiguous",
+    "no_automatic_start_time",
+    "supports_tiling",
+    "success_subject",
+    "success_body",
+    "fail_subject",
+    "fail_body",
+    "requirements",
+}
+FILES = [
+    path
+    for pattern in ("*.*", "jobtypes/*/*.*", "software/*.yaml")
+    for path in sorted(SAMPLE.glob(pattern))
+    if path.is_file()
+]
 
 
 # The stand-in for the agent.
@@ -112,7 +117,7 @@ class Run:
 
     @property
     def line(self):
-        return [self.command.command, *self.command.arguments]
+        return " ".join([self.command.command, *self.command.arguments])
 
     def prints(self, text):
         for line in text.strip().splitlines():
@@ -188,34 +193,67 @@ def test_the_sample_has_the_six_jobtypes():
     assert JOBTYPES == ["Blender", "Command", "FFmpeg", "Houdini", "Maya", "Nuke"]
 
 
-@pytest.mark.parametrize("path", sorted(SAMPLE.rglob("*.*")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SAMPLE)))
 def test_every_file_is_ascii(path):
     assert path.read_bytes().isascii()
 
 
-def syntax_of_python_3(tree):
-    """Yield the lines of *tree* that Python 2.7 can't compile."""
-    arguments = "posonlyargs kwonlyargs"
-    unknown = ast.JoinedStr | ast.AnnAssign | ast.Nonlocal | ast.Starred | ast.NamedExpr
-    unknown |= ast.AsyncFunctionDef | ast.Await | ast.YieldFrom | ast.MatMult | ast.Match
-    for node in ast.walk(tree):
-        bad = isinstance(node, unknown) and not isinstance(node, ast.Starred)
-        bad |= isinstance(node, ast.arguments) and any(
-            getattr(node, key) for key in arguments.split()
-        )
-        bad |= getattr(node, "annotation", None) is not None
-        bad |= getattr(node, "returns", None) is not None
-        bad |= isinstance(node, ast.ClassDef) and bool(node.keywords)
-        bad |= isinstance(node, ast.Raise) and node.cause is not None
-        if bad:
-            yield getattr(node, "lineno", 0)
+PYTHON_3 = (
+    ast.JoinedStr,
+    ast.AnnAssign,
+    ast.Nonlocal,
+    ast.NamedExpr,
+    ast.AsyncFunctionDef,
+    ast.Await,
+    ast.YieldFrom,
+    ast.Match,
+    ast.TryStar,
+)
+PYTHON_3_PARTS = ("posonlyargs", "kwonlyargs", "annotation", "returns", "cause")
+
+
+def is_new_in_python_3(node):
+    """Whether Python 2.7 can't compile *node*, or can't run it: super()."""
+    if isinstance(node, ast.ClassDef):
+        return bool(node.keywords)
+    if isinstance(node, ast.List | ast.Tuple | ast.Set):
+        return any(isinstance(part, ast.Starred) for part in node.elts)
+    if isinstance(node, ast.Call):
+        return ast.unparse(node) == "super()"
+    return isinstance(node, PYTHON_3) or any(getattr(node, part, None) for part in PYTHON_3_PARTS)
+
+
+def syntax_of_python_3(code):
+    """Return the nodes of *code* that Python 2.7 can't do with, in readable form."""
+    return [ast.unparse(node) for node in ast.walk(ast.parse(code)) if is_new_in_python_3(node)]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "f'{x}'",
+        "x: int = 1",
+        "def f(x: int): pass",
+        "def f() -> int: pass",
+        "def f(*, x): pass",
+        "def f(x, /): pass",
+        "def f():\n    nonlocal x",
+        "raise x from y",
+        "class C(metaclass=M): pass",
+        "[*x]",
+        "super().f()",
+        "(x := 1)",
+    ],
+)
+def test_the_check_for_python_27_sees_what_is_new_in_3(code):
+    assert syntax_of_python_3(code)
 
 
 @pytest.mark.parametrize("name", JOBTYPES)
 def test_a_jobtype_compiles_and_keeps_to_the_syntax_of_python_27(name):
-    tree = ast.parse((SAMPLE / "jobtypes" / name / "code.py").read_bytes())
+    code = (SAMPLE / "jobtypes" / name / "code.py").read_text("ascii")
 
-    assert list(syntax_of_python_3(tree)) == []
+    assert syntax_of_python_3(code) == []
 
 
 @pytest.mark.parametrize("name", JOBTYPES)
@@ -331,22 +369,21 @@ def test_a_single_frame_becomes_a_blender_command(start):
 
     run = start("Blender", data, frames=[12])
 
-    output = "/mnt/projects/img/a_####"
     assert run.line == (
-        ["blender", "-b", "/mnt/projects/a.blend", "-o", output, "-E", "CYCLES", "-f", "12"]
+        "blender -b /mnt/projects/a.blend -o /mnt/projects/img/a_#### -E CYCLES -f 12"
     )
 
 
 def test_a_batch_of_frames_becomes_one_blender_command(start):
     run = start("Blender", ENOUGH["Blender"], frames=[1, 3, 5, 7])
 
-    assert run.line[3:] == ["-s", "1", "-e", "7", "-j", "2", "-a"]
+    assert run.line == "blender -b /mnt/projects/a.blend -s 1 -e 7 -j 2 -a"
 
 
 def test_unevenly_spaced_frames_are_given_to_blender_one_by_one(start):
     run = start("Blender", ENOUGH["Blender"], frames=[1, 2, 7])
 
-    assert run.line[3:] == ["-f", "1", "-f", "2", "-f", "7"]
+    assert run.line == "blender -b /mnt/projects/a.blend -f 1 -f 2 -f 7"
 
 
 CYCLES = "Fra:{frame} Mem:38.63M (Peak 38.97M) | Time:00:03.17 | Remaining:00:01.20 | {part}"
@@ -417,11 +454,30 @@ def test_a_frame_that_blender_skips_because_it_exists_is_no_failure(start):
     assert run.exits() == ["done", "done"]
 
 
+def test_blender_5_saves_pictures_without_naming_the_frame_first(start):
+    run = start("Blender", ENOUGH["Blender"], frames=[1, 2])
+
+    run.prints("00:00.997  render           | Saved: '/img/0001.png'")
+    assert not run.jobtype.is_successful(None, 0)
+    run.prints("00:01.133  render           | Saved: '/img/0002.png'")
+
+    assert run.exits() == ["done", "done"]
+
+
 def test_a_scene_that_blender_cannot_read_fails_though_the_default_scene_is_saved(start):
     run = start("Blender", ENOUGH["Blender"])
 
     run.complains("Error: Cannot read file '/mnt/projects/a.blend': No such file or directory")
     run.prints("Fra:1 Mem:8.19M (Peak 10.2M) | Scene\nSaved: '/tmp/0001.png'")
+
+    assert run.exits() == ["failed"]
+
+
+def test_a_picture_that_blender_cannot_save_fails_its_frame(start):
+    run = start("Blender", ENOUGH["Blender"])
+
+    run.prints("Fra:1 Mem:8.19M (Peak 10.2M) | Scene")
+    run.complains("Error: Render error (No such file or directory) cannot save: '/none/0001.png'")
 
     assert run.exits() == ["failed"]
 
@@ -444,7 +500,8 @@ class RenderSettings(types.SimpleNamespace):
 
 def test_tiles_are_rendered_by_a_script_in_blender(start, monkeypatch, capsys):
     run = start("Blender", ENOUGH["Blender"], frames=[1, 2], tiles=[0, 1], num_tiles=4)
-    assert run.line[3] == "-P"
+    *_, option, script = run.command.arguments
+    assert option == "-P"
     render = RenderSettings(filepath="/img/a_####")
     saved = []
     bpy = types.ModuleType("bpy")
@@ -460,7 +517,7 @@ def test_tiles_are_rendered_by_a_script_in_blender(start, monkeypatch, capsys):
     )
     monkeypatch.setitem(sys.modules, "bpy", bpy)
 
-    exec(Path(run.line[4]).read_text("ascii"), {})
+    exec(Path(script).read_text("ascii"), {})
 
     assert saved == [
         ("/img/a_0001_tile0.png", 0, 0.25),
@@ -469,7 +526,7 @@ def test_tiles_are_rendered_by_a_script_in_blender(start, monkeypatch, capsys):
         ("/img/a_0002_tile1.png", 0.25, 0.5),
     ]
     assert (render.border_min_x, render.border_max_x) == (0, 1)
-    assert capsys.readouterr().out.splitlines()[1] == "PyFarm: tile 1"
+    assert capsys.readouterr().out.splitlines()[1] == "PyFarm: frame 1 tile 1"
 
 
 def test_a_tile_that_blender_saved_is_the_one_that_is_done(start):
@@ -477,10 +534,10 @@ def test_a_tile_that_blender_saved_is_the_one_that_is_done(start):
 
     run.prints(
         """
-        PyFarm: tile 2
+        PyFarm: frame 1 tile 2
         Fra:1 Mem:38.63M (Peak 38.97M) | Time:00:03.17 | Sample 64/128
         Saved: '/img/0001_tile2.png'
-        PyFarm: tile 3
+        PyFarm: frame 1 tile 3
         Fra:1 Mem:38.63M (Peak 38.97M) | Time:00:03.17 | Sample 64/128
         """
     )
@@ -503,42 +560,17 @@ def test_a_batch_of_frames_becomes_one_maya_command(start, tmp_path):
 
     run = start("Maya", data, frames=[10, 12, 14])
 
-    assert run.line == [
-        "Render",
-        "-r",
-        "arnold",
-        "-s",
-        "10",
-        "-e",
-        "14",
-        "-b",
-        "2",
-        "-proj",
-        "/mnt/projects/",
-        "-rd",
-        "/mnt/projects/img",
-        "-cam",
-        "shotcam",
-        "/mnt/projects/scenes/a.ma",
-    ]
+    assert run.line == (
+        "Render -r arnold -s 10 -e 14 -b 2 -proj /mnt/projects/ -rd /mnt/projects/img"
+        " -cam shotcam /mnt/projects/scenes/a.ma"
+    )
     assert run.command.env["MAYA_APP_DIR"] == str(tmp_path / "temporary")
 
 
 def test_a_single_frame_becomes_a_maya_command(start):
     run = start("Maya", ENOUGH["Maya"], frames=[7])
 
-    assert run.line == [
-        "Render",
-        "-r",
-        "file",
-        "-s",
-        "7",
-        "-e",
-        "7",
-        "-b",
-        "1",
-        "/mnt/projects/a.ma",
-    ]
+    assert run.line == "Render -r file -s 7 -e 7 -b 1 /mnt/projects/a.ma"
 
 
 def test_unevenly_spaced_frames_are_an_error_in_maya(start):
@@ -609,22 +641,22 @@ def test_a_maya_job_may_ask_for_errors_to_be_ignored(start):
 @pytest.mark.parametrize(
     ("frames", "arguments"),
     [
-        ([5], ["-F", "5"]),
-        ([1, 2, 3, 4], ["-F", "1-4x1"]),
-        ([1, 11, 21], ["-F", "1-21x10"]),
-        ([1, 2, 9], ["-F", "1", "-F", "2", "-F", "9"]),
+        ([5], "-F 5"),
+        ([1, 2, 3, 4], "-F 1-4x1"),
+        ([1, 11, 21], "-F 1-21x10"),
+        ([1, 2, 9], "-F 1 -F 2 -F 9"),
     ],
 )
 def test_frames_become_one_nuke_command(start, frames, arguments):
     run = start("Nuke", ENOUGH["Nuke"], frames=frames)
 
-    assert run.line == ["nuke", *arguments, "-x", "/mnt/projects/a.nk"]
+    assert run.line == f"nuke {arguments} -x /mnt/projects/a.nk"
 
 
 def test_nuke_renders_the_write_node_that_the_data_name(start, tmp_path):
     run = start("Nuke", {**ENOUGH["Nuke"], "write_node": "Write1"})
 
-    assert run.line == ["nuke", "-F", "1", "-X", "Write1", "/mnt/projects/a.nk"]
+    assert run.line == "nuke -F 1 -X Write1 /mnt/projects/a.nk"
     assert run.command.env["NUKE_TEMP_DIR"] == str(tmp_path / "temporary")
 
 
@@ -654,7 +686,7 @@ def test_a_batch_of_frames_becomes_one_houdini_command(start, tmp_path):
     run = start("Houdini", data, frames=[1, 2, 7])
 
     script = str(tmp_path / "temporary" / "render.py")
-    assert run.line == (["hython", script, "/mnt/projects/a.hip", "/out/mantra1", "1", "2", "7"])
+    assert run.line == f"hython {script} /mnt/projects/a.hip /out/mantra1 1 2 7"
     assert run.command.env["JOB"] == "/mnt/projects/job"
 
 
@@ -672,8 +704,9 @@ def hython(monkeypatch):
         hou.hipFile = types.SimpleNamespace(load=lambda path, ignore_load_warnings: None)
         hou.node = {"/out/mantra1": node}.get
         monkeypatch.setitem(sys.modules, "hou", hou)
-        monkeypatch.setattr(sys, "argv", run.line[1:])
-        exec(Path(run.line[1]).read_text("ascii"), {})
+        script = run.command.arguments[0]
+        monkeypatch.setattr(sys, "argv", list(run.command.arguments))
+        exec(Path(script).read_text("ascii"), {})
         return rendered
 
     return hython
@@ -734,38 +767,19 @@ def movie(tmp_path):
 def test_a_sequence_becomes_an_ffmpeg_command_and_the_folder_is_made(start, movie, tmp_path):
     run = start("FFmpeg", {**movie, "framerate": 25, "arguments": ["-c:v", "prores_ks"]})
 
-    assert run.line == [
-        *[
-            "ffmpeg",
-            "-y",
-            "-nostdin",
-            "-hide_banner",
-            "-nostats",
-            "-progress",
-            "pipe:1",
-            "-framerate",
-            "25",
-        ],
-        *[
-            "-start_number",
-            "1001",
-            "-i",
-            "/mnt/projects/a.%04d.png",
-            "-frames:v",
-            "10",
-            "-c:v",
-            "prores_ks",
-        ],
-        movie["output"],
-    ]
+    assert run.line == (
+        "ffmpeg -y -nostdin -hide_banner -nostats -progress pipe:1 -framerate 25"
+        " -start_number 1001 -i /mnt/projects/a.%04d.png -frames:v 10 -c:v prores_ks"
+        f" {movie['output']}"
+    )
     assert (tmp_path / "movies").is_dir()
 
 
 def test_a_movie_is_h264_where_the_data_say_nothing_else(start, movie):
-    line = start("FFmpeg", movie).line
+    run = start("FFmpeg", movie)
 
-    assert line[line.index("-c:v") + 1] == "libx264"
-    assert line[line.index("-framerate") + 1] == "24"
+    assert " -framerate 24 " in run.line
+    assert " -c:v libx264 -pix_fmt yuv420p " in run.line
 
 
 @pytest.mark.parametrize(
@@ -815,10 +829,7 @@ def test_a_command_gets_the_frame_in_its_arguments(start):
 
     run = start("Command", data, frames=[12])
 
-    assert run.line == (
-        ["/mnt/projects/bin/convert", "in.0012.exr", "/tools/lut", "out.12.jpg", "-x", "3"]
-        + ["{other}"]
-    )
+    assert run.line == "/mnt/projects/bin/convert in.0012.exr /tools/lut out.12.jpg -x 3 {other}"
     assert run.command.cwd == "/mnt/projects/img"
 
 
@@ -914,7 +925,7 @@ def test_discovery_finds_the_program_on_the_path(machine, monkeypatch, software,
     number = version["version"]
     place = PROGRAMS.get(software, f"home/bin/{software}").format(version=number)
     path = install(machine / place, line_of(software, number))
-    monkeypatch.setenv("PATH", f"/nowhere:{Path(path).parent}")
+    monkeypatch.setenv("PATH", f"/nowhere{os.pathsep}{Path(path).parent}")
 
     assert discover(version) == (True, {"path": path})
 
@@ -938,7 +949,7 @@ def test_discovery_takes_no_other_version(machine, monkeypatch, software, versio
         )
         for number in others
     ]
-    monkeypatch.setenv("PATH", ":".join(str(Path(path).parent) for path in paths))
+    monkeypatch.setenv("PATH", os.pathsep.join(str(Path(path).parent) for path in paths))
 
     assert discover(version) is False
 
@@ -958,4 +969,4 @@ def test_discovery_code_keeps_to_the_syntax_of_python_27(software, version):
     code = version["discovery_code"]
 
     assert code.isascii()
-    assert list(syntax_of_python_3(ast.parse(code))) == []
+    assert syntax_of_python_3(code) == []

@@ -6,9 +6,10 @@ What the job's data may hold:
     engine      the render engine, as for Blender's -E: CYCLES; else the scene's own
     executable  the program; else "blender", which must be on the PATH
 
-The scene must write images, not a movie. In a tiled job each tile is a horizontal strip,
-tile 0 at the bottom. It is written beside the others as a picture of full size whose
-name ends in _tile0, _tile1 ..., so laying them over each other gives the frame.
+The scene must write images, not a movie, and overwrite those that exist. In a tiled job
+each tile is a horizontal strip, tile 0 at the bottom. It is written as a picture of full
+size whose name ends in _tile0, _tile1 ... and which is transparent elsewhere, if its
+format can be; so laying them over each other gives the frame.
 """
 
 from __future__ import division
@@ -18,11 +19,13 @@ import re
 
 from pyfarm.jobtypes.core.jobtype import JobType
 
-FRAME = re.compile(r"Fra:(-?\d+) ")
+# Blender 5 begins lines with the time and the part of Blender that speaks, as in
+# "00:00.659  render           | Saved: '/img/0001.png'".
+FRAME = re.compile(r"(?:[\d:.]+ +\w+ +\| )?Fra: ?(-?\d+)\b")
+SAVED = re.compile(r"(?:[\d:.]+ +\w+ +\| )?Saved: (.*)")
 TILES = re.compile(r"(?:Rendered|Tile|Part) (\d+) ?[/-] ?(\d+)")
 SAMPLES = re.compile(r"(?:Sample|Rendering) (\d+) ?/ ?(\d+)")
-STRIP = re.compile(r"PyFarm: tile (\d+)$")
-SAVED = re.compile(r"Saved: ")
+TILE = re.compile(r"PyFarm: frame (-?\d+) tile (\d+)$")
 SKIPPED = re.compile(r"skipping existing frame ")
 # Blender goes on after most errors, with the default scene if need be, and exits with 0.
 # It also complains of its own leaks that way, which harm no image.
@@ -40,7 +43,7 @@ output = render.filepath
 render.use_border, render.use_crop_to_border = True, False
 render.border_min_x, render.border_max_x = 0, 1
 for frame, tile in TASKS:
-    print("PyFarm: tile %d" % tile)
+    print("PyFarm: frame %d tile %d" % (frame, tile))
     sys.stdout.flush()
     render.filepath = output
     root, extension = os.path.splitext(render.frame_path(frame=frame))
@@ -109,14 +112,15 @@ class Blender(JobType):
         self._read(stderr)
 
     def _read(self, line):
-        strip, frame = STRIP.match(line), FRAME.match(line)
-        if strip:
-            self.tile = int(strip.group(1))
+        tile, frame, saved = TILE.match(line), FRAME.match(line), SAVED.match(line)
+        if tile:
+            self.tile = int(tile.group(2))
+            self._begin(int(tile.group(1)))
         elif frame:
             self._begin(int(frame.group(1)))
             self._report(self._fraction(line))
-        elif SAVED.match(line):
-            self._finish()
+        elif saved:
+            self._finish(saved.group(1))
         self.skipped += bool(SKIPPED.match(line))
         self.errors += bool(ERROR.match(line))
 
@@ -135,12 +139,15 @@ class Blender(JobType):
             self.reported = fraction
             self.set_task_progress(self.task, fraction)
 
-    def _finish(self):
-        """Count the task as saved; it stays done even if a later one fails."""
-        if self.task and self.task["id"] not in self.saved:
-            self.saved |= set([self.task["id"]])
-            if not self.errors:
-                self.set_task_state(self.task, "done")
+    def _finish(self, path):
+        """Count the task as saved; it stays done even if a later one fails.
+
+        Where Blender didn't say which frame it renders, only the picture is counted.
+        """
+        key = self.task["id"] if self.task else path
+        if self.task and not self.errors and key not in self.saved:
+            self.set_task_state(self.task, "done")
+        self.saved |= set([key])
 
     def is_successful(self, protocol, reason):
         written = len(self.saved) + self.skipped

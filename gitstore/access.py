@@ -1,0 +1,62 @@
+"""Who may change what: roles, and the jobtypes that a token is limited to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from fnmatch import fnmatchcase
+
+from gitstore.difference import Difference
+
+
+class Role(IntEnum):
+    """What somebody may do; each role may do what the ones before it may."""
+
+    NOBODY = 0
+    READ = 1
+    WRITE = 2
+    ADMIN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Somebody, and what he may do.
+
+    *only* has patterns as the shell knows them (``Nuke*``); where there are any, only
+    jobtypes whose names match one may be changed.
+    """
+
+    name: str
+    email: str
+    role: Role
+    only: tuple[str, ...] = ()
+
+    def may_touch(self, jobtype: str) -> bool:
+        """Whether the jobtype of that name is among those he may change."""
+        return not self.only or any(fnmatchcase(jobtype, pattern) for pattern in self.only)
+
+    def refusals(self, difference: Difference) -> Iterator[str]:
+        """Yield a sentence for each reason why he may not make that change."""
+        if self.role < Role.WRITE:
+            yield f"{self.name} may only read; writing needs a token with the role write"
+            return
+        others = sorted(name for name in difference.jobtypes() if not self.may_touch(name))
+        if self.only:
+            others += difference.files
+        if others:
+            allowed = " ".join(self.only)
+            yield f"{self.name} may only change {allowed}; this changes {', '.join(others)}"
+        if self.role < Role.ADMIN:
+            yield from self._admin_only(difference)
+
+    def _admin_only(self, difference: Difference) -> Iterator[str]:
+        withdrawn = {name for name, _ in (*difference.withdrawn, *difference.restored)}
+        for what, names in (("deletes", difference.ended), ("withdraws", sorted(withdrawn))):
+            if names:
+                needs = "that needs a token with the role admin"
+                yield f"this {what} {', '.join(names)}; {needs}"
+
+
+EVERYBODY = Access("anybody on this machine", "jobtypes@localhost", Role.ADMIN)
+"""Who acts where the service has no tokens: it is bound to loopback then."""

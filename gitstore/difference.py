@@ -1,0 +1,127 @@
+"""What a change makes of the catalogue: which versions, and what else it touches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from gitstore import layout
+from gitstore.catalogue import Catalogue
+from gitstore.trees import Entry
+from gitstore.versions import Jobtype
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersions:
+    """The *numbers* that a change makes of a jobtype; *before* is its newest until then."""
+
+    name: str
+    numbers: tuple[int, ...]
+    before: int | None
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"{self.name}: new jobtype, {_numbers(self.numbers)}"
+        return f"{self.name}: {_numbers(self.numbers)} (was {self.before})"
+
+
+def _numbers(numbers: tuple[int, ...]) -> str:
+    if len(numbers) == 1:
+        return f"version {numbers[0]}"
+    return f"versions {numbers[0]} to {numbers[-1]}" if numbers else "no version"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What differs between two catalogues of one branch.
+
+    *withdrawn* and *restored* are (name, number); *files* the paths that changed beside
+    the jobtypes' and withdrawn.yaml.
+    """
+
+    versions: tuple[NewVersions, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    ended: tuple[str, ...] = ()
+    withdrawn: tuple[tuple[str, int], ...] = ()
+    restored: tuple[tuple[str, int], ...] = ()
+    files: tuple[str, ...] = ()
+
+    def jobtypes(self) -> frozenset[str]:
+        """The names of all jobtypes that it touches."""
+        return frozenset(
+            [v.name for v in self.versions]
+            + [name for pair in self.renamed for name in pair]
+            + list(self.ended)
+            + [name for name, _ in (*self.withdrawn, *self.restored)]
+        )
+
+    def sentences(self) -> Iterator[str]:
+        """Yield a line for each thing, as it is told to whoever made the change."""
+        for old, new in self.renamed:
+            yield f"{old}: renamed to {new}"
+        yield from (str(version) for version in self.versions)
+        yield from (f"{name}: deleted" for name in self.ended)
+        yield from (f"{name}: version {number} withdrawn" for name, number in self.withdrawn)
+        yield from (f"{name}: version {number} back in service" for name, number in self.restored)
+        yield from (f"{path}: changed" for path in self.files if path.startswith(layout.SOFTWARE))
+
+
+def difference(before: Catalogue, after: Catalogue) -> Difference:
+    """What *after*, a later catalogue of the same branch, has that *before* has not."""
+    old = {jobtype.id: jobtype for jobtype in before.history.jobtypes.values()}
+    new = {jobtype.id: jobtype for jobtype in after.history.jobtypes.values()}
+    old_numbers, new_numbers = _withdrawn(before), _withdrawn(after)
+    renamed = {
+        old[id].name: jobtype.name
+        for id, jobtype in new.items()
+        if id in old and old[id].name != jobtype.name
+    }
+    carried = {(renamed.get(name, name), number) for name, number in old_numbers}
+    kept = set(new_numbers)
+    names = {jobtype.name for jobtype in new.values()}
+    return Difference(
+        versions=tuple(_new_versions(old, new)),
+        renamed=tuple(sorted(renamed.items())),
+        ended=tuple(sorted(jobtype.name for id, jobtype in old.items() if id not in new)),
+        withdrawn=tuple(sorted(kept - carried)),
+        restored=tuple(sorted(row for row in carried - kept if row[0] in names)),
+        files=tuple(sorted(_files(before, after))),
+    )
+
+
+def _withdrawn(catalogue: Catalogue) -> set[tuple[str, int]]:
+    listed = catalogue.history.withdrawn
+    return {(name, number) for name, numbers in listed.items() for number in numbers}
+
+
+def _new_versions(old: Mapping[int, Jobtype], new: Mapping[int, Jobtype]) -> Iterator[NewVersions]:
+    for id, jobtype in sorted(new.items(), key=lambda item: item[1].name):
+        known = old.get(id)
+        if known is None or jobtype.versions != known.versions:
+            last = known.versions[-1].number if known and known.versions else 0
+            numbers = tuple(v.number for v in jobtype.versions if v.number > last)
+            yield NewVersions(jobtype.name, numbers, last if known else None)
+
+
+def _files(before: Catalogue, after: Catalogue) -> Iterator[str]:
+    old, new = _root(before), _root(after)
+    for name in old.keys() | new.keys():
+        if old.get(name) == new.get(name) or name in (layout.JOBTYPES, layout.WITHDRAWN):
+            continue
+        if name == layout.SOFTWARE:
+            yield from _software_files(after, old.get(name), new.get(name))
+        else:
+            yield name
+
+
+def _software_files(catalogue: Catalogue, old: Entry | None, new: Entry | None) -> Iterator[str]:
+    entries = catalogue.contents.objects.entries
+    before, after = (entries(e.id) if e and e.is_tree else {} for e in (old, new))
+    for name in before.keys() | after.keys():
+        if before.get(name) != after.get(name):
+            yield f"{layout.SOFTWARE}/{name}"
+
+
+def _root(catalogue: Catalogue) -> Mapping[str, Entry]:
+    tree = catalogue.history.tree
+    return catalogue.contents.objects.entries(tree) if tree else {}
