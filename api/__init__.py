@@ -5,8 +5,10 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from api import errors, jobtypes, software
+from api import auth, diffs, errors, git_http, jobtypes, software
 from api.config import Config
+from api.housekeeping import Housekeeping
+from api.tokens import Tokens
 from gitstore import Store
 
 PREFIX = "/api/v1"
@@ -35,12 +37,16 @@ def create_app(config: Config) -> Flask:
         NoRepository: there is none at ``config.repo``.
     """
     app = Flask("api", static_folder=None)
-    app.config["READ_ONLY"] = config.read_only
     app.config["MAX_CONTENT_LENGTH"] = config.body_limit_bytes
-    app.extensions["jobtypes"] = Store(config.repo, config.ref, config.checks)
+    store = Store(config.repo, config.ref, config.checks)
+    app.extensions["jobtypes"] = store
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"number": _Number, "software": _SoftwareName}
+    auth.install(app, auth.Gate(config, Tokens(store.repository.git_dir)))
+    transports = git_http.install(app, config, store)
+    app.extensions["housekeeping"] = Housekeeping(store, transports.end_idle, config.housekeeping_s)
+    diffs.install(app)
     app.register_blueprint(jobtypes.blueprint, url_prefix=PREFIX)
     app.register_blueprint(software.blueprint, url_prefix=PREFIX)
     errors.install(app)

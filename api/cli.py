@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,12 +15,16 @@ import click
 
 from api import report
 from api.config import Config, ConfigError, make_checks, read_config_file
-from gitstore import CodeChecks, NotFound, Severity, Store, StoreError
+from api.tokens import EMAIL, NAME, Tokens
+from gitstore import CodeChecks, NotFound, Repository, Severity, Store, StoreError
+from gitstore.access import Role
 from gitstore.catalogue import Catalogue
 from gitstore.setup import create_repository, sample_path
 from gitstore.validation import check_tree
 from gitstore.versions import Jobtype, Version
 from gitstore.worktree import Worktree
+from hooks.install import PUSHING, RECEIVING, install_hooks
+from hooks.settings import HookSettings
 
 EXIT_USER = 1
 EXIT_OURS = 3
@@ -63,9 +67,19 @@ def main(ctx: click.Context, config: Path | None) -> None:
         ctx.default_map = {name: settings for name in main.commands}
 
 
+_DEFAULTS = {field.name: field.default for field in fields(Config)}
+
+
 def _setting(*names: str, **extra: object) -> Callable[[CommandT], CommandT]:
-    """An option that also comes from the variable JOBTYPES_<NAME> and from the TOML file."""
-    variable = "JOBTYPES_" + names[0].lstrip("-").split("/")[0].replace("-", "_").upper()
+    """An option that also comes from the variable JOBTYPES_<NAME> and from the TOML file.
+
+    Its default is the one in Config.
+    """
+    name = names[0].lstrip("-").replace("-", "_")
+    variable = f"JOBTYPES_{name.upper()}"
+    if "default" not in extra and not extra.get("multiple") and _DEFAULTS[name] is not None:
+        default = _DEFAULTS[name]
+        extra["default"] = default.value if isinstance(default, CodeChecks) else default
     return click.option(*names, envvar=variable, show_default=True, **extra)  # type: ignore[arg-type]  # click's own parameters, passed on
 
 
@@ -80,7 +94,6 @@ _CHECKS = (
     _setting(
         "--code-checks",
         type=click.Choice([c.value for c in CodeChecks]),
-        default=CodeChecks.STRICT.value,
         help="What is asked of code: a class, valid Python, or nothing (Python 2 code).",
     ),
     _setting("--ignore", multiple=True, metavar="RULE", help="Switch off an agent-... rule."),
@@ -108,13 +121,20 @@ def init(path: Path, sample: bool, branch: str) -> None:
 @main.command()
 @_repo
 @_branch
-@_setting("--host", default="127.0.0.1", help="The address to listen at.")
-@_setting("--port", default=8080, type=click.IntRange(1, 65535), help="The port.")
-@_setting("--workers", default=2, type=click.IntRange(1, 256), help="Worker processes.")
-@_setting("--threads", default=16, type=click.IntRange(1, 1024), help="Threads a worker.")
+@_setting("--host", help="The address to listen at.")
+@_setting("--port", type=click.IntRange(1, 65535), help="The port.")
+@_setting("--workers", type=click.IntRange(1, 256), help="Worker processes.")
+@_setting("--threads", type=click.IntRange(2, 1024), help="Threads a worker.")
 @_setting("--read-only", is_flag=True, help="Take no writes.")
 @_setting("--insecure-writes", is_flag=True, help="Take anybody's writes, beyond loopback too.")
-@_setting("--body-limit-bytes", default=1024 * 1024, type=click.IntRange(1024), help="Body size.")
+@_setting("--read-needs-token", is_flag=True, help="Let nobody read without a token.")
+@_setting("--body-limit-bytes", type=click.IntRange(1024), help="Size of a REST body.")
+@_setting("--push-limit-bytes", type=click.IntRange(1024), help="Size of a push.")
+@_setting("--push-jobtypes-limit", type=click.IntRange(1), help="Jobtypes that a push changes.")
+@_setting("--git-places", type=click.IntRange(1), help="Clones and pushes at once, a worker.")
+@_setting("--git-idle-s", type=click.IntRange(1), help="Seconds until a hanging clone is ended.")
+@_setting("--git-limit-s", type=click.IntRange(1), help="Seconds that a clone or push may take.")
+@_setting("--housekeeping-s", type=click.IntRange(1), help="Seconds between two housekeepings.")
 @_checks
 def serve(repo: Path, code_checks: str, **settings: object) -> None:
     """Serve the jobtypes of a repository over HTTP."""
@@ -124,8 +144,8 @@ def serve(repo: Path, code_checks: str, **settings: object) -> None:
         Config(repo.resolve(), code_checks=CodeChecks(code_checks)),
         **settings,  # type: ignore[arg-type]  # click has converted each to its field's type
     )
-    config.refuse_open_writes()
     store = Store(config.repo, config.ref, config.checks)
+    config.refuse_open_writes(Tokens(store.repository.git_dir).exist)
     with _progress("reading the history") as progress:
         catalogue = store.catalogue(progress)
     url = f"http://{f'[{config.host}]' if ':' in config.host else config.host}:{config.port}"
@@ -133,7 +153,7 @@ def serve(repo: Path, code_checks: str, **settings: object) -> None:
         f"serving {config.repo} ({store.ref}, {len(catalogue.jobtypes())} jobtypes) at {url}"
     )
     click.echo(f"try:  curl {url}/api/v1/jobtypes/")
-    click.echo(f"      git clone {config.repo} jobtypes")
+    click.echo(f"      git clone {url}/jobtypes.git")
     sys.stdout.flush()
     run(config)
 
@@ -270,14 +290,8 @@ def diff(name: str, old: str, new: str, repo: Path, branch: str | None) -> None:
 
     Withdrawn and broken versions can be compared too.
     """
-    store = _store(repo, branch)
-    jobtype = store.catalogue().jobtype(name)
-    versions = {v.number: v for v in jobtype.versions}
-    for number in (_number(old), _number(new)):
-        if number not in versions:
-            raise NotFound(f"{jobtype.name} has no version {number}")
-    before, after = versions[_number(old)], versions[_number(new)]
-    click.echo(store.repository.diff(before.tree, after.tree), nl=False)
+    text, _ = _store(repo, branch).diff(name, _number(old), _number(new))
+    click.echo(text, nl=False)
 
 
 @main.command()
@@ -298,6 +312,86 @@ def index(rebuild: bool, repo: Path, branch: str | None) -> None:
         f"{store.ref}: {history.counters.steps} steps, {len(history.jobtypes)} jobtypes,"
         f" {versions} versions; index {store.index.path}"
     )
+
+
+@main.group()
+def token() -> None:
+    """Make, list and revoke the tokens with which people and scripts write."""
+
+
+@token.command("create")
+@click.argument("name")
+@click.option("--role", type=click.Choice(["read", "write", "admin"]), required=True)
+@click.option("--email", help="Stands in the commits made with it.  [default: NAME@localhost]")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Limit it to these jobtypes: Nuke*")
+@_repo
+def create_token(
+    name: str, role: str, email: str | None, only: tuple[str, ...], repo: Path
+) -> None:
+    """Make a token for NAME and show its secret, this once.
+
+    \b
+    read   reads, which needs a token only with --read-needs-token
+    write  changes jobtypes, over REST and by git push
+    admin  also withdraws, deletes, and pushes past warnings
+    """
+    if not NAME.fullmatch(name):
+        raise click.BadParameter("write letters, digits, space and . _ + -", param_hint="NAME")
+    address = email or f"{name.replace(' ', '.')}@localhost"
+    if not EMAIL.fullmatch(address):
+        raise click.BadParameter("this is no mail address", param_hint="--email")
+    secret = _tokens(repo).create(name, Role[role.upper()], address, only)
+    click.echo("Keep it, it is not shown again:", err=True)
+    click.echo(secret)
+
+
+@token.command("list")
+@_repo
+def list_tokens(repo: Path) -> None:
+    """List the tokens: name, role, jobtypes, email, date. Their secrets are kept nowhere."""
+    rows = [("NAME", "ROLE", "ONLY", "EMAIL", "CREATED")]
+    for row in _tokens(repo).rows():
+        rows.append((row.name, row.role, " ".join(row.only) or "-", row.email, row.created))
+    _print_table(rows)
+
+
+@token.command("revoke")
+@click.argument("name")
+@_repo
+def revoke_token(name: str, repo: Path) -> None:
+    """Make the token NAME worthless, from the next request on."""
+    _tokens(repo).revoke(name)
+    click.echo(f"revoked {name}")
+
+
+def _tokens(repo: Path) -> Tokens:
+    return Tokens(Repository(repo).git_dir)
+
+
+@main.group()
+def hooks() -> None:
+    """Git's hooks for repositories that are not pushed to through the service."""
+
+
+@hooks.command("install")
+@_repo
+@_branch
+@_checks
+def install_git_hooks(
+    repo: Path, branch: str | None, code_checks: str, ignore: tuple[str, ...], agent_python27: bool
+) -> None:
+    """Install the checks as Git's hooks in a bare repository, or in a clone.
+
+    A bare repository checks what it receives over SSH or by path, and publishes tags. A
+    clone checks what it is about to push.
+    """
+    repository = Repository(repo)
+    checks = make_checks(CodeChecks(code_checks), ignore, agent_python27)
+    names = RECEIVING if repository.is_bare else PUSHING
+    ref = Config(repo, branch).ref or repository.default_ref()
+    folder = repository.git_dir / "hooks"
+    install_hooks(folder, names, HookSettings(ref, checks))
+    click.echo(f"installed {', '.join(names)} in {folder}, for {ref}")
 
 
 def _number(text: str) -> int:

@@ -26,7 +26,14 @@ class Config:
     threads: int = 16
     read_only: bool = False
     insecure_writes: bool = False
+    read_needs_token: bool = False
     body_limit_bytes: int = 1024 * 1024
+    push_limit_bytes: int = 50 * 1024 * 1024
+    push_jobtypes_limit: int = 2000
+    git_places: int = 4
+    git_idle_s: int = 300
+    git_limit_s: int = 3600
+    housekeeping_s: int = 600
     code_checks: CodeChecks = CodeChecks.STRICT
     ignore: tuple[str, ...] = ()
     agent_python27: bool = False
@@ -41,17 +48,19 @@ class Config:
         """What the validator is asked for."""
         return make_checks(self.code_checks, self.ignore, self.agent_python27)
 
-    def refuse_open_writes(self) -> None:
+    def refuse_open_writes(self, has_tokens: bool) -> None:
         """Refuse to accept writes from other machines, where nobody can be told apart.
 
         Raises:
-            ConfigError: it is bound beyond loopback without a word on writes.
+            ConfigError: it is bound beyond loopback without tokens or a word on writes.
         """
-        if not (self.read_only or self.insecure_writes or is_loopback(self.host)):
+        told = has_tokens or self.read_only or self.insecure_writes
+        if not (told or is_loopback(self.host)):
             raise ConfigError(
                 f"{self.host} can be reached from other machines, and whoever reaches the"
-                " service could change what the farm runs. Start it with --read-only, or"
-                " with --insecure-writes if the network itself keeps strangers out."
+                " service could change what the farm runs. Make tokens (jobtypes token"
+                " create), or start it with --read-only, or with --insecure-writes if the"
+                " network itself keeps strangers out."
             )
 
 

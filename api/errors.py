@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from api.auth import CHALLENGES
+from api.git_http import PATH as GIT_PATH
 from api.wire import InvalidBody, json_response
 from gitstore import (
     BadRequest,
     Busy,
     Damaged,
     Exists,
+    Forbidden,
     InUse,
     Invalid,
     Kind,
@@ -24,6 +27,7 @@ from gitstore import (
     StorageFailed,
     StorageFull,
     StoreError,
+    Unauthorized,
 )
 
 _LOG = logging.getLogger(__name__)
@@ -35,6 +39,8 @@ STATUSES: dict[type[StoreError], int] = {
     InUse: 409,
     PreconditionFailed: 412,
     ReadOnly: 403,
+    Unauthorized: 401,
+    Forbidden: 403,
     Refused: 409,
     Busy: 503,
     StorageFull: 507,
@@ -44,6 +50,9 @@ STATUSES: dict[type[StoreError], int] = {
 }
 KINDS = {Kind.INVALID: 400, Kind.UNKNOWN: 404, Kind.CONFLICT: 409}
 """What a change that the validator refuses is answered with."""
+
+RETRY_AFTER_S = 5
+"""When whoever came at a busy moment should come again."""
 
 _SENTENCES = {
     404: "there is nothing at this path; docs/api.md lists the routes",
@@ -81,7 +90,13 @@ def _answer_store_error(error: Exception) -> Response:
     if isinstance(error, BadRequest):
         details = [{"path": error.field, "message": str(error)}] if error.field else []
         return _error(status, str(error), details)
-    return _error(status, str(error), [])
+    response = _error(status, str(error), [])
+    if isinstance(error, Unauthorized):
+        for challenge in CHALLENGES:
+            response.headers.add("WWW-Authenticate", challenge)
+    if isinstance(error, Busy):
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
 
 
 def _sentence(problems: list[Problem]) -> str:
@@ -100,6 +115,9 @@ def _path(problem: Problem) -> str:
 
 
 def _error(status: int, sentence: str, details: list[dict[str, str]]) -> Response:
+    if request.path.startswith(f"{GIT_PATH}/"):
+        # Git's client shows this to the TD, and only if it is plain text.
+        return Response(f"{sentence}\n", status, content_type="text/plain; charset=utf-8")
     body: dict[str, object] = {"error": sentence}
     if details:
         body["details"] = details

@@ -31,4 +31,5 @@ def serve(config: Config) -> None:
 def _load(config: Config) -> Flask:
     app = create_app(config)
     app.extensions["jobtypes"].catalogue()
+    app.extensions["housekeeping"].start()
     return app

@@ -12,21 +12,22 @@ from flask.views import MethodView
 from pydantic import ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
+from api import auth
+from api.housekeeping import Housekeeping
 from gitstore import (
     BadRequest,
     Catalogue,
     NotFound,
     PreconditionFailed,
-    ReadOnly,
-    Signature,
     Store,
     Writer,
 )
+from gitstore.access import Role
 from gitstore.changes import Change
 from gitstore.schema import Model, explain
-from gitstore.store import SERVICE
 
 JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
 PYTHON = "text/x-python; charset=utf-8"
 MESSAGE_LIMIT = 1000
 """Characters in the header X-Commit-Message."""
@@ -38,6 +39,13 @@ def store() -> Store:
     """The store of the application that answers this request."""
     found = current_app.extensions["jobtypes"]
     assert isinstance(found, Store)
+    return found
+
+
+def housekeeping() -> Housekeeping:
+    """The housekeeping of the application that answers this request."""
+    found = current_app.extensions["housekeeping"]
+    assert isinstance(found, Housekeeping)
     return found
 
 
@@ -86,6 +94,11 @@ def found(payload: object, commit: str | None = None) -> Response:
 def found_code(code: str, commit: str | None = None) -> Response:
     """The answer to a GET of Python source."""
     return _conditional(_response(code.encode(), 200, PYTHON), commit)
+
+
+def found_text(text: str, commit: str | None = None) -> Response:
+    """The answer to a GET of plain text."""
+    return _conditional(_response(text.encode(), 200, TEXT), commit)
 
 
 def _conditional(response: Response, commit: str | None) -> Response:
@@ -187,12 +200,10 @@ def write_between(
     Store.write.
 
     Raises:
-        ReadOnly: the service takes no writes.
+        ReadOnly, Unauthorized, Forbidden: it is not for the sender to write.
         PreconditionFailed: the thing to change is not what the sender saw.
     """
-    if current_app.config["READ_ONLY"]:
-        raise ReadOnly("this service is read-only; write to the one it follows")
-
+    auth.gate().require(auth.current(), Role.WRITE)
     seen: list[Catalogue] = []
 
     def before(catalogue: Catalogue) -> None:
@@ -201,6 +212,7 @@ def write_between(
             _check_precondition(catalogue, represent)
 
     after = store().write(changes, _writer(), before, checked)
+    housekeeping().wake()
     return seen[-1], after
 
 
@@ -226,5 +238,4 @@ def _writer() -> Writer:
         raise BadRequest(f"X-Commit-Message is over {MESSAGE_LIMIT} characters; shorten it")
     if any(not (c.isprintable() or c == "\t") for c in message):
         raise BadRequest("X-Commit-Message holds a control character; remove it")
-    author: Signature = SERVICE
-    return Writer(author, message or None)
+    return Writer(auth.current(), message or None)

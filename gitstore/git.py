@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 _ALLOWED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "HOME", "SSH_AUTH_SOCK")
@@ -20,11 +20,15 @@ class GitFailed(Exception):
         self.stderr = stderr
 
 
-def git_environment(config: Mapping[str, str] | None = None) -> dict[str, str]:
+Settings = Sequence[tuple[str, str]]
+"""Git settings; a key may stand more than once."""
+
+
+def git_environment(settings: Settings = ()) -> dict[str, str]:
     """The environment for a git process, with settings that no file can override."""
     env = {name: os.environ[name] for name in _ALLOWED if name in os.environ}
-    env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_COUNT": str(len(config or {}))}
-    for position, (key, value) in enumerate((config or {}).items()):
+    env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_COUNT": str(len(settings))}
+    for position, (key, value) in enumerate(settings):
         env |= {f"GIT_CONFIG_KEY_{position}": key, f"GIT_CONFIG_VALUE_{position}": value}
     return env
 
@@ -33,19 +37,18 @@ def run_git(
     repository: Path,
     args: Sequence[str],
     input: bytes = b"",
-    config: Mapping[str, str] | None = None,
+    settings: Settings = (),
 ) -> bytes:
     """What ``git <args>`` prints in *repository*.
 
     Raises:
         GitFailed: it ended with a status other than 0.
     """
-    settings = {"safe.directory": "*", **(config or {})}
     done = subprocess.run(
         ["git", "-C", str(repository), *args],
         input=input,
         capture_output=True,
-        env=git_environment(settings),
+        env=git_environment((("safe.directory", "*"), *settings)),
         check=False,
     )
     if done.returncode:

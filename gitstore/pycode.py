@@ -29,7 +29,7 @@ def parse_code(source: str, path: str) -> ast.Module | SyntaxFault:
             warnings.simplefilter("ignore")
             return ast.parse(source, path)
     except SyntaxError as error:
-        return SyntaxFault(error.msg or "invalid syntax", error.lineno or None)
+        return SyntaxFault(error.msg or "invalid syntax", error.lineno or _nul_line(source))
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         says = str(error) or "nested too deeply for Python's parser"
         return SyntaxFault(says, _nul_line(source))
@@ -45,22 +45,22 @@ def top_level_names(module: ast.Module) -> set[str]:
     Blocks such as ``try`` and ``if`` count as the top level. STAR is among them where
     what a star import brings can't be told.
     """
-    return set(_names(module.body))
-
-
-def _names(body: Iterable[ast.stmt]) -> Iterator[str]:
-    for node in body:
+    names: set[str] = set()
+    waiting = list(module.body)  # and no recursion: a chain of elif is nested as deep as it is long
+    while waiting:
+        node = waiting.pop()
         match node:
             case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
-                yield node.name
+                names.add(node.name)
             case ast.Import() | ast.ImportFrom():
-                yield from (a.asname or a.name.split(".")[0] for a in node.names)
+                names.update(a.asname or a.name.split(".")[0] for a in node.names)
             case ast.Assign():
-                yield from _targets(node.targets)
+                names.update(_targets(node.targets))
             case ast.AnnAssign(target=target, value=ast.expr()):
-                yield from _targets([target])
+                names.update(_targets([target]))
             case _:
-                yield from _names(_blocks(node))
+                waiting.extend(_blocks(node))
+    return names
 
 
 def _targets(targets: Iterable[ast.expr]) -> Iterator[str]:

@@ -123,12 +123,23 @@ class Repository:
         target = self._repo.lookup_reference("HEAD").raw_target
         return target.decode() if isinstance(target, bytes) else "HEAD"
 
+    def default_ref(self) -> str:
+        """The branch that pushes go to: the remote's own in a clone, else HEAD's."""
+        try:
+            target = self._repo.lookup_reference("refs/remotes/origin/HEAD").raw_target
+        except KeyError:
+            return self.head_ref()
+        name = target.decode() if isinstance(target, bytes) else "main"
+        return f"refs/heads/{name.removeprefix('refs/remotes/origin/')}"
+
     def tip(self, ref: str) -> str | None:
         """The commit that *ref* points to, None if there is no such ref."""
         try:
             return str(self._repo.lookup_reference(ref).target)
-        except KeyError:
+        except (KeyError, pygit2.InvalidSpecError):
             return None
+        except pygit2.GitError as error:
+            raise Damaged(f"{error}; write the id of its last commit into it") from error
 
     def resolve(self, revision: str) -> Commit:
         """The commit that *revision* (a name, an id, ``main~2``) means.
@@ -193,7 +204,7 @@ class Repository:
             id=id,
             tree=str(found.tree_id),
             parents=tuple(str(parent) for parent in found.parent_ids),
-            message=found.message,
+            message=_text(found, "message"),
             author=_signature(found.author),
         )
 
@@ -413,13 +424,23 @@ class _Walk:
         }
 
 
+def _text(owner: pygit2.Commit | pygit2.Signature, field: str) -> str:
+    """A text of a commit's, which may claim an encoding that is not its own or is none."""
+    try:
+        text: str = getattr(owner, field)
+    except (LookupError, ValueError):
+        raw: bytes = getattr(owner, f"raw_{field}")
+        text = raw.decode(errors="replace")
+    return text
+
+
 def _signature(signature: pygit2.Signature) -> Signature:
     zone = timezone(timedelta(minutes=signature.offset))
     try:
         when = datetime.fromtimestamp(signature.time, zone)
     except (OverflowError, ValueError, OSError):
         when = datetime.fromtimestamp(0, UTC)
-    return Signature(signature.name, signature.email, when)
+    return Signature(_text(signature, "name"), _text(signature, "email"), when)
 
 
 def _git_signature(signature: Signature) -> pygit2.Signature:

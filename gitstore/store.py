@@ -21,8 +21,18 @@ from gitstore.changes import Change, Edit
 from gitstore.codecheck import Checks
 from gitstore.contents import Contents
 from gitstore.difference import Difference, difference
-from gitstore.errors import Busy, Forbidden, Invalid, Moved, Problem, Refused, errors_among
+from gitstore.errors import (
+    Busy,
+    Forbidden,
+    Invalid,
+    Moved,
+    NotFound,
+    Problem,
+    Refused,
+    errors_among,
+)
 from gitstore.index import Index
+from gitstore.locks import file_lock
 from gitstore.repository import Commit, Repository, Signature
 from gitstore.tags import publish
 from gitstore.validation import check_tree
@@ -232,8 +242,25 @@ class Store:
 
     def check_branch(self, new: str) -> list[Problem]:
         """What is wrong with commit *new* of another branch, beside what is served."""
+        return self.check_against(new, self.catalogue())
+
+    def check_against(self, new: str, base: Catalogue) -> list[Problem]:
+        """What is wrong with commit *new*, as a successor of *base*."""
         tree = self.repository.commit(new).tree
-        return check_tree(self.repository, tree, self.catalogue(), self.checks)
+        return check_tree(self.repository, tree, base, self.checks)
+
+    def at(self, commit: str | None) -> Catalogue:
+        """The catalogue at *commit* of this branch, None for the time before the first.
+
+        Reads the history from nothing where *commit* is not a successor of the tip.
+        """
+        if commit is None:
+            return Catalogue(History(), Contents(self.repository))
+        base = self.catalogue()
+        try:
+            return base.extend(self.repository.steps(base.history.tip, commit))
+        except Refused:
+            return self.build(commit, base.contents)
 
     def commit(self, id: str) -> Commit:
         """The commit *id*."""
@@ -242,9 +269,24 @@ class Store:
     def publish_tags(self) -> int:
         """Publish the versions that have no tag yet; how many there were."""
         history = self.catalogue().history
-        made = publish(self.repository, history, self._tagged)
+        with file_lock(self.repository.git_dir / "jobtypes" / "tags.lock"):
+            made = publish(self.repository, history, self._tagged)
         self._tagged = history.counters.steps
         return made
+
+    def diff(self, key: str, old: int, new: int) -> tuple[str, str]:
+        """The unified diff between two versions of a jobtype, and the commit of the second.
+
+        Raises:
+            NotFound: there is no such jobtype or version; withdrawn ones are there.
+        """
+        jobtype = self.catalogue().jobtype(key)
+        versions = {version.number: version for version in jobtype.versions}
+        for number in (old, new):
+            if number not in versions:
+                raise NotFound(f"{jobtype.name} has no version {number}")
+        before, after = versions[old], versions[new]
+        return self.repository.diff(before.tree, after.tree), after.commit
 
 
 def check_access(access: Access, made: Difference) -> None:

@@ -19,6 +19,9 @@ from yaml.resolver import Resolver
 DEPTH_LIMIT = 8
 """How deep lists and mappings may stand in one another; the format itself needs four."""
 
+INTEGER_LIMIT_BITS = 64
+"""How large an integer may be; the format itself needs 31."""
+
 Place = tuple[str | int, ...]
 """Where a value stands in a document: the keys and list positions that lead to it."""
 
@@ -96,6 +99,23 @@ def _constructor() -> SafeConstructor:
     constructor = _SCALARS.constructor
     assert isinstance(constructor, SafeConstructor)
     return constructor
+
+
+def _construct(node: ScalarNode) -> object:
+    """The value of *node*; a ValueError where it is an integer of absurd length.
+
+    Python can't print those, and the index, which is JSON, could not hold them.
+    """
+    constructor = _constructor()
+    try:
+        value: object = constructor.construct_object(node)
+    finally:
+        # It would keep every node that it ever saw.
+        constructor.constructed_objects.clear()
+        constructor.recursive_objects.clear()
+    if isinstance(value, int) and value.bit_length() > INTEGER_LIMIT_BITS:
+        raise ValueError("too long")
+    return value
 
 
 class _Composer:
@@ -180,10 +200,9 @@ class _Composer:
         if tag == _STRING:
             return str(event.value)
         try:
-            value: object = _constructor().construct_object(ScalarNode(tag, event.value))
+            return _construct(ScalarNode(tag, event.value))
         except (ConstructorError, ValueError, OverflowError):
             raise YamlFault(f"{event.value[:40]} can't be read; quote it", _line(event)) from None
-        return value
 
 
 def _line(event: yaml.Event) -> int:

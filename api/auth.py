@@ -1,0 +1,94 @@
+"""From a request to who sent it and what he may do: REST and Git alike."""
+
+from __future__ import annotations
+
+from flask import Flask, Request, current_app, g, request
+
+from api.config import Config
+from api.tokens import Tokens
+from gitstore import Forbidden, ReadOnly, Unauthorized
+from gitstore.access import EVERYBODY, Access, Role
+
+CHALLENGES = ('Basic realm="jobtypes"', 'Bearer realm="jobtypes"')
+"""What a 401 asks for; Git and browsers know the first."""
+
+_ASKS = "send a token, as Authorization: Bearer jtr_... or as the password of Basic"
+
+
+class Gate:
+    """What one service lets whom do."""
+
+    def __init__(self, config: Config, tokens: Tokens) -> None:
+        self._read_only = config.read_only
+        self._read_needs_token = config.read_needs_token
+        self._tokens = tokens
+
+    def access(self, request: Request) -> Access:
+        """What whoever sent *request* may do, at the least.
+
+        Raises:
+            Unauthorized: it bears a token that is not known.
+        """
+        if not self._tokens.exist:
+            return EVERYBODY
+        secret = _secret(request)
+        if secret is None:
+            role = Role.NOBODY if self._read_needs_token else Role.READ
+            return Access("a request without a token", "", role)
+        found = self._tokens.find(secret)
+        if found is None:
+            raise Unauthorized(f"this token is not known, or was revoked; {_ASKS}")
+        return found
+
+    def require(self, access: Access, role: Role) -> None:
+        """Refuse whom *access* gives less than *role*.
+
+        Raises:
+            Unauthorized: a token would help.
+            Forbidden: the token there is does not do.
+            ReadOnly: nobody may write here.
+        """
+        if role >= Role.WRITE and self._read_only:
+            raise ReadOnly("this service is read-only; write to the one it follows")
+        if access.role >= role:
+            return
+        what = "reading" if role is Role.READ else "writing"
+        if not access.email:
+            raise Unauthorized(f"{what} needs a token; {_ASKS}")
+        needs = role.name.lower()
+        raise Forbidden(f"{what} needs a token with the role {needs}; {access.name} has less")
+
+
+def _secret(request: Request) -> str | None:
+    """The token in the Authorization header, None where there is none."""
+    given = request.authorization
+    if given is None:
+        return "" if "Authorization" in request.headers else None
+    if given.type == "basic":
+        return given.password or given.username or ""
+    return given.token or ""
+
+
+def install(app: Flask, gate: Gate) -> None:
+    """Ask of every request of *app* that its sender may read at least."""
+    app.extensions["gate"] = gate
+
+    def identify() -> None:
+        g.access = gate.access(request)
+        gate.require(g.access, Role.READ)
+
+    app.before_request(identify)
+
+
+def gate() -> Gate:
+    """The gate of the application that answers this request."""
+    found = current_app.extensions["gate"]
+    assert isinstance(found, Gate)
+    return found
+
+
+def current() -> Access:
+    """What whoever sent this request may do."""
+    access = g.access
+    assert isinstance(access, Access)
+    return access

@@ -1,0 +1,368 @@
+"""Git's smart HTTP at /jobtypes.git: clone, fetch and push (gitprotocol-http).
+
+Git's own upload-pack and receive-pack do the work, in an environment built from
+nothing. A request's body is first kept in a file without a name and only then given to
+Git, so that a stalled upload holds no process, no lock and no quarantine.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import subprocess
+import tempfile
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from flask import Blueprint, Flask, Response, current_app, request
+from werkzeug.exceptions import BadRequest as HttpBadRequest
+from werkzeug.exceptions import NotFound as HttpNotFound
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+
+from api import auth
+from api.config import Config
+from api.housekeeping import Housekeeping
+from api.wire import housekeeping
+from gitstore import Busy, Store
+from gitstore.access import Access, Role
+from gitstore.git import Settings, git_environment
+from hooks.install import RECEIVING, install_hooks
+from hooks.settings import HookSettings
+
+_LOG = logging.getLogger(__name__)
+
+PATH = "/jobtypes.git"
+CHUNK_BYTES = 64 * 1024
+DISCARDED_LIMIT = 8
+"""How many times its limit a body may have until we stop listening to its end."""
+_PROTOCOL = re.compile(r"[a-z0-9=:.,_-]{1,200}")
+
+blueprint = Blueprint("git", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One of Git's two programs behind the protocol, and the role that it takes."""
+
+    name: str
+    role: Role
+
+    @property
+    def command(self) -> str:
+        """The program as a subcommand of git."""
+        return self.name.removeprefix("git-")
+
+
+SERVICES = {
+    "git-upload-pack": Service("git-upload-pack", Role.READ),
+    "git-receive-pack": Service("git-receive-pack", Role.WRITE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A Git process: since when it runs, and when its client last took something."""
+
+    process: subprocess.Popen[bytes]
+    since: float
+    touched: float
+
+
+class Transports:
+    """The Git processes of one worker: so many at once, none idle for ever."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self.config = config
+        self.store = store
+        self.hooks = store.repository.git_dir / "jobtypes" / "hooks"
+        install_hooks(self.hooks, RECEIVING[:1], None)
+        self._places = threading.BoundedSemaphore(config.git_places)
+        self._running: dict[int, _Run] = {}
+        self._lock = threading.Lock()
+
+    def take_place(self) -> None:
+        """Take one of the places, to be given back by ``give_place``.
+
+        Raises:
+            Busy: all are taken.
+        """
+        self.end_idle()
+        if not self._places.acquire(blocking=False):
+            raise Busy("too many clones and pushes at once; try again in a few seconds")
+
+    def give_place(self) -> None:
+        """Let somebody else have the place."""
+        self._places.release()
+
+    def settings(self) -> Settings:
+        """Git's settings for a service, none of which the repository's own file decides."""
+        return (
+            ("safe.directory", "*"),
+            ("core.hooksPath", str(self.hooks)),
+            ("core.fsync", "committed,reference"),
+            ("core.logAllRefUpdates", "true"),
+            ("gc.auto", "0"),
+            ("receive.advertisePushOptions", "true"),
+            ("receive.autogc", "false"),
+            ("receive.fsckObjects", "true"),
+            ("receive.maxInputSize", str(self.config.push_limit_bytes)),
+            ("receive.unpackLimit", "1"),
+            ("receive.hideRefs", "refs/tags"),
+            ("transfer.hideRefs", "refs/upstream"),
+            ("transfer.hideRefs", "refs/internal"),
+            ("uploadpack.allowFilter", "true"),
+        )
+
+    def start(
+        self, service: Service, args: tuple[str, ...], access: Access, body: IO[bytes] | int
+    ) -> subprocess.Popen[bytes]:
+        """Git's program on the repository, reading *body*."""
+        process = subprocess.Popen(
+            ["git", service.command, "--stateless-rpc", *args, str(self.store.repository.git_dir)],
+            stdin=body,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self._environment(access),
+            cwd="/",
+        )
+        self.touch(process)
+        return process
+
+    def _environment(self, access: Access) -> dict[str, str]:
+        env = git_environment(self.settings())
+        protocol = request.headers.get("Git-Protocol", "")
+        if _PROTOCOL.fullmatch(protocol):
+            env["GIT_PROTOCOL"] = protocol
+        # The reflog's line about a push bears the name of the token that pushed.
+        env |= {"GIT_COMMITTER_NAME": access.name, "GIT_COMMITTER_EMAIL": access.email}
+        settings = HookSettings(
+            ref=self.store.ref,
+            checks=self.store.checks,
+            access=access,
+            url=request.host_url.rstrip("/"),
+            jobtypes_limit=self.config.push_jobtypes_limit,
+        )
+        return env | settings.environment()
+
+    def touch(self, process: subprocess.Popen[bytes]) -> None:
+        """Note that *process* and its client are alive."""
+        now = time.monotonic()
+        with self._lock:
+            known = self._running.get(process.pid)
+            self._running[process.pid] = _Run(process, known.since if known else now, now)
+
+    def end(self, process: subprocess.Popen[bytes]) -> int:
+        """Wait for *process* and forget it; its exit status."""
+        with self._lock:
+            self._running.pop(process.pid, None)
+        if process.stdout:
+            process.stdout.close()
+        return process.wait()
+
+    def end_idle(self) -> None:
+        """Kill the processes whose client has taken nothing for too long, or that run too long."""
+        now, config = time.monotonic(), self.config
+        with self._lock:
+            runs = list(self._running.values())
+        for run in runs:
+            if now - run.touched > config.git_idle_s or now - run.since > config.git_limit_s:
+                _LOG.warning("a clone or push took too long: ended")
+                run.process.kill()
+
+
+def install(app: Flask, config: Config, store: Store) -> Transports:
+    """Answer Git's clients at PATH."""
+    transports = app.extensions["transports"] = Transports(config, store)
+    app.register_blueprint(blueprint, url_prefix=PATH)
+    return transports
+
+
+def _transports() -> Transports:
+    found = current_app.extensions["transports"]
+    assert isinstance(found, Transports)
+    return found
+
+
+@blueprint.get("/info/refs")
+def advertise() -> Response:
+    """Tell the refs and capabilities of one of Git's two services."""
+    service = SERVICES.get(request.args.get("service", ""))
+    if service is None:
+        raise HttpNotFound("only Git's smart protocol is spoken here; update the client")
+    access = _require(service)
+    transports = _transports()
+    transports.take_place()
+    try:
+        process = transports.start(service, ("--advertise-refs",), access, subprocess.DEVNULL)
+    except BaseException:
+        transports.give_place()
+        raise
+    # In protocol 2 the first line is left out, as in Git's own http-backend.
+    head = b""
+    if "version=2" not in request.headers.get("Git-Protocol", "") or service.role > Role.READ:
+        line = f"# service={service.name}\n".encode()
+        head = _packet(line) + b"0000"
+    return _stream(transports, process, service, "advertisement", head)
+
+
+@blueprint.post("/<name>")
+def talk(name: str) -> Response:
+    """Run one of Git's two services on the request's body."""
+    service = SERVICES.get(name)
+    if service is None:
+        raise HttpNotFound
+    if request.mimetype != f"application/x-{name}-request":
+        raise UnsupportedMediaType
+    access = _require(service)
+    transports = _transports()
+    transports.take_place()
+    try:
+        body = _keep_body(_limit(transports.config, service))
+        if body is None:
+            transports.give_place()
+            return _too_large(service, transports.config)
+        with body:
+            process = transports.start(service, (), access, body)
+    except BaseException:
+        transports.give_place()
+        raise
+    if service.role is Role.WRITE:
+        _LOG.info("push by %s", access.name)
+    return _stream(transports, process, service, "result")
+
+
+def _require(service: Service) -> Access:
+    access = auth.current()
+    auth.gate().require(access, service.role)
+    return access
+
+
+def _packet(data: bytes) -> bytes:
+    return f"{len(data) + 4:04x}".encode() + data
+
+
+# Bodies in
+
+
+def _limit(config: Config, service: Service) -> int:
+    """How large a body may be: a pack and the lines before it, or a list of what is wanted."""
+    return config.push_limit_bytes + 1024 * 1024 if service.role is Role.WRITE else 8 * 1024 * 1024
+
+
+def _keep_body(limit: int) -> IO[bytes] | None:
+    """The body in a file, unpacked, from its beginning; None if it is over *limit*.
+
+    Raises:
+        BadRequest: it has no length and no chunks, ends early, or can't be unpacked.
+    """
+    length = request.content_length
+    if length is None and request.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        raise HttpBadRequest("the body has neither a length nor chunks")
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+    try:
+        kept = _copy(file, limit, length)
+    except BaseException:
+        file.close()
+        raise
+    if not kept:
+        file.close()
+        return None
+    file.seek(0)
+    return file
+
+
+def _copy(file: IO[bytes], limit: int, length: int | None) -> bool:
+    """Copy the body into *file*; False if it is over *limit*, read to its end all the same."""
+    read = written = 0
+    unpack = _unpacker()
+    for chunk in iter(lambda: request.stream.read(CHUNK_BYTES), b""):
+        read += len(chunk)
+        if read > limit * DISCARDED_LIMIT:
+            raise RequestEntityTooLarge
+        for data in unpack(chunk):
+            written += len(data)
+            if written > limit:
+                break
+            file.write(data)
+    if length is not None and read != length:
+        raise HttpBadRequest("the body ended early; nothing was changed")
+    return written <= limit
+
+
+def _unpacker() -> Callable[[bytes], Iterator[bytes]]:
+    """What turns a chunk of the body into chunks of its content, each of bounded size."""
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding == "identity":
+        return lambda chunk: iter((chunk,))
+    if encoding not in ("gzip", "x-gzip"):
+        raise UnsupportedMediaType
+    gunzip = zlib.decompressobj(31)
+
+    def unpack(chunk: bytes) -> Iterator[bytes]:
+        try:
+            while chunk:
+                yield gunzip.decompress(chunk, CHUNK_BYTES * 16)
+                chunk = gunzip.unconsumed_tail
+        except zlib.error:
+            raise HttpBadRequest("the body is no gzip, though its header says so") from None
+
+    return unpack
+
+
+# Answers out
+
+
+def _stream(
+    transports: Transports,
+    process: subprocess.Popen[bytes],
+    service: Service,
+    what: str,
+    head: bytes = b"",
+) -> Response:
+    response = Response(_chunks(transports, process, service, head, housekeeping()))
+    response.headers["Content-Type"] = f"application/x-{service.name}-{what}"
+    response.headers["Cache-Control"] = "no-cache, max-age=0, must-revalidate"
+    return response
+
+
+def _chunks(
+    transports: Transports,
+    process: subprocess.Popen[bytes],
+    service: Service,
+    head: bytes,
+    keeper: Housekeeping,
+) -> Iterator[bytes]:
+    """Yield *head* and what *process* says, then give its place back."""
+    assert process.stdout is not None
+    try:
+        if head:
+            yield head
+        while chunk := process.stdout.read1(CHUNK_BYTES):  # type: ignore[attr-defined]  # a BufferedReader
+            yield chunk
+            transports.touch(process)
+    finally:
+        if service.role is Role.WRITE:
+            # Killed, receive-pack would leave its quarantine behind: let it finish.
+            for _ in iter(lambda: process.stdout.read(CHUNK_BYTES) if process.stdout else b"", b""):
+                pass
+        else:
+            process.kill()
+        transports.end(process)
+        transports.give_place()
+        if service.role is Role.WRITE:
+            keeper.wake()
+
+
+def _too_large(service: Service, config: Config) -> Response:
+    """A refusal that Git's client shows as it stands, where plain HTTP's 413 says little."""
+    if service.role is not Role.WRITE:
+        raise RequestEntityTooLarge
+    megabytes = config.push_limit_bytes // (1024 * 1024)
+    says = f"the push is over {megabytes} MiB, the limit; nothing was taken. Push less at once.\n"
+    response = Response(_packet(b"\x03" + says.encode()) + b"0000")
+    response.headers["Content-Type"] = f"application/x-{service.name}-result"
+    return response

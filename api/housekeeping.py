@@ -1,0 +1,61 @@
+"""What a worker does beside answering: tags, Git's maintenance, clients that hang."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from gitstore import Store
+from gitstore.git import GitFailed
+from gitstore.maintenance import maintain
+
+_LOG = logging.getLogger(__name__)
+
+LOOK_S = 5.0
+"""How often clients that hang are looked for."""
+TAG_PAUSE_S = 1.0
+"""Rest between two rounds of tags, so that many writes share one."""
+
+
+class Housekeeping:
+    """A thread that is woken by writes and by the clock. Nothing waits for it."""
+
+    def __init__(self, store: Store, end_idle: Callable[[], None], interval_s: float) -> None:
+        self._store = store
+        self._end_idle = end_idle
+        self._interval_s = interval_s
+        self._written = threading.Event()
+        self._written.set()
+
+    def wake(self) -> None:
+        """Tell that something was written."""
+        self._written.set()
+
+    def start(self) -> None:
+        """Begin, in a thread that ends with the process."""
+        threading.Thread(target=self._run, name="housekeeping", daemon=True).start()
+
+    def _run(self) -> None:
+        # Workers start together; they should not tidy up together.
+        due = time.monotonic() + self._interval_s * random.uniform(0.1, 1)
+        while True:
+            if self._written.wait(LOOK_S):
+                self._written.clear()
+                self._guarded(self._store.publish_tags)
+                time.sleep(TAG_PAUSE_S)
+            self._guarded(self._end_idle)
+            if time.monotonic() > due:
+                self._guarded(lambda: maintain(self._store.repository.git_dir))
+                due = time.monotonic() + self._interval_s
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        """Do *work*; a failure is logged, and tried again at its next turn."""
+        try:
+            work()
+        except GitFailed as error:
+            _LOG.warning("%s", error)
+        except Exception:
+            _LOG.exception("housekeeping failed")

@@ -1,0 +1,61 @@
+"""``python -P -m hooks <name>``: what Git executes. Speaks to the TD on standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+from gitstore import StoreError
+from hooks.receive import (
+    Verdict,
+    parse_updates,
+    post_receive,
+    pre_push,
+    pre_receive,
+    push_options,
+)
+from hooks.settings import HookSettings
+from hooks.words import wrap
+
+EXIT_REFUSED = 1
+EXIT_OURS = 3
+
+
+def main(name: str, environment: Mapping[str, str]) -> int:
+    """The exit status of the hook *name*, which reads standard input."""
+    settings = HookSettings.read(environment)
+    git_dir = Path(environment.get("GIT_DIR", "."))
+    try:
+        verdict = _run(name, git_dir, settings, environment)
+    except StoreError as error:
+        verdict = Verdict(False, (f"Refused: {error}",))
+    except Exception:
+        # Standard error goes to the TD's terminal, who can do nothing about a traceback.
+        log = git_dir / "jobtypes" / "hooks.log"
+        log.parent.mkdir(exist_ok=True)
+        with log.open("a") as file:
+            file.write(f"{name}: {traceback.format_exc()}\n")
+        print(f"The service made a mistake; jobtypes/{log.name} in its repository says more.")
+        return EXIT_OURS
+    for line in wrap(verdict.lines):
+        print(line)
+    return 0 if verdict.taken else EXIT_REFUSED
+
+
+def _run(
+    name: str, git_dir: Path, settings: HookSettings, environment: Mapping[str, str]
+) -> Verdict:
+    if name == "pre-push":
+        return pre_push(git_dir, sys.stdin, settings)
+    updates = parse_updates(sys.stdin)
+    if name == "pre-receive":
+        return pre_receive(git_dir, updates, settings, push_options(environment))
+    post_receive(git_dir, updates, settings)
+    return Verdict(True, ())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], os.environ))

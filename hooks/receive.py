@@ -1,0 +1,163 @@
+"""Git's hooks on the side that receives a push: pre-receive and post-receive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitstore import Forbidden, Problem, Refused, Store, StoreError, errors_among
+from gitstore.access import Role
+from gitstore.repository import Repository
+from gitstore.store import Push, check_access
+from hooks.settings import HookSettings
+from hooks.words import DRY_RUN, MEND_ADVICE, PULL_ADVICE, difference_lines, problem_lines
+
+_HEADS = "refs/heads/"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One line of a pre-receive hook's input: a ref, and its ids before and after."""
+
+    old: str
+    new: str
+    ref: str
+
+    @property
+    def deletes(self) -> bool:
+        """Whether the ref is to go."""
+        return not self.new.strip("0")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a push is taken, and what it is told."""
+
+    taken: bool
+    lines: tuple[str, ...]
+
+
+def parse_updates(lines: Iterable[str]) -> list[Update]:
+    """The updates in a pre-receive hook's input."""
+    return [Update(*line.rstrip("\n").split(" ", 2)) for line in lines if line.strip()]
+
+
+def push_options(environment: Mapping[str, str]) -> frozenset[str]:
+    """What was given as ``git push -o <option>``."""
+    count = int(environment.get("GIT_PUSH_OPTION_COUNT", "0"))
+    return frozenset(environment.get(f"GIT_PUSH_OPTION_{n}", "") for n in range(count))
+
+
+def pre_receive(
+    git_dir: Path, updates: list[Update], settings: HookSettings, options: frozenset[str]
+) -> Verdict:
+    """Whether the repository takes *updates*, all or none."""
+    unknown = options - {"dry-run"}
+    if unknown:
+        says = f"the push option {sorted(unknown)[0]} is not known; dry-run is"
+        return Verdict(False, (says,))
+    # From the environment, because the pushed objects are in Git's quarantine.
+    store = Store(Repository(git_dir, from_env=True), settings.ref, settings.checks)
+    verdicts = [_judge(store, update, settings) for update in updates]
+    taken = all(verdict.taken for verdict in verdicts)
+    lines = [line for verdict in verdicts for line in verdict.lines]
+    if taken and "dry-run" in options:
+        return Verdict(False, (*lines, *DRY_RUN))
+    return Verdict(taken, tuple(lines))
+
+
+def _judge(store: Store, update: Update, settings: HookSettings) -> Verdict:
+    try:
+        if update.ref == store.ref:
+            return _judge_served(store, update, settings)
+        if update.ref.startswith(_HEADS):
+            return _judge_branch(store, update, settings)
+    except (Refused, Forbidden) as error:
+        return Verdict(False, (f"Refused: {error}",))
+    says = f"{update.ref} is not to be pushed; only branches are (refs/heads/...)"
+    return Verdict(False, (f"Refused: {says}",))
+
+
+def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdict:
+    branch = update.ref.removeprefix(_HEADS)
+    if update.deletes:
+        return Verdict(False, (f"Refused: {branch} is what the farm runs and can't be deleted.",))
+    try:
+        push = store.check_push(update.new)
+    except Refused:
+        says = f"Refused: this would take published steps off {branch}."
+        return Verdict(False, (says, *PULL_ADVICE))
+    changed = len(push.difference.jobtypes())
+    if changed > settings.jobtypes_limit:
+        says = f"the push changes {changed} jobtypes; {settings.jobtypes_limit} is the limit"
+        return Verdict(False, (f"Refused: {says}. Push it in parts.",))
+    errors = errors_among(push.problems)
+    if errors:
+        closing = f"Refused: {_counted(errors, 'error')}. {MEND_ADVICE}"
+        return Verdict(False, (*problem_lines(push.problems), closing))
+    check_access(settings.access, push.difference)
+    return _judge_warnings(push, settings)
+
+
+def _judge_warnings(push: Push, settings: HookSettings) -> Verdict:
+    lines = list(problem_lines(push.problems))
+    if push.problems and settings.access.role < Role.ADMIN:
+        says = f"Refused: {_counted(push.problems, 'warning')}."
+        advice = "Mend them, or have an admin push past them."
+        return Verdict(False, (*lines, f"{says} {advice}"))
+    return Verdict(True, (*lines, *difference_lines(push.difference, settings.url)))
+
+
+def _judge_branch(store: Store, update: Update, settings: HookSettings) -> Verdict:
+    """Other branches are checked, but nothing that is wrong with them keeps them out."""
+    if settings.access.role < Role.WRITE:
+        raise Forbidden(f"{settings.access.name} may only read")
+    if update.deletes:
+        return Verdict(True, ())
+    problems = store.check_branch(update.new)
+    if not problems:
+        return Verdict(True, ())
+    branch = update.ref.removeprefix(_HEADS)
+    says = f"{branch} is taken; {store.ref.removeprefix(_HEADS)} would refuse this:"
+    heading = says if errors_among(problems) else f"{branch} is taken, with a warning:"
+    return Verdict(True, (heading, *problem_lines(problems)))
+
+
+def _counted(problems: Iterable[Problem], noun: str) -> str:
+    count = len(list(problems))
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def post_receive(git_dir: Path, updates: list[Update], settings: HookSettings) -> None:
+    """Publish the tags of what was pushed."""
+    store = Store(git_dir, settings.ref, settings.checks)
+    if any(update.ref == store.ref for update in updates):
+        store.publish_tags()
+
+
+def pre_push(git_dir: Path, lines: Iterable[str], settings: HookSettings) -> Verdict:
+    """Whether a clone's push would be taken, as far as the clone can tell.
+
+    *lines* are Git's: local ref, local id, remote ref, remote id.
+    """
+    store = Store(Repository(git_dir, from_env=True), settings.ref, settings.checks)
+    said: list[str] = []
+    taken = True
+    for _, local, remote_ref, remote in (line.split() for line in lines if line.strip()):
+        if remote_ref == store.ref and local.strip("0"):
+            problems = _problems_since(store, local, remote)
+            said += problem_lines(problems)
+            taken = taken and not errors_among(problems)
+    if not taken:
+        said.append("Not pushed. Mend, commit, and push again (or git push --no-verify).")
+    return Verdict(taken, tuple(said))
+
+
+def _problems_since(store: Store, local: str, remote: str) -> list[Problem]:
+    try:
+        base = store.at(remote if remote.strip("0") else None)
+    except StoreError:
+        # The clone does not have what the remote has: the remote will say so itself.
+        return []
+    return store.check_against(local, base)
