@@ -5,11 +5,25 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from api import auth, diffs, errors, git_http, jobtypes, software
-from api.config import Config
+from api import (
+    auth,
+    diffs,
+    errors,
+    git_http,
+    health,
+    jobtypes,
+    previews,
+    reviews,
+    software,
+    webhooks,
+)
+from api.config import Config, Writes
+from api.following import Follower
 from api.housekeeping import Housekeeping
 from api.tokens import Tokens
 from gitstore import Store
+from gitstore.reviews import Reviews
+from gitstore.upstream import Upstream
 
 PREFIX = "/api/v1"
 
@@ -23,8 +37,8 @@ class _Number(BaseConverter):
         return int(value)
 
 
-class _SoftwareName(BaseConverter):
-    """A software's name or version as it stands in the path, slashes and all."""
+class _Slashed(BaseConverter):
+    """A software's name or version, or a branch, as it stands in the path, slashes and all."""
 
     regex = "/?[^/](?:.*[^/])?"
     part_isolating = False
@@ -38,16 +52,31 @@ def create_app(config: Config) -> Flask:
     """
     app = Flask("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = config.body_limit_bytes
-    store = Store(config.repo, config.ref, config.checks)
+    app.config["REVIEW"] = config.upstream is not None and config.writes is Writes.REVIEW
+    store = Store(config.repo, config.ref, config.checks, config.protect)
     app.extensions["jobtypes"] = store
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.url_map.converters |= {"number": _Number, "software": _SoftwareName}
+    app.url_map.converters |= {"number": _Number, "slashed": _Slashed}
     auth.install(app, auth.Gate(config, Tokens(store.repository.git_dir)))
     transports = git_http.install(app, config, store)
     app.extensions["housekeeping"] = Housekeeping(store, transports.end_idle, config.housekeeping_s)
     diffs.install(app)
+    webhooks.install(app, config, _follower(config, store))
+    health.install(app, config)
+    reviewing = app.extensions["reviews"] = Reviews(store)
+    previews.install(app, reviewing)
     app.register_blueprint(jobtypes.blueprint, url_prefix=PREFIX)
     app.register_blueprint(software.blueprint, url_prefix=PREFIX)
+    app.register_blueprint(reviews.blueprint, url_prefix=PREFIX)
     errors.install(app)
     return app
+
+
+def _follower(config: Config, store: Store) -> Follower | None:
+    """What follows the upstream, if there is one; writes go there first."""
+    if config.upstream is None:
+        return None
+    upstream = Upstream(store, config.upstream, config.fetch_limit_s)
+    store.outlet = upstream.publish
+    return Follower(upstream, config.poll_s, config.fetch_limit_s, max(1, config.threads // 2))

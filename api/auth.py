@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from flask import Flask, Request, current_app, g, request
 
-from api.config import Config
+from api.config import Config, Writes
 from api.tokens import Tokens
 from gitstore import Forbidden, ReadOnly, Unauthorized
 from gitstore.access import EVERYBODY, Access, Role
+from gitstore.upstream import scrub
 
 CHALLENGES = ('Basic realm="jobtypes"', 'Bearer realm="jobtypes"')
 """What a 401 asks for; Git and browsers know the first."""
+
+OPEN = ("health", "webhooks")
+"""Blueprints that need no token: health tells nothing, and forges sign what they say."""
 
 _ASKS = "send a token, as Authorization: Bearer jtr_... or as the password of Basic"
 
@@ -19,7 +23,7 @@ class Gate:
     """What one service lets whom do."""
 
     def __init__(self, config: Config, tokens: Tokens) -> None:
-        self._read_only = config.read_only
+        self._closed = _closed(config)
         self._read_needs_token = config.read_needs_token
         self._tokens = tokens
 
@@ -48,8 +52,8 @@ class Gate:
             Forbidden: the token there is does not do.
             ReadOnly: nobody may write here.
         """
-        if role >= Role.WRITE and self._read_only:
-            raise ReadOnly("this service is read-only; write to the one it follows")
+        if role >= Role.WRITE and self._closed:
+            raise ReadOnly(self._closed)
         if access.role >= role:
             return
         what = "reading" if role is Role.READ else "writing"
@@ -57,6 +61,16 @@ class Gate:
             raise Unauthorized(f"{what} needs a token; {_ASKS}")
         needs = role.name.lower()
         raise Forbidden(f"{what} needs a token with the role {needs}; {access.name} has less")
+
+
+def _closed(config: Config) -> str | None:
+    """Why nobody may write, None if writing is open to whoever may."""
+    if config.read_only:
+        return "this service is read-only; write to the one it follows"
+    if config.upstream and config.writes is Writes.OFF:
+        where = scrub(config.upstream, config.upstream)
+        return f"this service takes no writes; push to its upstream, {where}"
+    return None
 
 
 def _secret(request: Request) -> str | None:
@@ -74,8 +88,9 @@ def install(app: Flask, gate: Gate) -> None:
     app.extensions["gate"] = gate
 
     def identify() -> None:
-        g.access = gate.access(request)
-        gate.require(g.access, Role.READ)
+        if request.blueprint not in OPEN:
+            g.access = gate.access(request)
+            gate.require(g.access, Role.READ)
 
     app.before_request(identify)
 

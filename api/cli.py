@@ -8,18 +8,22 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from api import report
-from api.config import Config, ConfigError, make_checks, read_config_file
+from api.config import Config, ConfigError, Writes, make_checks, read_config_file
 from api.tokens import EMAIL, NAME, Tokens
-from gitstore import CodeChecks, NotFound, Repository, Severity, Store, StoreError
+from gitstore import CodeChecks, NotFound, Repository, Severity, Store, StoreError, UpstreamFailed
 from gitstore.access import Role
 from gitstore.catalogue import Catalogue
+from gitstore.reviews import Outcome, Reviews
 from gitstore.setup import create_repository, sample_path
+from gitstore.store import Writer
+from gitstore.upstream import Upstream, open_follower
 from gitstore.validation import check_tree
 from gitstore.versions import Jobtype, Version
 from gitstore.worktree import Worktree
@@ -28,6 +32,8 @@ from hooks.settings import HookSettings
 
 EXIT_USER = 1
 EXIT_OURS = 3
+FIRST_FETCH_LIMIT_S = 600
+"""How long the first fetch may take, which may be a whole clone."""
 
 CommandT = TypeVar("CommandT", bound=Callable[..., object])
 
@@ -79,7 +85,7 @@ def _setting(*names: str, **extra: object) -> Callable[[CommandT], CommandT]:
     variable = f"JOBTYPES_{name.upper()}"
     if "default" not in extra and not extra.get("multiple") and _DEFAULTS[name] is not None:
         default = _DEFAULTS[name]
-        extra["default"] = default.value if isinstance(default, CodeChecks) else default
+        extra["default"] = default.value if isinstance(default, Enum) else default
     return click.option(*names, envvar=variable, show_default=True, **extra)  # type: ignore[arg-type]  # click's own parameters, passed on
 
 
@@ -135,17 +141,31 @@ def init(path: Path, sample: bool, branch: str) -> None:
 @_setting("--git-idle-s", type=click.IntRange(1), help="Seconds until a hanging clone is ended.")
 @_setting("--git-limit-s", type=click.IntRange(1), help="Seconds that a clone or push may take.")
 @_setting("--housekeeping-s", type=click.IntRange(1), help="Seconds between two housekeepings.")
+@_setting("--protect", is_flag=True, help="Move the branch by merges alone, and by admins.")
+@_setting("--upstream", help="Follow the repository at this URL; --repo is its local copy.")
+@_setting(
+    "--writes",
+    type=click.Choice([w.value for w in Writes]),
+    help="With an upstream, what becomes of REST writes: pushed there, or there for review.",
+)
+@_setting("--poll-s", type=click.IntRange(1), help="Seconds between two fetches from upstream.")
+@_setting("--fetch-limit-s", type=click.IntRange(1), help="Seconds until a fetch is given up.")
+@_setting("--upstream-stale-s", type=click.IntRange(1), help="Age at which health complains.")
+@_setting("--webhook-secret", help="The secret that the forge signs its webhooks with.")
 @_checks
-def serve(repo: Path, code_checks: str, **settings: object) -> None:
+def serve(repo: Path, code_checks: str, writes: str, **settings: object) -> None:
     """Serve the jobtypes of a repository over HTTP."""
     from api.serving import serve as run  # the server's import costs every other command time
 
     config = replace(
-        Config(repo.resolve(), code_checks=CodeChecks(code_checks)),
+        Config(repo.resolve(), code_checks=CodeChecks(code_checks), writes=Writes(writes)),
         **settings,  # type: ignore[arg-type]  # click has converted each to its field's type
     )
-    store = Store(config.repo, config.ref, config.checks)
-    config.refuse_open_writes(Tokens(store.repository.git_dir).exist)
+    store = _store_to_serve(config)
+    has_tokens = Tokens(store.repository.git_dir).exist
+    config.refuse_open_writes(has_tokens)
+    if config.protect and not has_tokens:
+        click.echo("without tokens nobody can be told apart: everybody may merge his own changes")
     with _progress("reading the history") as progress:
         catalogue = store.catalogue(progress)
     url = f"http://{f'[{config.host}]' if ':' in config.host else config.host}:{config.port}"
@@ -156,6 +176,20 @@ def serve(repo: Path, code_checks: str, **settings: object) -> None:
     click.echo(f"      git clone {url}/jobtypes.git")
     sys.stdout.flush()
     run(config)
+
+
+def _store_to_serve(config: Config) -> Store:
+    """The store, fetched from upstream where there is one and it can be reached."""
+    if config.upstream is None:
+        return Store(config.repo, config.ref, config.checks)
+    store = Store(open_follower(config.repo, config.upstream, config.branch), config.ref)
+    upstream = Upstream(store, config.upstream, FIRST_FETCH_LIMIT_S)
+    state = upstream.fetch()
+    if state.error and store.repository.tip(store.ref) is None:
+        raise UpstreamFailed(state.error)
+    if state.error or state.refusal:
+        click.echo(f"serving what was fetched before: {state.error or state.refusal}", err=True)
+    return store
 
 
 @main.command()
@@ -366,6 +400,102 @@ def revoke_token(name: str, repo: Path) -> None:
 
 def _tokens(repo: Path) -> Tokens:
     return Tokens(Repository(repo).git_dir)
+
+
+@main.group()
+def changes() -> None:
+    """Review without a forge: the branches that were pushed, and merging them."""
+
+
+@changes.command("list")
+@_repo
+@_branch
+def list_changes(repo: Path, branch: str | None) -> None:
+    """List the changes: branch, last commit, date, author, subject."""
+    rows = [("BRANCH", "COMMIT", "DATE", "AUTHOR", "SUBJECT")]
+    for row in Reviews(_store(repo, branch)).changes():
+        when = row.commit.author.when
+        date = when.strftime("%Y-%m-%d %H:%M") if when else ""
+        author = row.commit.author.name
+        rows.append((row.branch, row.commit.id[:10], date, author, row.commit.subject))
+    _print_table(rows)
+
+
+@changes.command("show")
+@click.argument("change")
+@_repo
+@_branch
+def show_change(change: str, repo: Path, branch: str | None) -> None:
+    """Show what merging CHANGE would make, what is wrong with it, and its difference."""
+    review = Reviews(_store(repo, branch)).review(change)
+    if review.merged:
+        click.echo("merged already")
+    _print_outcome(review.outcome)
+    for commit in review.commits:
+        click.echo(f"commit {commit.id[:10]} {commit.author.name}: {commit.subject}")
+    click.echo(review.diff, nl=False)
+
+
+def _print_outcome(outcome: Outcome) -> None:
+    for path in outcome.conflicts:
+        click.echo(f"conflict: {path}")
+    for sentence in outcome.made.sentences():
+        click.echo(sentence)
+    if not (outcome.conflicts or list(outcome.made.sentences())):
+        click.echo("no jobtype changes")
+    click.echo(report.FORMATS["text"](outcome.problems), nl=False)
+
+
+@main.command()
+@click.argument("base")
+@click.argument("revision", default="HEAD")
+@_repo
+@_checks
+def summary(
+    base: str,
+    revision: str,
+    repo: Path,
+    code_checks: str,
+    ignore: tuple[str, ...],
+    agent_python27: bool,
+) -> None:
+    """Say which versions merging REVISION into the branch BASE would make.
+
+    For a pull request's page. The clone needs the whole history of BASE (a branch such as
+    main or origin/main), because the numbers come from it.
+    """
+    checks = make_checks(CodeChecks(code_checks), ignore, agent_python27)
+    repository = Repository(repo)
+    refs = (f"refs/heads/{base}", f"refs/remotes/{base}")
+    ref = next((ref for ref in refs if repository.tip(ref)), None)
+    if ref is None:
+        raise NotFound(f"there is no branch {base} in {repo}; fetch it first")
+    commit = repository.resolve(revision).id
+    _print_outcome(Reviews(Store(repository, ref, checks)).outcome(commit))
+
+
+@changes.command("merge")
+@click.argument("change")
+@click.option("--delete-branch", is_flag=True, help="Delete the branch once it is merged.")
+@click.option("-m", "--message", help="The subject of the merge commit.")
+@_repo
+@_branch
+@_checks
+def merge_change(
+    change: str,
+    delete_branch: bool,
+    message: str | None,
+    repo: Path,
+    branch: str | None,
+    code_checks: str,
+    ignore: tuple[str, ...],
+    agent_python27: bool,
+) -> None:
+    """Merge CHANGE into the served branch, if nothing is wrong with it."""
+    checks = make_checks(CodeChecks(code_checks), ignore, agent_python27)
+    store = Store(repo, Config(repo, branch).ref, checks)
+    commit = Reviews(store).merge(change, Writer(message=message), delete_branch)
+    click.echo(f"merged {change} in {commit[:10]}")
 
 
 @main.group()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import tomllib
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 
 from gitstore import RULES, Checks, CodeChecks
@@ -12,6 +13,14 @@ from gitstore import RULES, Checks, CodeChecks
 
 class ConfigError(Exception):
     """A setting that is unknown or can't be as it is."""
+
+
+class Writes(StrEnum):
+    """What becomes of a REST write where the service follows an upstream."""
+
+    PUSH = "push"
+    REVIEW = "review"
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,13 @@ class Config:
     git_idle_s: int = 300
     git_limit_s: int = 3600
     housekeeping_s: int = 600
+    protect: bool = False
+    upstream: str | None = None
+    writes: Writes = Writes.PUSH
+    poll_s: int = 60
+    fetch_limit_s: int = 30
+    upstream_stale_s: int = 900
+    webhook_secret: str | None = None
     code_checks: CodeChecks = CodeChecks.STRICT
     ignore: tuple[str, ...] = ()
     agent_python27: bool = False

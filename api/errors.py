@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from api.auth import CHALLENGES
 from api.git_http import PATH as GIT_PATH
-from api.wire import InvalidBody, json_response
+from api.wire import InvalidBody, Proposed, json_response
 from gitstore import (
     BadRequest,
     Busy,
@@ -19,6 +19,8 @@ from gitstore import (
     InUse,
     Invalid,
     Kind,
+    MergeConflict,
+    Moved,
     NotFound,
     PreconditionFailed,
     Problem,
@@ -28,6 +30,7 @@ from gitstore import (
     StorageFull,
     StoreError,
     Unauthorized,
+    UpstreamFailed,
 )
 
 _LOG = logging.getLogger(__name__)
@@ -42,6 +45,9 @@ STATUSES: dict[type[StoreError], int] = {
     Unauthorized: 401,
     Forbidden: 403,
     Refused: 409,
+    MergeConflict: 409,
+    Moved: 409,
+    UpstreamFailed: 502,
     Busy: 503,
     StorageFull: 507,
     StorageFailed: 503,
@@ -64,9 +70,33 @@ _SENTENCES = {
 
 def install(app: Flask) -> None:
     """Answer every error of *app* as JSON, from whichever layer it comes."""
+    app.register_error_handler(NotFound, _ask_upstream)
     app.register_error_handler(StoreError, _answer_store_error)
+    app.register_error_handler(Proposed, _answer_proposed)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_bug)
+
+
+def _ask_upstream(error: Exception) -> Response:
+    """Answer what was not found after asking upstream for it, once."""
+    follower = current_app.extensions["follower"]
+    if follower is None or request.method not in ("GET", "HEAD") or g.get("asked"):
+        return _answer_store_error(error)
+    g.asked = True
+    if not follower.ask():
+        return _answer_store_error(error)
+    try:
+        current_app.preprocess_request()
+        return current_app.make_response(current_app.dispatch_request())
+    except StoreError as again:
+        return _answer_store_error(again)
+    except HTTPException as again:
+        return _answer_http_error(again)
+
+
+def _answer_proposed(error: Exception) -> Response:
+    assert isinstance(error, Proposed)
+    return json_response(error.answer, 202)
 
 
 def status_of(error: StoreError) -> int:

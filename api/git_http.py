@@ -27,9 +27,10 @@ from api import auth
 from api.config import Config
 from api.housekeeping import Housekeeping
 from api.wire import housekeeping
-from gitstore import Busy, Store
+from gitstore import Busy, ReadOnly, Store
 from gitstore.access import Access, Role
 from gitstore.git import Settings, git_environment
+from gitstore.upstream import scrub
 from hooks.install import RECEIVING, install_hooks
 from hooks.settings import HookSettings
 
@@ -145,6 +146,7 @@ class Transports:
             access=access,
             url=request.host_url.rstrip("/"),
             jobtypes_limit=self.config.push_jobtypes_limit,
+            protect=self.store.protect,
         )
         return env | settings.environment()
 
@@ -218,6 +220,8 @@ def talk(name: str) -> Response:
     if request.mimetype != f"application/x-{name}-request":
         raise UnsupportedMediaType
     access = _require(service)
+    # The limit on the other bodies is not this one's.
+    request.max_content_length = None
     transports = _transports()
     transports.take_place()
     try:
@@ -238,6 +242,9 @@ def talk(name: str) -> Response:
 def _require(service: Service) -> Access:
     access = auth.current()
     auth.gate().require(access, service.role)
+    upstream = _transports().config.upstream
+    if upstream and service.role is Role.WRITE:
+        raise ReadOnly(f"this service follows {scrub(upstream, upstream)}; push there")
     return access
 
 

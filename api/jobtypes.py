@@ -15,10 +15,10 @@ from api.wire import (
     found,
     found_code,
     read_body,
-    store,
     write,
     written,
 )
+from api.wire import catalogue as current
 from gitstore import Catalogue, NotFound, Release, changes
 from gitstore.schema import Requirement
 
@@ -39,7 +39,7 @@ class Jobtypes(MethodView):
 
     def get(self) -> Response:
         """List the jobtypes by name, each with its id."""
-        return found([payloads.jobtype_row(j) for j in store().catalogue().jobtypes()])
+        return found([payloads.jobtype_row(j) for j in current().jobtypes()])
 
     def post(self) -> Response:
         """Create a jobtype."""
@@ -61,7 +61,7 @@ class Jobtype(MethodView):
 
     def get(self, jobtype: str) -> Response:
         """Show the newest version in service."""
-        catalogue = store().catalogue()
+        catalogue = current()
         release = catalogue.newest(jobtype)
         payload = payloads.jobtype_payload(catalogue, release)
         return found(payload, release.version.commit)
@@ -83,7 +83,7 @@ class Versions(MethodView):
 
     def get(self, jobtype: str) -> Response:
         """List the numbers in service, in order."""
-        catalogue = store().catalogue()
+        catalogue = current()
         versions = catalogue.versions(catalogue.jobtype(jobtype))
         return found([version.number for version in versions])
 
@@ -93,7 +93,7 @@ class Version(MethodView):
 
     def get(self, jobtype: str, number: int) -> Response:
         """Show the version."""
-        catalogue = store().catalogue()
+        catalogue = current()
         release = catalogue.release(jobtype, number)
         payload = payloads.jobtype_payload(catalogue, release)
         return found(payload, release.version.commit)
@@ -114,7 +114,7 @@ class Code(MethodView):
 
     def get(self, jobtype: str, number: int) -> Response:
         """Show the bytes of code.py."""
-        catalogue = store().catalogue()
+        catalogue = current()
         release = catalogue.release(jobtype, number)
         return found_code(catalogue.code(release), release.version.commit)
 
@@ -124,7 +124,7 @@ class Requirements(MethodView):
 
     def get(self, jobtype: str) -> Response:
         """List the requirements of the newest version."""
-        catalogue = store().catalogue()
+        catalogue = current()
         release = catalogue.newest(jobtype)
         payload = payloads.requirements_payload(catalogue, release)
         return found(payload, release.version.commit)
@@ -143,7 +143,7 @@ class VersionRequirements(MethodView):
 
     def get(self, jobtype: str, number: int) -> Response:
         """List the requirements of that version."""
-        catalogue = store().catalogue()
+        catalogue = current()
         release = catalogue.release(jobtype, number)
         payload = payloads.requirements_payload(catalogue, release)
         return found(payload, release.version.commit)
@@ -154,7 +154,7 @@ class OneRequirement(MethodView):
 
     def get(self, jobtype: str, software: str) -> Response:
         """Show the requirement."""
-        catalogue = store().catalogue()
+        catalogue = current()
         release = catalogue.newest(jobtype)
         payload = _requirement(catalogue, release, software)
         return found(payload, release.version.commit)
@@ -188,6 +188,6 @@ ROUTES: Routes = (
     (f"{_VERSION}/code", Code),
     (f"{_VERSION}/software_requirements/", VersionRequirements),
     (f"{_ITEM}/software_requirements/", Requirements),
-    (f"{_ITEM}/software_requirements/<software:software>", OneRequirement),
+    (f"{_ITEM}/software_requirements/<slashed:software>", OneRequirement),
 )
 add_routes(blueprint, ROUTES)

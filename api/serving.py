@@ -32,4 +32,6 @@ def _load(config: Config) -> Flask:
     app = create_app(config)
     app.extensions["jobtypes"].catalogue()
     app.extensions["housekeeping"].start()
+    if app.extensions["follower"] is not None:
+        app.extensions["follower"].start()
     return app

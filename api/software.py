@@ -15,11 +15,11 @@ from api.wire import (
     found,
     found_code,
     read_body,
-    store,
     write,
     write_between,
     written,
 )
+from api.wire import catalogue as current
 from gitstore import Catalogue, NotFound, changes
 
 blueprint = Blueprint("software", __name__)
@@ -34,7 +34,7 @@ class SoftwareList(MethodView):
 
     def get(self) -> Response:
         """List the software by id."""
-        catalogue = store().catalogue()
+        catalogue = current()
         return found([payloads.software_payload(catalogue, s) for s in catalogue.software()])
 
     def post(self) -> Response:
@@ -57,7 +57,7 @@ class Software(MethodView):
 
     def get(self, software: str) -> Response:
         """Show the software."""
-        return found(_entry(software)(store().catalogue()))
+        return found(_entry(software)(current()))
 
     def put(self, software: str) -> Response:
         """Create the software, replace its versions, or (by id) rename it."""
@@ -78,7 +78,7 @@ class SoftwareVersions(MethodView):
 
     def get(self, software: str) -> Response:
         """List the versions by rank."""
-        catalogue = store().catalogue()
+        catalogue = current()
         entry = catalogue.software_entry(software)
         return found(payloads.software_versions_payload(catalogue, entry))
 
@@ -96,7 +96,7 @@ class SoftwareVersion(MethodView):
 
     def get(self, software: str, version: str) -> Response:
         """Show the version."""
-        return found(_version(software, version)(store().catalogue()))
+        return found(_version(software, version)(current()))
 
     def delete(self, software: str, version: str) -> Response:
         """Remove the version, unless a newest version of a jobtype requires it."""
@@ -119,7 +119,7 @@ class DiscoveryCode(MethodView):
 
     def get(self, software: str, version: str) -> Response:
         """Show the code that finds the program on an agent's machine."""
-        catalogue = store().catalogue()
+        catalogue = current()
         entry = catalogue.software_entry(software)
         one = changes.software_version(catalogue, entry, version)
         if one.discovery_code is None:
@@ -127,8 +127,8 @@ class DiscoveryCode(MethodView):
         return found_code(one.discovery_code)
 
 
-_ITEM = "/software/<software:software>"
-_VERSION = f"{_ITEM}/versions/<software:version>"
+_ITEM = "/software/<slashed:software>"
+_VERSION = f"{_ITEM}/versions/<slashed:version>"
 ROUTES: Routes = (
     ("/software/", SoftwareList),
     ("/software/schema", SoftwareSchema),

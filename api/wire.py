@@ -7,12 +7,13 @@ import json
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, g, request
 from flask.views import MethodView
 from pydantic import ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
 from api import auth
+from api.following import Follower
 from api.housekeeping import Housekeeping
 from gitstore import (
     BadRequest,
@@ -24,7 +25,10 @@ from gitstore import (
 )
 from gitstore.access import Role
 from gitstore.changes import Change
+from gitstore.difference import difference
+from gitstore.layout import ref_component
 from gitstore.schema import Model, explain
+from hooks.forges import review_link
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
@@ -136,6 +140,20 @@ def deleted() -> Response:
 # Bodies
 
 
+def catalogue() -> Catalogue:
+    """The catalogue that this request is about: the tip's, or a preview's."""
+    preview = g.get("preview")
+    if preview is None:
+        return store().catalogue()
+    assert isinstance(preview, Catalogue)
+    return preview
+
+
+def read_optional_body(model: type[BodyT]) -> BodyT:
+    """As read_body, but no body is as good as an empty object."""
+    return read_body(model) if request.get_data() else model()
+
+
 def read_body(model: type[BodyT]) -> BodyT:
     """The request's body as a *model*.
 
@@ -211,9 +229,41 @@ def write_between(
         if represent is not None and (request.if_match or request.if_none_match):
             _check_precondition(catalogue, represent)
 
-    after = store().write(changes, _writer(), before, checked)
+    if current_app.config["REVIEW"]:
+        propose(current_app.extensions["follower"], changes, before, checked)
+    after = store().write(changes, writer(), before, checked)
     housekeeping().wake()
     return seen[-1], after
+
+
+class Proposed(Exception):
+    """A write that became a branch for review; *answer* says which."""
+
+    def __init__(self, answer: dict[str, object]) -> None:
+        super().__init__("proposed")
+        self.answer = answer
+
+
+def propose(
+    follower: Follower,
+    changes: tuple[Change, ...],
+    before: Callable[[Catalogue], None],
+    checked: bool,
+) -> None:
+    """Put *changes* on a branch of upstream's, for review.
+
+    Raises:
+        Proposed: that is done. Nothing is raised where there was nothing to change.
+    """
+    upstream = follower.upstream
+    base, after = store().prepare(changes, writer(), before, checked)
+    if after is base or after.history.tip is None:
+        return
+    commit = after.history.tip
+    branch = f"jobtypes/{ref_component(difference(base, after).subject())}/{commit[:10]}"
+    upstream.push(commit, branch)
+    link = review_link(upstream.shown_url, upstream.branch, branch)
+    raise Proposed({"branch": branch, "commit": commit, "review": link})
 
 
 def _check_precondition(catalogue: Catalogue, represent: Represent) -> None:
@@ -230,7 +280,8 @@ def _check_precondition(catalogue: Catalogue, represent: Represent) -> None:
         raise PreconditionFailed("it exists already; leave out If-None-Match to change it")
 
 
-def _writer() -> Writer:
+def writer() -> Writer:
+    """Who sent this request, and the message he gave."""
     # WSGI hands header bytes over as Latin-1; people write UTF-8.
     raw = request.headers.get("X-Commit-Message", "").encode("latin-1", "replace")
     message = raw.decode(errors="replace").strip()

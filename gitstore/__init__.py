@@ -17,6 +17,8 @@ from gitstore.errors import (
     InUse,
     Invalid,
     Kind,
+    MergeConflict,
+    Moved,
     NoRepository,
     NotFound,
     PreconditionFailed,
@@ -28,6 +30,7 @@ from gitstore.errors import (
     StorageFull,
     StoreError,
     Unauthorized,
+    UpstreamFailed,
     errors_among,
 )
 from gitstore.repository import Repository, Signature, init_repository
@@ -46,6 +49,8 @@ __all__ = [
     "InUse",
     "Invalid",
     "Kind",
+    "MergeConflict",
+    "Moved",
     "NoRepository",
     "NotFound",
     "PreconditionFailed",
@@ -61,6 +66,7 @@ __all__ = [
     "Store",
     "StoreError",
     "Unauthorized",
+    "UpstreamFailed",
     "Writer",
     "errors_among",
     "init_repository",

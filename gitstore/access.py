@@ -58,5 +58,12 @@ class Access:
                 yield f"this {what} {', '.join(names)}; {needs}"
 
 
+def direct_refusal(access: Access) -> str | None:
+    """Why *access* may not change a protected branch directly, None if it may."""
+    if access is not EVERYBODY and access.role >= Role.ADMIN:
+        return None
+    return "the served branch is protected: it moves by merging a reviewed change"
+
+
 EVERYBODY = Access("anybody on this machine", "jobtypes@localhost", Role.ADMIN)
 """Who acts where the service has no tokens: it is bound to loopback then."""

@@ -55,6 +55,10 @@ class Difference:
             + [name for name, _ in (*self.withdrawn, *self.restored)]
         )
 
+    def subject(self) -> str:
+        """The name of what it is about: a jobtype, else a software's file, else nothing."""
+        return next(iter((*sorted(self.jobtypes()), *self.files)), "nothing")
+
     def sentences(self) -> Iterator[str]:
         """Yield a line for each thing, as it is told to whoever made the change."""
         for old, new in self.renamed:

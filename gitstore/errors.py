@@ -183,6 +183,18 @@ class Unauthorized(StoreError):
     """A request that needs a token and has none, or one that is not known."""
 
 
+class MergeConflict(StoreError):
+    """Two branches that change the same lines; *paths* are the files."""
+
+    def __init__(self, message: str, paths: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.paths = paths
+
+
+class UpstreamFailed(StoreError):
+    """The upstream repository could not be reached, or would not take it."""
+
+
 class StorageFailed(StoreError):
     """The disk, or what lies beneath it, would not take a write; nothing was changed."""
 

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-_ALLOWED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "HOME", "SSH_AUTH_SOCK")
-"""What git gets of our environment: enough to find programs and credentials."""
+_ALLOWED = (
+    *("PATH", "LANG", "TMPDIR", "HOME", "XDG_CONFIG_HOME", "SYSTEMROOT"),
+    *("SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_CONFIG_NOSYSTEM"),
+    *("http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE"),
+)
+"""What git gets of our environment: enough to find programs, credentials and proxies."""
 
 
 class GitFailed(Exception):
     """The git program ended with a status other than 0; *stderr* is what it said."""
 
-    def __init__(self, args: Sequence[str], status: int, stderr: str) -> None:
+    def __init__(self, args: Sequence[str], status: int, stdout: str, stderr: str) -> None:
         super().__init__(f"git {args[0]} ended with status {status}: {stderr.strip()}")
         self.status = status
+        self.stdout = stdout
         self.stderr = stderr
+
+
+class GitTimeout(Exception):
+    """The git program, and all that it had started, was killed past its time limit."""
 
 
 Settings = Sequence[tuple[str, str]]
@@ -27,7 +37,7 @@ Settings = Sequence[tuple[str, str]]
 def git_environment(settings: Settings = ()) -> dict[str, str]:
     """The environment for a git process, with settings that no file can override."""
     env = {name: os.environ[name] for name in _ALLOWED if name in os.environ}
-    env |= {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_COUNT": str(len(settings))}
+    env |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_CONFIG_COUNT": str(len(settings))}
     for position, (key, value) in enumerate(settings):
         env |= {f"GIT_CONFIG_KEY_{position}": key, f"GIT_CONFIG_VALUE_{position}": value}
     return env
@@ -38,19 +48,32 @@ def run_git(
     args: Sequence[str],
     input: bytes = b"",
     settings: Settings = (),
+    limit_s: float | None = None,
 ) -> bytes:
     """What ``git <args>`` prints in *repository*.
 
     Raises:
         GitFailed: it ended with a status other than 0.
+        GitTimeout: it took longer than *limit_s*.
     """
-    done = subprocess.run(
+    process = subprocess.Popen(
         ["git", "-C", str(repository), *args],
-        input=input,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env=git_environment((("safe.directory", "*"), *settings)),
-        check=False,
+        # A group of its own, so that the helpers it starts (ssh, http) can be ended too.
+        start_new_session=True,
     )
-    if done.returncode:
-        raise GitFailed(args, done.returncode, done.stderr.decode(errors="replace"))
-    return done.stdout
+    try:
+        stdout, stderr = process.communicate(input, limit_s)
+    except BaseException as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise GitTimeout(f"git {args[0]} took longer than {limit_s} s") from None
+        raise
+    if process.returncode:
+        texts = (text.decode(errors="replace") for text in (stdout, stderr))
+        raise GitFailed(args, process.returncode, *texts)
+    return stdout

@@ -174,12 +174,20 @@ def software_path(name: str) -> str:
 
 
 def tag_name(name: str, number: int) -> str:
-    """The tag of version *number* of jobtype *name*, below ``refs/tags/``.
+    """The tag of version *number* of jobtype *name*, below ``refs/tags/``."""
+    return f"{ref_component(name)}/v{number}"
 
-    Spaces become ``_``; what Git forbids in a ref but a name may hold (``..`` and a
-    final ``.lock``) is percent-encoded.
+
+def ref_component(name: str) -> str:
+    """*name* as one component of a ref.
+
+    Spaces become ``_``; what Git forbids there (``..``, a final ``.lock``, and much that
+    a software's file name may hold) is percent-encoded.
     """
-    component = re.sub(r"(?<=\.)\.", "%2E", name.replace(" ", "_"))
-    if component.endswith(".lock"):
-        component = component.removesuffix(".lock") + "%2Elock"
-    return f"{component}/v{number}"
+    forbidden = r"(?<=\.)\.|[\x00-\x1f\x7f~^:?*\[\\/]|@(?=\{)"
+    component = re.sub(forbidden, _percent, name.replace(" ", "_"))
+    return re.sub(r"^\.|^@$|\.(?=lock$)|\.$|^-", _percent, component)
+
+
+def _percent(match: re.Match[str]) -> str:
+    return f"%{ord(match[0]):02X}"

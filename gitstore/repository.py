@@ -15,11 +15,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pygit2
-from pygit2.enums import FileMode, RepositoryOpenFlag
+from pygit2.enums import FileMode, RepositoryOpenFlag, SortMode
 
 from gitstore import layout
 from gitstore.errors import (
     Damaged,
+    MergeConflict,
     Moved,
     NoRepository,
     NotFound,
@@ -231,6 +232,22 @@ class Repository:
             if on_step:
                 on_step(done, len(chain))
 
+    def check_growth(self, old: str, new: str) -> None:
+        """Hold the rule that a served branch only grows (docs/format.md, section 3).
+
+        Raises:
+            Refused: *old* is not on the first-parent chain of *new*.
+        """
+        self._chain(old, new)
+
+    def step(self, before: str | None, tree: str, commit: str) -> Step:
+        """The step from root tree *before* to root tree *tree*, as if *commit* made it."""
+        walk = _Walk(self)
+        if before is not None:
+            walk.move(before)
+        jobtypes, files = walk.move(tree)
+        return Step(commit, tree, "", jobtypes, files)
+
     def _chain(self, after: str | None, until: str) -> list[str]:
         chain: list[str] = []
         id: str | None = until
@@ -342,6 +359,66 @@ class Repository:
                 [pygit2.Oid(hex=parent) for parent in parents],
             )
         return str(new)
+
+    def merged_tree(self, ours: str, theirs: str) -> str:
+        """The tree that merging commit *theirs* into commit *ours* gives. Moves nothing.
+
+        Raises:
+            MergeConflict: the two change the same places; the message names the files.
+        """
+        repo = self._repo
+        base = self.merge_base(ours, theirs)
+        one, other = self.commit(ours).tree, self.commit(theirs).tree
+        ancestor = self.commit(base).tree if base else self._empty_tree()
+        with _translated():
+            index = repo.merge_trees(ancestor, one, other)
+            if index.conflicts is None:
+                return str(index.write_tree(repo))
+        sides = (side for conflict in index.conflicts for side in conflict if side)
+        paths = tuple(sorted({side.path for side in sides}))
+        raise MergeConflict(f"it conflicts in {', '.join(paths)}", paths)
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The best common ancestor of two commits, None where they share none."""
+        found = self._repo.merge_base(one, other)
+        return str(found) if found else None
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether commit *new* contains commit *old*."""
+        return old == new or self.merge_base(old, new) == old
+
+    def commits(self, of: str, without: str, limit: int) -> list[Commit]:
+        """The commits that *of* contains and *without* does not, newest first."""
+        walker = self._repo.walk(pygit2.Oid(hex=of), SortMode.TOPOLOGICAL)
+        walker.hide(pygit2.Oid(hex=without))
+        return [self.commit(str(found.id)) for found, _ in zip(walker, range(limit), strict=False)]
+
+    def last_mover(self, ref: str) -> str | None:
+        """The name, from the reflog, of whoever moved *ref* last; None if nobody knows."""
+        try:
+            entry = next(iter(self._repo.lookup_reference(ref).log()), None)
+        except (KeyError, ValueError, pygit2.GitError):
+            return None
+        return entry.committer.name if entry else None
+
+    def delete_ref(self, ref: str, old: str) -> None:
+        """Delete *ref*, if it is at *old*.
+
+        Raises:
+            Moved: it is elsewhere.
+        """
+        if self.tip(ref) != old:
+            raise Moved(f"{ref} was moved by somebody else")
+        with _translated():
+            self._repo.lookup_reference(ref).delete()
+
+    def changed_paths(self, old: str, new: str) -> list[tuple[str, str]]:
+        """The files that differ between two trees: (status as in git diff --name-status, path)."""
+        before, after = (self._repo[id] for id in (old, new))
+        assert isinstance(before, pygit2.Tree)
+        assert isinstance(after, pygit2.Tree)
+        diff = before.diff_to_tree(after)
+        return [(delta.status_char(), delta.new_file.path) for delta in diff.deltas]
 
     def diff(self, old: str | None, new: str) -> str:
         """The unified diff between two trees; *old* None is the empty one."""

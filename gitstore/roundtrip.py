@@ -40,19 +40,29 @@ def _fresh(value: dict[str, Plain]) -> bytes:
 
 def _says(data: bytes, value: dict[str, Plain]) -> bool:
     try:
-        return parse_yaml(data, YAML_LIMIT_BYTES).value == value
+        return _same(parse_yaml(data, YAML_LIMIT_BYTES).value, value)
     except YamlFault:
         return False
 
 
+def _same(a: object, b: object) -> bool:
+    """Whether *a* and *b* are equal to YAML too, to which 1, 1.0 and true are three things."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return a == b and all(isinstance(a, t) == isinstance(b, t) for t in (bool, float))
+
+
 def _edited(old: bytes, value: dict[str, Plain]) -> bytes | None:
     try:
+        parse_yaml(old, YAML_LIMIT_BYTES)  # which bounds what ruamel.yaml is let in for
         tree = _yaml().load(old.decode())
         if not isinstance(tree, CommentedMap):
             return None
         _merge_mapping(tree, value)
         data = _dump(tree)
-    except (YAMLError, ValueError, RecursionError):
+    except (YamlFault, YAMLError, ValueError):
         return None
     return data if _says(data, value) else None
 
@@ -90,12 +100,11 @@ def _merge(node: object, new: Plain) -> object:
         return node
     if isinstance(node, CommentedSeq) and isinstance(new, list):
         return _merge_sequence(node, new)
-    same = node == new and isinstance(node, bool) == isinstance(new, bool)
-    return node if same else _node(new)
+    return node if _same(node, new) else _node(new)
 
 
 def _merge_sequence(node: CommentedSeq, new: list[Plain]) -> CommentedSeq:
-    if list(node) == new:
+    if _same(node, new):
         return node
     old = {_identity(item): item for item in node}
     merged = [_merge(old[_identity(n)], n) if _identity(n) in old else _node(n) for n in new]

@@ -12,10 +12,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitstore.access import EVERYBODY, Access
+from gitstore.access import EVERYBODY, Access, direct_refusal
 from gitstore.catalogue import Catalogue
 from gitstore.changes import Change, Edit
 from gitstore.codecheck import Checks
@@ -68,6 +69,10 @@ class Writer:
         return Signature(self.access.name, self.access.email)
 
 
+Outlet = Callable[[str | None, str], None]
+"""Takes a step from one commit to another, or raises; see Upstream.publish."""
+
+
 @dataclass(frozen=True, slots=True)
 class Push:
     """What a push would do: the catalogue after it, what differs, what is wrong."""
@@ -81,7 +86,8 @@ class Store:
     """One served branch of one repository.
 
     Threads share it; processes share the repository, and nothing but the ref passes
-    between them.
+    between them. *outlet* is where a write goes before the branch moves: the upstream.
+    *protect* is whether the branch moves by merges alone, and by admins.
     """
 
     def __init__(
@@ -89,11 +95,14 @@ class Store:
         path: Path | Repository,
         ref: str | None = None,
         checks: Checks | None = None,
+        protect: bool = False,
     ) -> None:
         self.repository = path if isinstance(path, Repository) else Repository(path)
         self.ref = ref or self.repository.head_ref()
         self.checks = checks or Checks()
+        self.protect = protect
         self.index = Index(self.repository.git_dir, self.ref)
+        self.outlet: Outlet | None = None
         self._catalogue: Catalogue | None = None
         self._indexed = 0
         self._tagged = 0
@@ -176,18 +185,33 @@ class Store:
             Busy: other writers were faster for too long.
         """
         give_up = time.monotonic() + WRITE_LIMIT_S
-        with self._writing:
+        # One at a time saves lost races; but nobody waits for another's network.
+        with self._writing if self.outlet is None else nullcontext():
             while True:
-                base = self.catalogue()
-                if before:
-                    before(base)
-                catalogue = self._commit_all(base, changes, writer, checked)
-                check_access(writer.access, difference(base, catalogue))
+                base, catalogue = self.prepare(changes, writer, before, checked)
                 if catalogue is base or self._move(base, catalogue, writer):
                     return catalogue
                 if time.monotonic() > give_up:
                     raise Busy("other writers kept the branch busy; try again")
                 time.sleep(random.uniform(0, 0.02))
+
+    def prepare(
+        self,
+        changes: Sequence[Change],
+        writer: Writer,
+        before: Callable[[Catalogue], None] | None = None,
+        checked: bool = True,
+    ) -> tuple[Catalogue, Catalogue]:
+        """As write, but the branch stays: the catalogues before and after the changes."""
+        base = self.catalogue()
+        if before:
+            before(base)
+        refusal = direct_refusal(writer.access) if self.protect else None
+        if refusal:
+            raise Forbidden(f"{refusal}; push a branch and merge that")
+        catalogue = self._commit_all(base, changes, writer, checked)
+        check_access(writer.access, difference(base, catalogue))
+        return base, catalogue
 
     def _commit_all(
         self, base: Catalogue, changes: Sequence[Change], writer: Writer, checked: bool
@@ -213,12 +237,29 @@ class Store:
         commit = repository.write_commit(tree, parents, message, writer.signature, SERVICE)
         return base.extend(repository.steps(history.tip, commit))
 
+    def move(self, base: Catalogue, commit: str, access: Access) -> bool:
+        """Move the branch from *base*'s tip to *commit*; False if it is elsewhere by now."""
+        by = Signature(access.name, access.email)
+        old = base.history.tip
+        try:
+            if self.outlet is not None:
+                self.outlet(old, commit)
+            self.repository.move(self.ref, old, commit, by, "rest")
+        except Moved:
+            # What upstream took may have come back with a fetch before we got here.
+            tip = self.repository.tip(self.ref)
+            return (
+                self.outlet is not None
+                and tip is not None
+                and tip != old
+                and (self.repository.is_ancestor(commit, tip))
+            )
+        return True
+
     def _move(self, base: Catalogue, new: Catalogue, writer: Writer) -> bool:
         tip = new.history.tip
         assert tip is not None
-        try:
-            self.repository.move(self.ref, base.history.tip, tip, writer.signature, "rest")
-        except Moved:
+        if not self.move(base, tip, writer.access):
             return False
         with self._reading:
             if self._catalogue is base:

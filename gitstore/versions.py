@@ -218,7 +218,7 @@ class _Numbering:
 
     def _take_jobtypes(self, step: Step, trailers: list[tuple[str, int, str]]) -> None:
         changed = dict(step.jobtypes)
-        for old, new in self._renames(changed):
+        for old, new in list(self._renames(changed)):
             self._rename(old, new)
             del changed[old], changed[new]
         for name in sorted(changed, key=_bytes):
@@ -292,7 +292,7 @@ class _Numbering:
             if path.startswith(f"{layout.SOFTWARE}/")
             and (name := layout.software_name(path.removeprefix(f"{layout.SOFTWARE}/")))
         }
-        for old, new in self._software_renames(changed):
+        for old, new in list(self._software_renames(changed)):
             moved = replace(self.software.pop(old), name=new)
             self.software[new] = moved
             self._note_software(new, moved.id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import yaml
@@ -19,8 +20,9 @@ from yaml.resolver import Resolver
 DEPTH_LIMIT = 8
 """How deep lists and mappings may stand in one another; the format itself needs four."""
 
-INTEGER_LIMIT_BITS = 64
-"""How large an integer may be; the format itself needs 31."""
+SCALAR_LIMIT = 64
+"""Characters in a number, a truth value or a date. Python takes time that grows with the
+square of their length to read some and can't print others."""
 
 Place = tuple[str | int, ...]
 """Where a value stands in a document: the keys and list positions that lead to it."""
@@ -102,20 +104,15 @@ def _constructor() -> SafeConstructor:
 
 
 def _construct(node: ScalarNode) -> object:
-    """The value of *node*; a ValueError where it is an integer of absurd length.
-
-    Python can't print those, and the index, which is JSON, could not hold them.
-    """
+    """The value of *node*, which is no string."""
     constructor = _constructor()
     try:
         value: object = constructor.construct_object(node)
+        return value
     finally:
         # It would keep every node that it ever saw.
         constructor.constructed_objects.clear()
         constructor.recursive_objects.clear()
-    if isinstance(value, int) and value.bit_length() > INTEGER_LIMIT_BITS:
-        raise ValueError("too long")
-    return value
 
 
 class _Composer:
@@ -199,10 +196,10 @@ class _Composer:
         tag = _resolve(event.value)
         if tag == _STRING:
             return str(event.value)
-        try:
-            return _construct(ScalarNode(tag, event.value))
-        except (ConstructorError, ValueError, OverflowError):
-            raise YamlFault(f"{event.value[:40]} can't be read; quote it", _line(event)) from None
+        if len(event.value) <= SCALAR_LIMIT:
+            with suppress(ConstructorError, ValueError, OverflowError):
+                return _construct(ScalarNode(tag, event.value))
+        raise YamlFault(f"{event.value[:40]} can't be read; quote it", _line(event))
 
 
 def _line(event: yaml.Event) -> int:

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitstore import Forbidden, Problem, Refused, Store, StoreError, errors_among
-from gitstore.access import Role
+from gitstore.access import Role, direct_refusal
 from gitstore.repository import Repository
 from gitstore.store import Push, check_access
 from hooks.settings import HookSettings
-from hooks.words import DRY_RUN, MEND_ADVICE, PULL_ADVICE, difference_lines, problem_lines
+from hooks.words import (
+    BRANCH_ADVICE,
+    DRY_RUN,
+    MEND_ADVICE,
+    PULL_ADVICE,
+    difference_lines,
+    problem_lines,
+)
 
 _HEADS = "refs/heads/"
 
@@ -83,6 +90,9 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
     branch = update.ref.removeprefix(_HEADS)
     if update.deletes:
         return Verdict(False, (f"Refused: {branch} is what the farm runs and can't be deleted.",))
+    refusal = direct_refusal(settings.access) if settings.protect else None
+    if refusal:
+        return Verdict(False, (f"Refused: {refusal}.", *BRANCH_ADVICE))
     try:
         push = store.check_push(update.new)
     except Refused:

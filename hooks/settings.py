@@ -18,7 +18,8 @@ class HookSettings:
     """The served *ref* (None: the branch HEAD names), the checks, who pushes, and *url*.
 
     *url* is where the service answers, for links; empty where there is none.
-    *jobtypes_limit* is the most jobtypes that one push may change.
+    *jobtypes_limit* is the most jobtypes that one push may change; *protect* keeps the
+    served branch from direct pushes.
     """
 
     ref: str | None = None
@@ -26,6 +27,7 @@ class HookSettings:
     access: Access = EVERYBODY
     url: str = ""
     jobtypes_limit: int = 2000
+    protect: bool = False
 
     def environment(self) -> dict[str, str]:
         """The variables that say the same to a hook's process."""
@@ -36,6 +38,7 @@ class HookSettings:
             "python27": self.checks.python27,
             "url": self.url,
             "jobtypes_limit": self.jobtypes_limit,
+            "protect": self.protect,
         }
         if self.access is not EVERYBODY:
             access = self.access
@@ -53,4 +56,5 @@ class HookSettings:
             name, email, role, only = value["access"]
             access = Access(name, email, Role(role), tuple(only))
         checks = Checks(CodeChecks(value["code"]), frozenset(value["ignored"]), value["python27"])
-        return cls(value["ref"], checks, access, value["url"], value["jobtypes_limit"])
+        limit = value["jobtypes_limit"]
+        return cls(value["ref"], checks, access, value["url"], limit, value["protect"])

@@ -19,6 +19,11 @@ PULL_ADVICE = (
     "    git pull --rebase",
     "    git push",
 )
+BRANCH_ADVICE = (
+    "Push a branch instead, and have it merged:",
+    "    git switch -c my-change",
+    "    git push -u origin my-change",
+)
 MEND_ADVICE = "Mend it, git commit --amend, and push again."
 DRY_RUN = ("Dry run: nothing was taken. Push without -o dry-run to make it so.",)
 

@@ -1,0 +1,60 @@
+"""Three questions about the service's health, three answers."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Blueprint, Flask, Response, current_app
+
+from api.config import Config
+from api.following import Follower
+from api.wire import json_response, store
+from gitstore import StoreError
+
+blueprint = Blueprint("health", __name__)
+
+
+def install(app: Flask, config: Config) -> None:
+    """Answer below /health; webhooks.install has told who follows."""
+    app.config["UPSTREAM_STALE_S"] = config.upstream_stale_s
+    app.register_blueprint(blueprint, url_prefix="/health")
+
+
+@blueprint.get("/live")
+def live() -> Response:
+    """Tell that the process answers."""
+    return json_response({"live": True})
+
+
+@blueprint.get("/ready")
+def ready() -> Response:
+    """Tell whether agents can be served: yes, also while upstream is down."""
+    try:
+        catalogue = store().catalogue()
+    except StoreError as error:
+        return json_response({"ready": False, "error": str(error)}, 503)
+    history = catalogue.history
+    return json_response({"ready": True, "tip": history.tip, "jobtypes": len(history.jobtypes)})
+
+
+@blueprint.get("/upstream")
+def upstream() -> Response:
+    """Tell how following goes: 503 when the last good fetch is too long ago."""
+    follower = current_app.extensions["follower"]
+    if follower is None:
+        return json_response({"state": "none", "says": "this service follows no upstream"})
+    assert isinstance(follower, Follower)
+    state = follower.upstream.state()
+    age_s = round(time.time() - state.good, 1) if state.good else None
+    limit_s = current_app.config["UPSTREAM_STALE_S"]
+    stale = age_s is None or age_s > limit_s
+    answer = {
+        "state": state.name,
+        "upstream": follower.upstream.shown_url,
+        "branch": follower.upstream.branch,
+        "last_good_fetch_age_s": age_s,
+        "stale": stale,
+        "refusal": state.refusal or None,
+        "error": state.error or None,
+    }
+    return json_response(answer, 503 if stale else 200)

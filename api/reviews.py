@@ -1,0 +1,105 @@
+"""Review without a forge: the changes on pushed branches, and merging them."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, current_app
+from flask.views import MethodView
+
+from api import auth
+from api.wire import Routes, add_routes, deleted, found, housekeeping, read_optional_body, writer
+from api.wire import written as answer
+from gitstore.access import Role
+from gitstore.repository import Commit
+from gitstore.reviews import ChangeRow, Review, Reviews
+from gitstore.schema import Model
+
+blueprint = Blueprint("changes", __name__)
+
+
+class MergeBody(Model):
+    """The body of a merge; none is as good as an empty one."""
+
+    delete_branch: bool = False
+
+
+def _reviews() -> Reviews:
+    reviews = current_app.extensions["reviews"]
+    assert isinstance(reviews, Reviews)
+    return reviews
+
+
+def _commit(commit: Commit) -> dict[str, object]:
+    when = commit.author.when
+    return {
+        "commit": commit.id,
+        "author": commit.author.name,
+        "email": commit.author.email,
+        "date": when.isoformat() if when else None,
+        "subject": commit.subject,
+    }
+
+
+def _row(row: ChangeRow) -> dict[str, object]:
+    return {"branch": row.branch, **_commit(row.commit)}
+
+
+def _review(review: Review) -> dict[str, object]:
+    return {
+        **_row(review.row),
+        "merged": review.merged,
+        "mergeable": not review.outcome.conflicts,
+        "conflicts": list(review.outcome.conflicts),
+        "makes": list(review.outcome.made.sentences()),
+        "versions": {
+            version.name: list(version.numbers) for version in review.outcome.made.versions
+        },
+        "problems": [
+            {"path": p.path, "line": p.line, "severity": p.severity, "message": p.message}
+            for p in review.outcome.problems
+        ],
+        "commits": [_commit(commit) for commit in review.commits],
+        "files": [{"status": status, "path": path} for status, path in review.files],
+        "diff": review.diff,
+    }
+
+
+class Changes(MethodView):
+    """Every branch but the served one."""
+
+    def get(self) -> Response:
+        """List the changes by branch, each with its last commit."""
+        return found([_row(row) for row in _reviews().changes()])
+
+
+class Change(MethodView):
+    """The change on one branch."""
+
+    def get(self, branch: str) -> Response:
+        """Show its commits, files and difference, and what merging it would make."""
+        return found(_review(_reviews().review(branch)))
+
+    def delete(self, branch: str) -> Response:
+        """Delete the branch."""
+        auth.gate().require(auth.current(), Role.WRITE)
+        _reviews().delete(branch, auth.current())
+        return deleted()
+
+
+class Merge(MethodView):
+    """Merging the change on one branch."""
+
+    def post(self, branch: str) -> Response:
+        """Merge it; merging what is merged already says so again."""
+        body = read_optional_body(MergeBody)
+        auth.gate().require(auth.current(), Role.WRITE)
+        commit = _reviews().merge(branch, writer(), body.delete_branch)
+        housekeeping().wake()
+        return answer({"branch": branch, "merged": True, "commit": commit}, 200, commit)
+
+
+ROUTES: Routes = (
+    ("/changes/", Changes),
+    ("/changes/<slashed:branch>", Change),
+    ("/changes/<slashed:branch>/merge", Merge),
+)
+add_routes(blueprint, ROUTES)

@@ -1,0 +1,237 @@
+"""Following another repository: fetching from it, and writing to it.
+
+What is fetched lands below refs/upstream/, where nothing is served; the served branch
+moves only to what the growth rule allows (docs/format.md, section 3). A file beside the
+repository tells all workers how the last fetch went; it is a cache and decides nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from gitstore.errors import Moved, NotFound, Refused, UpstreamFailed
+from gitstore.git import GitFailed, GitTimeout, run_git
+from gitstore.locks import file_lock
+from gitstore.repository import Repository, Signature, init_repository
+from gitstore.store import Store
+
+_LOG = logging.getLogger(__name__)
+
+_HEADS = "refs/upstream/heads/"
+_REFSPECS = (
+    f"+refs/heads/*:{_HEADS}*",
+    "+refs/pull/*/head:refs/upstream/pull/*/head",
+    "+refs/merge-requests/*/head:refs/upstream/merge-requests/*/head",
+)
+_FOLLOWER = Signature("Upstream", "jobtypes@localhost")
+_SETTINGS = (
+    ("core.fsync", "committed,reference"),
+    ("fetch.fsckObjects", "true"),
+    ("fetch.unpackLimit", "1"),
+    ("gc.auto", "0"),
+    ("protocol.ext.allow", "never"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamState:
+    """How following goes. Times are seconds since 1970; *begun* and *good* are those at
+    which the last fetch and the last one that worked began, 0 for never. *refusal* tells
+    why the newest that was fetched is not served."""
+
+    begun: float = 0.0
+    good: float = 0.0
+    error: str = ""
+    refusal: str = ""
+
+    @property
+    def name(self) -> str:
+        """The state in a word."""
+        if self.refusal:
+            return "refused"
+        return "unreachable" if self.error else "following"
+
+
+class Upstream:
+    """The repository at *url*, whose branch a store follows."""
+
+    def __init__(self, store: Store, url: str, limit_s: float = 30) -> None:
+        self.store = store
+        self.branch = store.ref.removeprefix("refs/heads/")
+        self.shown_url = scrub(url, url)
+        self._url = _checked(url)
+        self._limit_s = limit_s
+        folder = store.repository.git_dir / "jobtypes"
+        self._lock = folder / "fetch.lock"
+        self._file = folder / "upstream.json"
+
+    # Fetching
+
+    def state(self) -> UpstreamState:
+        """How the last fetch of any worker went."""
+        try:
+            return UpstreamState(**json.loads(self._file.read_text()))
+        except (OSError, ValueError, TypeError):
+            return UpstreamState()
+
+    def fetch(self, since: float = 0.0) -> UpstreamState:
+        """Fetch and move the served branch as far as it may; how that went.
+
+        Does nothing if another process began a fetch after *since*, once that is done.
+        Never raises for what upstream does.
+        """
+        with file_lock(self._lock):
+            known = self.state()
+            if since and known.begun >= since:
+                return known
+            state = self._fetch(known)
+            self._keep(state)
+        return state
+
+    def _fetch(self, known: UpstreamState) -> UpstreamState:
+        begun = time.time()
+        served = self.store.repository.tip(self.store.ref)
+        try:
+            self._git(["fetch", "--quiet", "--prune", "--no-tags", "--", self._url, *_REFSPECS])
+        except UpstreamFailed as error:
+            _LOG.warning("%s", error)
+            return replace(known, begun=begun, error=str(error))
+        refusal = self._advance(served)
+        if refusal and refusal != known.refusal:
+            _LOG.error("%s", refusal)
+        return UpstreamState(begun, begun, "", refusal)
+
+    def _advance(self, served: str | None) -> str:
+        """Move the served branch to what was fetched; why not, if it may not."""
+        repository, ref = self.store.repository, self.store.ref
+        fetched = repository.tip(_HEADS + self.branch)
+        if fetched is None:
+            return (
+                f"upstream has no branch {self.branch} any more; push it there again, or"
+                " start the service with another --branch"
+            )
+        tip = repository.tip(ref)
+        if fetched == tip:
+            return ""
+        try:
+            if tip is not None:
+                repository.check_growth(tip, fetched)
+            repository.move(ref, tip, fetched, _FOLLOWER, "upstream")
+        except Moved:
+            return ""
+        except Refused:
+            if tip != served:
+                # This service pushed while the fetch was under way: the next one tells.
+                return ""
+            return (
+                f"upstream's {self.branch} was rewritten: it does not contain {tip} on its"
+                f" first-parent chain. That commit is served until it does; push it back with"
+                f" git push --force-with-lease origin {tip}:{self.branch}, and put what is new"
+                " on top"
+            )
+        return ""
+
+    def _keep(self, state: UpstreamState) -> None:
+        fresh = self._file.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(asdict(state)))
+        fresh.replace(self._file)
+
+    # Writing
+
+    def push(self, commit: str, branch: str) -> None:
+        """Put *commit* on upstream's *branch*, which only grows by it.
+
+        Raises:
+            Moved: upstream's branch has what *commit* has not.
+            UpstreamFailed: it can't be reached, or refuses; the message says which.
+        """
+        args = ["push", "--porcelain", "--", self._url, f"{commit}:refs/heads/{branch}"]
+        try:
+            self._git(args)
+        except UpstreamFailed as error:
+            # [rejected]: the branch is elsewhere; [remote rejected]: somebody's rule.
+            if re.search(r"^!\t.*\[rejected\]", str(error.__cause__), re.MULTILINE):
+                raise Moved(f"upstream's {branch} was moved by somebody else") from None
+            raise
+
+    def publish(self, old: str | None, new: str) -> None:
+        """Put the step from *old* to *new* on upstream's branch, before it is served.
+
+        Raises:
+            Moved: somebody else was faster; what he wrote is served by now.
+            UpstreamFailed: nothing was changed.
+        """
+        begun = time.time()
+        try:
+            self.push(new, self.branch)
+        except Moved:
+            state = self.fetch(begun)
+            if state.error or state.refusal:
+                raise UpstreamFailed(state.error or state.refusal) from None
+            raise
+        except UpstreamFailed:
+            # The answer may have been lost on its way, not the commit.
+            state = self.fetch(begun)
+            tip = self.store.repository.tip(self.store.ref)
+            if state.error or tip is None or not self.store.repository.is_ancestor(new, tip):
+                raise
+
+    def _git(self, args: list[str]) -> bytes:
+        try:
+            return run_git(
+                self.store.repository.git_dir, args, settings=_SETTINGS, limit_s=self._limit_s
+            )
+        except GitTimeout:
+            says = f"upstream {self.shown_url} did not answer within {self._limit_s:g} s"
+            raise UpstreamFailed(says) from None
+        except GitFailed as error:
+            said = scrub(error.stderr.strip(), self._url)
+            # The whole of it goes with the error; the message takes what a person reads.
+            lines = [line for line in said.splitlines() if line.strip()][-3:]
+            says = f"upstream {self.shown_url}: {' '.join(lines) or 'git failed'}"
+            raise UpstreamFailed(says) from Exception(f"{scrub(error.stdout, self._url)}\n{said}")
+
+
+def scrub(text: str, url: str) -> str:
+    """*text* without the credentials that *url*, or any URL in it, bears."""
+    parts = urlsplit(url) if "://" in url else None
+    # A name before the @ with no password behind it may be a token.
+    secret = (parts.password or parts.username) if parts else None
+    for form in {secret, unquote(secret)} if secret else ():
+        text = text.replace(form, "***")
+    return re.sub(r"(?<=://)[^/@\s'\"]+@", "***@", text)
+
+
+def _checked(url: str) -> str:
+    if url.startswith("-") or any(ord(c) < 32 for c in url):
+        raise NotFound(f"{scrub(url, url)!r} is no URL or path of a repository")
+    return url
+
+
+def open_follower(path: Path, url: str, branch: str | None) -> Repository:
+    """The bare repository at *path* that follows *url*, made if there is none yet.
+
+    Raises:
+        UpstreamFailed: there is none, and upstream can't be asked for its branch.
+    """
+    if path.exists() and any(path.iterdir()):
+        return Repository(path)
+    return init_repository(path, branch or _default_branch(url))
+
+
+def _default_branch(url: str) -> str:
+    try:
+        said = run_git(
+            Path("."), ["ls-remote", "--symref", "--", _checked(url), "HEAD"], limit_s=60
+        ).decode(errors="replace")
+    except (GitFailed, GitTimeout) as error:
+        raise UpstreamFailed(f"upstream: {scrub(str(error), url)}") from None
+    found = re.search(r"^ref: refs/heads/(\S+)\tHEAD", said, re.MULTILINE)
+    return found[1] if found else "main"
