@@ -87,7 +87,6 @@ _PYTHON_3: dict[type[ast.AST], str] = {
     ast.Await: "await",
     ast.YieldFrom: "yield from",
     ast.NamedExpr: "the operator :=",
-    ast.MatMult: "the operator @",
     ast.Match: "a match statement",
     ast.Starred: "* unpacking",
 }
@@ -109,9 +108,11 @@ def python3_only(module: ast.Module) -> Iterator[tuple[int, str]]:
 
 def _python3_form(node: ast.AST) -> str | None:
     match node:
-        case ast.arguments(kwonlyargs=[_, *_]):
+        case ast.BinOp(op=ast.MatMult()) | ast.AugAssign(op=ast.MatMult()):
+            return "the operator @"
+        case ast.FunctionDef(args=args) | ast.Lambda(args=args) if args.kwonlyargs:
             return "a keyword-only argument"
-        case ast.arguments(posonlyargs=[_, *_]):
+        case ast.FunctionDef(args=args) | ast.Lambda(args=args) if args.posonlyargs:
             return "a positional-only argument"
         case ast.arg(annotation=ast.expr()) | ast.FunctionDef(returns=ast.expr()):
             return "an annotation"

@@ -125,7 +125,7 @@ def _merge_sequence(node: CommentedSeq, new: list[Plain]) -> CommentedSeq:
 def _identity(item: object) -> object:
     if isinstance(item, dict):
         return next((str(item[key]) for key in _IDENTITY if key in item), None)
-    return item
+    return None if isinstance(item, list) else item
 
 
 def _node(value: Plain, blocks: bool = True) -> object:

@@ -16,12 +16,17 @@ from pathlib import Path
 
 import pygit2
 import pytest
+from branches import Branch
 from flask.testing import FlaskClient
+from hypothesis import settings
 
 from api import create_app
 from api.config import Config
 from gitstore import Store, init_repository
 from gitstore.setup import create_repository, sample_path
+
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 DATE = "2024-05-06T07:08:09+0000"
 
@@ -58,6 +63,12 @@ def git(where: Path, *args: str, input: str | None = None) -> str:
 def empty(tmp_path) -> Path:
     """A bare repository without a commit."""
     return init_repository(tmp_path / "empty.git", "main").git_dir
+
+
+@pytest.fixture
+def branch(tmp_path) -> Branch:
+    """A bare repository without a commit, which is committed to without a working copy."""
+    return Branch(tmp_path / "branch.git")
 
 
 @pytest.fixture

@@ -1,0 +1,48 @@
+# What a developer runs. Each target makes the environment it needs in .venv first.
+#
+#   PYTHON=python3.12   the interpreter that the environment is made with
+#   VENV=path           an environment that is ready: used as it is, nothing is installed
+#   PORT=8081           where `make serve` listens
+#   ROW=name            the row of the benchmarks that `make bench` runs; all without it
+#   ARGS="-k push"      more arguments for pytest
+
+PYTHON ?= python3
+PORT ?= 8080
+DEMO ?= demo/jobtypes.git
+
+ifeq ($(origin VENV),undefined)
+VENV := .venv
+READY := $(VENV)/.installed
+endif
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check bench
+
+help: ## list the targets
+	@sed -n 's|^\([a-z]*\):.*## |make \1\t|p' Makefile | expand -t 14
+
+serve: $(READY) $(DEMO) ## serve a demo repository, made from sample_repo, on loopback
+	$(BIN)/jobtypes serve --repo $(DEMO) --host 127.0.0.1 --port $(PORT)
+
+test: $(READY) ## run the tests, on all cores
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: $(READY) ## lint, check the format and the types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY) ## measure
+	$(BIN)/python -m benchmarks $(ROW)
+
+$(DEMO): | $(READY)
+	$(BIN)/jobtypes init $(DEMO) --sample
+
+.venv/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "$(PYTHON) is not Python 3.11 or newer, which is needed. Name one that is, for example:" >&2; \
+	  echo "    make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
