@@ -13,6 +13,10 @@ from gitstore.upstream import scrub
 CHALLENGES = ('Basic realm="jobtypes"', 'Bearer realm="jobtypes"')
 """What a 401 asks for; Git and browsers know the first."""
 
+ROUTE_KEY = "jobtypes.route"
+TOKEN_KEY = "jobtypes.token"
+"""Where in WSGI's environment a request's route and token's name stand, for the log."""
+
 OPEN = ("health", "webhooks")
 """Blueprints that need no token: health tells nothing, and forges sign what they say."""
 
@@ -88,8 +92,11 @@ def install(app: Flask, gate: Gate) -> None:
     app.extensions["gate"] = gate
 
     def identify() -> None:
+        request.environ[ROUTE_KEY] = request.url_rule.rule if request.url_rule else ""
         if request.blueprint not in OPEN:
             g.access = gate.access(request)
+            if g.access.email and g.access is not EVERYBODY:
+                request.environ[TOKEN_KEY] = g.access.name
             gate.require(g.access, Role.READ)
 
     app.before_request(identify)

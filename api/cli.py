@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +13,9 @@ from typing import TypeVar
 
 import click
 
-from api import report
+from api import logs, report
 from api.config import Config, ConfigError, Writes, make_checks, read_config_file
+from api.logs import LogFormat
 from api.tokens import EMAIL, NAME, Tokens
 from gitstore import CodeChecks, NotFound, Repository, Severity, Store, StoreError, UpstreamFailed
 from gitstore.access import Role
@@ -67,7 +67,7 @@ def main(ctx: click.Context, config: Path | None) -> None:
     Exit status: 0 good, 1 something is wrong with what was given, 2 a wrong option,
     3 the machine failed.
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up(LogFormat.PLAIN)
     if config is not None:
         settings = read_config_file(config)
         ctx.default_map = {name: settings for name in main.commands}
@@ -81,7 +81,7 @@ def _setting(*names: str, **extra: object) -> Callable[[CommandT], CommandT]:
 
     Its default is the one in Config.
     """
-    name = names[0].lstrip("-").replace("-", "_")
+    name = names[0].split("/")[0].lstrip("-").replace("-", "_")
     variable = f"JOBTYPES_{name.upper()}"
     if "default" not in extra and not extra.get("multiple") and _DEFAULTS[name] is not None:
         default = _DEFAULTS[name]
@@ -152,13 +152,24 @@ def init(path: Path, sample: bool, branch: str) -> None:
 @_setting("--fetch-limit-s", type=click.IntRange(1), help="Seconds until a fetch is given up.")
 @_setting("--upstream-stale-s", type=click.IntRange(1), help="Age at which health complains.")
 @_setting("--webhook-secret", help="The secret that the forge signs its webhooks with.")
+@_setting(
+    "--log-format",
+    type=click.Choice([f.value for f in LogFormat]),
+    help="How the log is written: for people, or as JSON lines.",
+)
+@_setting("--access-log/--no-access-log", help="Log a line for each request.")
 @_checks
-def serve(repo: Path, code_checks: str, writes: str, **settings: object) -> None:
+def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings: object) -> None:
     """Serve the jobtypes of a repository over HTTP."""
     from api.serving import serve as run  # the server's import costs every other command time
 
     config = replace(
-        Config(repo.resolve(), code_checks=CodeChecks(code_checks), writes=Writes(writes)),
+        Config(
+            repo.resolve(),
+            code_checks=CodeChecks(code_checks),
+            writes=Writes(writes),
+            log_format=LogFormat(log_format),
+        ),
         **settings,  # type: ignore[arg-type]  # click has converted each to its field's type
     )
     store = _store_to_serve(config)

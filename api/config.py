@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 
+from api.logs import LogFormat
 from gitstore import RULES, Checks, CodeChecks
 
 
@@ -50,6 +51,8 @@ class Config:
     fetch_limit_s: int = 30
     upstream_stale_s: int = 900
     webhook_secret: str | None = None
+    log_format: LogFormat = LogFormat.PLAIN
+    access_log: bool = True
     code_checks: CodeChecks = CodeChecks.STRICT
     ignore: tuple[str, ...] = ()
     agent_python27: bool = False

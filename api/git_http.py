@@ -156,11 +156,14 @@ class Transports:
         with self._lock:
             known = self._running.get(process.pid)
             self._running[process.pid] = _Run(process, known.since if known else now, now)
+        if known is None:
+            self.store.note("git_begun")
 
     def end(self, process: subprocess.Popen[bytes]) -> int:
         """Wait for *process* and forget it; its exit status."""
         with self._lock:
             self._running.pop(process.pid, None)
+        self.store.note("git_ended")
         if process.stdout:
             process.stdout.close()
         return process.wait()

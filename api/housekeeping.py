@@ -48,8 +48,12 @@ class Housekeeping:
                 time.sleep(TAG_PAUSE_S)
             self._guarded(self._end_idle)
             if time.monotonic() > due:
-                self._guarded(lambda: maintain(self._store.repository.git_dir))
+                self._guarded(self._maintain)
                 due = time.monotonic() + self._interval_s
+
+    def _maintain(self) -> None:
+        if maintain(self._store.repository.git_dir):
+            self._store.note("maintenance")
 
     def _guarded(self, work: Callable[[], object]) -> None:
         """Do *work*; a failure is logged, and tried again at its next turn."""

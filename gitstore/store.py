@@ -87,6 +87,8 @@ class Store:
 
     Threads share it; processes share the repository, and nothing but the ref passes
     between them. *outlet* is where a write goes before the branch moves: the upstream.
+    *note* is told what happened in a word (commit, conflict, fetch ...), for whoever
+    counts it.
     *protect* is whether the branch moves by merges alone, and by admins.
     """
 
@@ -103,6 +105,7 @@ class Store:
         self.protect = protect
         self.index = Index(self.repository.git_dir, self.ref)
         self.outlet: Outlet | None = None
+        self.note: Callable[[str], None] = lambda event: None
         self._catalogue: Catalogue | None = None
         self._indexed = 0
         self._tagged = 0
@@ -189,8 +192,12 @@ class Store:
         with self._writing if self.outlet is None else nullcontext():
             while True:
                 base, catalogue = self.prepare(changes, writer, before, checked)
-                if catalogue is base or self._move(base, catalogue, writer):
+                if catalogue is base:
                     return catalogue
+                if self._move(base, catalogue, writer):
+                    self.note("commit")
+                    return catalogue
+                self.note("conflict")
                 if time.monotonic() > give_up:
                     raise Busy("other writers kept the branch busy; try again")
                 time.sleep(random.uniform(0, 0.02))

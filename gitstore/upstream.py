@@ -93,6 +93,7 @@ class Upstream:
                 return known
             state = self._fetch(known)
             self._keep(state)
+        self.store.note("fetch_failed" if state.error else "fetch")
         return state
 
     def _fetch(self, known: UpstreamState) -> UpstreamState:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
-from branches import Branch, jobtype
+from branches import Branch, Link, jobtype
 
 from gitstore import Catalogue, NotFound
 from gitstore.contents import Contents
@@ -714,13 +714,13 @@ def test_the_withdrawn_list_is_the_tips_or_the_last_that_was_readable(branch, te
 
 def test_a_link_in_the_lists_place_leaves_the_last_one_in_force(branch):
     branch.commit(withdrawn("X: [1]\n"))
-    branch.commit({"withdrawn.yaml": branch.link("other.yaml")})
+    branch.commit({"withdrawn.yaml": Link("other.yaml")})
 
     assert branch.history().withdrawn == {"X": {1}}
 
 
 def test_a_link_among_the_jobtypes_is_none(branch):
-    branch.commit(_files({"A": "1"}) | {"jobtypes/B": branch.link("A")})
+    branch.commit(_files({"A": "1"}) | {"jobtypes/B": Link("A")})
 
     assert ids(branch.history()) == {"A": 1}
 
@@ -862,7 +862,7 @@ def test_an_unreadable_software_file_still_says_what_it_said(branch):
 
 def test_a_link_in_a_software_files_place_leaves_the_entry_as_it_was(branch):
     branch.commit({"software/a.yaml": software("1")})
-    branch.commit({"software/a.yaml": branch.link("b.yaml")})
+    branch.commit({"software/a.yaml": Link("b.yaml")})
 
     assert branch.history().software["a"].id == 1
 

@@ -1,0 +1,41 @@
+"""What Prometheus is told. Right with several workers: each writes its own files.
+
+Imported by workers only, and after ``prepare``: prometheus-client decides at its import
+whether it counts for one process or for several.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30)
+
+REQUESTS = Counter("jobtypes_requests", "Requests answered", ["route", "method", "status"])
+LATENCY = Histogram(
+    "jobtypes_request_seconds", "Until the answer began", ["route"], buckets=_BUCKETS
+)
+EVENTS = Counter(
+    "jobtypes_events",
+    "What happened: commit, conflict (a lost race, retried), fetch, fetch_failed, maintenance,"
+    " git_begun, git_ended (a clone or push)",
+    ["event"],
+)
+JOBTYPES = Gauge("jobtypes_jobtypes", "Jobtypes at the tip", multiprocess_mode="mostrecent")
+STEPS = Gauge("jobtypes_steps", "Steps of the served branch", multiprocess_mode="mostrecent")
+
+
+def page() -> bytes:
+    """All workers' figures, in Prometheus' text format."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library's own gap
+    return generate_latest(registry)
