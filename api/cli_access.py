@@ -1,0 +1,92 @@
+"""The commands that say who may push, and what stands in his way: tokens and hooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from api.config import Config
+from api.options import branch_option, checks_options, print_table, repo_option
+from api.tokens import EMAIL, NAME, Tokens
+from gitstore import Checks, Repository
+from gitstore.access import Role
+from hooks.install import PUSHING, RECEIVING, install_hooks
+from hooks.settings import HookSettings
+
+
+@click.group()
+def token() -> None:
+    """Make, list and revoke the tokens with which people and scripts write."""
+
+
+@token.command("create")
+@click.argument("name")
+@click.option("--role", type=click.Choice(["read", "write", "admin"]), required=True)
+@click.option("--email", help="Stands in the commits made with it.  [default: NAME@localhost]")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Limit it to these jobtypes: Nuke*")
+@repo_option
+def create_token(
+    name: str, role: str, email: str | None, only: tuple[str, ...], repo: Path
+) -> None:
+    """Make a token for NAME and show its secret, this once.
+
+    \b
+    read   reads, which needs a token only with --read-needs-token
+    write  changes jobtypes, over REST and by git push
+    admin  also withdraws, deletes, and pushes past warnings
+    """
+    if not NAME.fullmatch(name):
+        raise click.BadParameter("write letters, digits, space and . _ + -", param_hint="NAME")
+    address = email or f"{name.replace(' ', '.')}@localhost"
+    if not EMAIL.fullmatch(address):
+        raise click.BadParameter("this is no mail address", param_hint="--email")
+    secret = _tokens(repo).create(name, Role[role.upper()], address, only)
+    click.echo("Keep it, it is not shown again:", err=True)
+    click.echo(secret)
+
+
+@token.command("list")
+@repo_option
+def list_tokens(repo: Path) -> None:
+    """List the tokens: name, role, jobtypes, email, date. Their secrets are kept nowhere."""
+    rows = [("NAME", "ROLE", "ONLY", "EMAIL", "CREATED")]
+    for row in _tokens(repo).rows():
+        rows.append((row.name, row.role, " ".join(row.only) or "-", row.email, row.created))
+    print_table(rows)
+
+
+@token.command("revoke")
+@click.argument("name")
+@repo_option
+def revoke_token(name: str, repo: Path) -> None:
+    """Make the token NAME worthless, from the next request on."""
+    _tokens(repo).revoke(name)
+    click.echo(f"revoked {name}")
+
+
+def _tokens(repo: Path) -> Tokens:
+    return Tokens(Repository(repo).git_dir)
+
+
+@click.group()
+def hooks() -> None:
+    """Git's hooks for repositories that are not pushed to through the service."""
+
+
+@hooks.command("install")
+@repo_option
+@branch_option
+@checks_options
+def install_git_hooks(repo: Path, branch: str | None, checks: Checks) -> None:
+    """Install the checks as Git's hooks in a bare repository, or in a clone.
+
+    A bare repository checks what it receives over SSH or by path, and publishes tags. A
+    clone checks what it is about to push.
+    """
+    repository = Repository(repo)
+    names = RECEIVING if repository.is_bare else PUSHING
+    ref = Config(repo, branch).ref or repository.default_ref()
+    folder = repository.git_dir / "hooks"
+    install_hooks(folder, names, HookSettings(ref, checks))
+    click.echo(f"installed {', '.join(names)} in {folder}, for {ref}")

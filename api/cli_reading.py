@@ -1,0 +1,165 @@
+"""The commands that read: check, list, log, show, diff."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from api import report
+from api.options import (
+    EXIT_USER,
+    branch_option,
+    checks_options,
+    open_store,
+    print_table,
+    read_catalogue,
+    repo_option,
+)
+from gitstore import Checks, NotFound, Severity, Store
+from gitstore.catalogue import Catalogue
+from gitstore.validation import check_tree
+from gitstore.versions import Jobtype, Version
+from gitstore.worktree import Worktree
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@repo_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(report.FORMATS)),
+    default="text",
+    show_default=True,
+    help="How problems are printed: for people, or as a CI's annotations.",
+)
+@checks_options
+def check(
+    path: Path | None,
+    repo: Path,
+    form: str,
+    checks: Checks,
+) -> None:
+    """Check the jobtypes in PATH: a working copy, a folder, or a bare repository.
+
+    Prints each problem as path:line: severity: sentence. The exit status is 1 if one is
+    an error.
+    """
+    where = path or repo
+    if not where.is_dir():
+        raise NotFound(f"{where} is no folder; name a working copy or a bare repository")
+    store = _store_of(where)
+    if store is not None and store.repository.is_bare:
+        base = store.catalogue()
+        problems = (
+            check_tree(store.repository, base.history.tree, base, checks, everything=True)
+            if base.history.tree
+            else []
+        )
+    else:
+        tree = Worktree(where, store.repository if store else None)
+        base = store.catalogue() if store else Catalogue.empty(tree)
+        found = check_tree(tree, tree.tree, base, checks, everything=True)
+        problems = [replace(p, path=os.path.normpath(where / p.path)) for p in found]
+    click.echo(report.FORMATS[form](problems), nl=False)
+    click.echo(f"{where}: {report.count(problems)}", err=True)
+    if any(p.severity is Severity.ERROR for p in problems):
+        sys.exit(EXIT_USER)
+
+
+def _store_of(where: Path) -> Store | None:
+    """The store of the repository whose root is *where*, None for any other folder."""
+    if (where / ".git").exists() or (where / "objects").is_dir():
+        return Store(where)
+    return None
+
+
+@click.command("list")
+@repo_option
+@branch_option
+def list_(repo: Path, branch: str | None) -> None:
+    """List the jobtypes: id, name, newest version in service, class."""
+    catalogue = read_catalogue(repo, branch)
+    rows = [("ID", "NAME", "NEWEST", "CLASS")]
+    for jobtype in catalogue.jobtypes():
+        release = catalogue.find_newest(jobtype)
+        newest = str(release.version.number) if release else "-"
+        classname = (release.meta.classname if release else None) or "-"
+        rows.append((str(jobtype.id), jobtype.name, newest, classname))
+    print_table(rows)
+
+
+@click.command()
+@click.argument("name")
+@repo_option
+@branch_option
+def log(name: str, repo: Path, branch: str | None) -> None:
+    """List the versions of the jobtype NAME, newest first.
+
+    For each: number, commit, date, author, state, subject. Jobtypes that were deleted
+    are shown too.
+    """
+    store = open_store(repo, branch)
+    catalogue = store.catalogue()
+    jobtypes = [j for j in catalogue.history.ended if j.name == name]
+    current = catalogue.find_jobtype(name)
+    if current is None and not jobtypes:
+        catalogue.jobtype(name)
+    rows = [("VERSION", "COMMIT", "DATE", "AUTHOR", "STATE", "SUBJECT")]
+    for jobtype in reversed([*jobtypes, *([current] if current else [])]):
+        for version in reversed(jobtype.versions):
+            commit = store.commit(version.commit)
+            when = commit.author.when
+            date = when.strftime("%Y-%m-%d %H:%M") if when else ""
+            state = _state(catalogue, jobtype, version) if jobtype is current else "deleted"
+            row = (str(version.number), version.commit[:10], date, commit.author.name, state)
+            rows.append((*row, commit.subject))
+    print_table(rows)
+
+
+def _state(catalogue: Catalogue, jobtype: Jobtype, version: Version) -> str:
+    if catalogue.history.is_withdrawn(jobtype.name, version.number):
+        return "withdrawn"
+    return "broken" if catalogue.fault(jobtype, version) else "in service"
+
+
+@click.command()
+@click.argument("name", metavar="NAME[@VERSION]")
+@repo_option
+@branch_option
+def show(name: str, repo: Path, branch: str | None) -> None:
+    """Show meta.yaml and code.py of the newest or the given version of a jobtype."""
+    catalogue = read_catalogue(repo, branch)
+    key, _, number = name.partition("@")
+    release = catalogue.release(key, _number(number)) if number else catalogue.newest(key)
+    click.echo(f"# {release.jobtype.name} version {release.version.number}")
+    click.echo(f"# commit {release.version.commit}")
+    click.echo("# --- meta.yaml")
+    click.echo(catalogue.contents.objects.read_blob(release.directory.meta_blob).decode(), nl=False)
+    click.echo("# --- code.py")
+    click.echo(catalogue.code(release), nl=False)
+
+
+@click.command()
+@click.argument("name")
+@click.argument("old", metavar="V1")
+@click.argument("new", metavar="V2")
+@repo_option
+@branch_option
+def diff(name: str, old: str, new: str, repo: Path, branch: str | None) -> None:
+    """Show what differs between versions V1 and V2 of the jobtype NAME.
+
+    Withdrawn and broken versions can be compared too.
+    """
+    text, _ = open_store(repo, branch).diff(name, _number(old), _number(new))
+    click.echo(text, nl=False)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise NotFound(f"{text} is no version number; write digits")
+    return int(text)

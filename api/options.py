@@ -1,0 +1,92 @@
+"""The options that commands share, and how what they find is printed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from enum import Enum
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from api.config import Config, make_checks
+from gitstore import CodeChecks, Store
+from gitstore.catalogue import Catalogue
+
+EXIT_USER = 1
+EXIT_OURS = 3
+
+CommandT = TypeVar("CommandT", bound=Callable[..., object])
+
+_DEFAULTS = {field.name: field.default for field in fields(Config)}
+
+
+def setting(*names: str, **extra: object) -> Callable[[CommandT], CommandT]:
+    """An option that also comes from the variable JOBTYPES_<NAME> and from the TOML file.
+
+    Its default is the one in Config.
+    """
+    name = names[0].split("/")[0].lstrip("-").replace("-", "_")
+    variable = f"JOBTYPES_{name.upper()}"
+    if "default" not in extra and not extra.get("multiple") and _DEFAULTS[name] is not None:
+        default = _DEFAULTS[name]
+        extra["default"] = default.value if isinstance(default, Enum) else default
+    return click.option(*names, envvar=variable, show_default=True, **extra)  # type: ignore[arg-type]  # click's own parameters, passed on
+
+
+repo_option = setting(
+    "--repo",
+    type=click.Path(path_type=Path),
+    default=Path("."),
+    help="The Git repository: a bare one, or a clone.",
+)
+branch_option = setting("--branch", help="The served branch.  [default: the one HEAD names]")
+_CHECKS = (
+    setting(
+        "--code-checks",
+        type=click.Choice([c.value for c in CodeChecks]),
+        help="What is asked of code: a class, valid Python, or nothing (Python 2 code).",
+    ),
+    setting("--ignore", multiple=True, metavar="RULE", help="Switch off an agent-... rule."),
+    setting("--agent-python27", is_flag=True, help="Warn of syntax that Python 2.7 lacks."),
+)
+
+
+def raw_checks_options(command: CommandT) -> CommandT:
+    """The options that say what is asked of jobtypes, as they are written."""
+    for option in reversed(_CHECKS):
+        command = option(command)
+    return command
+
+
+def checks_options(command: Callable[..., object]) -> Callable[..., object]:
+    """The same options, given to *command* as one value: ``checks``."""
+
+    @functools.wraps(command)
+    def with_checks(
+        code_checks: str, ignore: tuple[str, ...], agent_python27: bool, **others: object
+    ) -> object:
+        checks = make_checks(CodeChecks(code_checks), ignore, agent_python27)
+        return command(checks=checks, **others)
+
+    return raw_checks_options(with_checks)
+
+
+def open_store(repo: Path, branch: str | None) -> Store:
+    """The store of the repository and branch that the options name."""
+    return Store(repo, Config(repo, branch).ref)
+
+
+def read_catalogue(repo: Path, branch: str | None) -> Catalogue:
+    """The catalogue of that branch's tip."""
+    return open_store(repo, branch).catalogue()
+
+
+def print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    """Print *rows*, the first of which is the headings, in columns."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
