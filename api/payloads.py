@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from gitstore.catalogue import Catalogue, Release
-from gitstore.changes import JobtypeWish, SoftwareWish
+from gitstore.changes import JobtypeWish
 from gitstore.schema import (
     INTEGER_LIMIT,
     JobtypeFields,
@@ -21,6 +21,7 @@ from gitstore.schema import (
     VersionText,
     check_unique,
 )
+from gitstore.software_changes import SoftwareWish
 from gitstore.versions import Jobtype, Software
 
 RANK_STEP = 100

@@ -20,7 +20,7 @@ from api.wire import (
     written,
 )
 from api.wire import catalogue as current
-from gitstore import Catalogue, NotFound, changes
+from gitstore import Catalogue, NotFound, software_changes
 
 blueprint = Blueprint("software", __name__)
 
@@ -40,7 +40,7 @@ class SoftwareList(MethodView):
     def post(self) -> Response:
         """Create a software."""
         wish = read_body(SoftwareBody).wish()
-        catalogue = write(changes.create_software(wish))
+        catalogue = write(software_changes.create_software(wish))
         return written(_entry(wish.name)(catalogue))
 
 
@@ -62,14 +62,14 @@ class Software(MethodView):
     def put(self, software: str) -> Response:
         """Create the software, replace its versions, or (by id) rename it."""
         wish = read_body(SoftwareBody).wish()
-        put = changes.put_software(software, wish)
+        put = software_changes.put_software(software, wish)
         before, after = write_between(*put, represent=_entry(software))
         is_new = before.find_software(software) is None
         return written(_entry(wish.name)(after), 201 if is_new else 200)
 
     def delete(self, software: str) -> Response:
         """End the software, unless a newest version requires it."""
-        write(changes.delete_software(software), represent=_entry(software))
+        write(software_changes.delete_software(software), represent=_entry(software))
         return deleted()
 
 
@@ -85,9 +85,9 @@ class SoftwareVersions(MethodView):
     def post(self, software: str) -> Response:
         """Add a version."""
         body = read_body(SoftwareVersionBody)
-        catalogue = write(changes.add_software_version(software, body.make))
+        catalogue = write(software_changes.add_software_version(software, body.make))
         entry = catalogue.software_entry(software)
-        version = changes.software_version(catalogue, entry, body.version)
+        version = software_changes.software_version(catalogue, entry, body.version)
         return written(payloads.software_version_row(entry, version))
 
 
@@ -100,7 +100,7 @@ class SoftwareVersion(MethodView):
 
     def delete(self, software: str, version: str) -> Response:
         """Remove the version, unless a newest version of a jobtype requires it."""
-        change = changes.delete_software_version(software, version)
+        change = software_changes.delete_software_version(software, version)
         write(change, represent=_version(software, version))
         return deleted()
 
@@ -108,7 +108,7 @@ class SoftwareVersion(MethodView):
 def _version(software: str, version: str) -> Represent:
     def represent(catalogue: Catalogue) -> object:
         entry = catalogue.software_entry(software)
-        one = changes.software_version(catalogue, entry, version)
+        one = software_changes.software_version(catalogue, entry, version)
         return payloads.software_version_payload(entry, one)
 
     return represent
@@ -121,7 +121,7 @@ class DiscoveryCode(MethodView):
         """Show the code that finds the program on an agent's machine."""
         catalogue = current()
         entry = catalogue.software_entry(software)
-        one = changes.software_version(catalogue, entry, version)
+        one = software_changes.software_version(catalogue, entry, version)
         if one.discovery_code is None:
             raise NotFound(f"{entry.name} {one.version} has no discovery code")
         return found_code(one.discovery_code)

@@ -17,7 +17,6 @@ from pathlib import Path
 import pygit2
 from pygit2.enums import FileMode, RepositoryOpenFlag, SortMode
 
-from gitstore import layout
 from gitstore.errors import (
     Damaged,
     MergeConflict,
@@ -28,8 +27,9 @@ from gitstore.errors import (
     StorageFailed,
     StorageFull,
 )
-from gitstore.trees import EMPTY_TREE, Entry, TreeWalker, blob_id, parse_tree
-from gitstore.versions import Blob, Step
+from gitstore.trees import EMPTY_TREE, Entry, blob_id, parse_tree
+from gitstore.versions import Step
+from gitstore.walk import Walk
 
 pygit2.settings.enable_fsync_gitdir(True)
 # Hashing every tree of a long history takes longer than reading it; blobs, which are what
@@ -222,7 +222,7 @@ class Repository:
             Refused: *after* is not on the first-parent chain of *until*.
         """
         chain = self._chain(after, until)
-        walk = _Walk(self)
+        walk = Walk(self)
         if after is not None:
             walk.move(self.commit(after).tree)
         for done, id in enumerate(chain, 1):
@@ -242,7 +242,7 @@ class Repository:
 
     def step(self, before: str | None, tree: str, commit: str) -> Step:
         """The step from root tree *before* to root tree *tree*, as if *commit* made it."""
-        walk = _Walk(self)
+        walk = Walk(self)
         if before is not None:
             walk.move(before)
         jobtypes, files = walk.move(tree)
@@ -444,61 +444,6 @@ def init_repository(path: Path, branch: str) -> Repository:
     repository = Repository(path)
     repository._repo.config["core.logAllRefUpdates"] = True
     return repository
-
-
-class _Walk:
-    """Compares, from tree to tree, the parts that the format names."""
-
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        self._tree: str | None = None
-        self._root: dict[str, Entry] = {}
-        self._jobtypes = TreeWalker()
-        self._software = TreeWalker()
-        self._directories: set[str] = set()
-
-    def move(self, tree: str) -> tuple[dict[str, str | None], dict[str, Blob | None]]:
-        """What differs from the last tree: jobtypes' trees and the other files' blobs."""
-        if tree == self._tree:
-            return {}, {}
-        root = parse_tree(self._repository.read_raw(tree))
-        old, self._root, self._tree = self._root, root, tree
-        differ = {name for name in (layout.JOBTYPES, layout.SOFTWARE, layout.WITHDRAWN)
-                  if old.get(name) != root.get(name)}  # fmt: skip
-        jobtypes = self._move_jobtypes() if layout.JOBTYPES in differ else {}
-        files: dict[str, Blob | None] = {}
-        if layout.SOFTWARE in differ:
-            files = self._move_software()
-        if layout.WITHDRAWN in differ:
-            files |= self._files({layout.WITHDRAWN: root.get(layout.WITHDRAWN)})
-        return jobtypes, files
-
-    def _raw(self, name: str) -> bytes:
-        entry = self._root.get(name)
-        return self._repository.read_raw(entry.id) if entry and entry.is_tree else b""
-
-    def _move_jobtypes(self) -> dict[str, str | None]:
-        changed: dict[str, str | None] = {}
-        for name, entry in self._jobtypes.move(self._raw(layout.JOBTYPES)).items():
-            if entry is not None and entry.is_tree:
-                changed[name] = entry.id
-                self._directories.add(name)
-            elif name in self._directories:
-                changed[name] = None
-                self._directories.discard(name)
-        return changed
-
-    def _move_software(self) -> dict[str, Blob | None]:
-        changed = self._software.move(self._raw(layout.SOFTWARE))
-        return self._files({f"{layout.SOFTWARE}/{name}": e for name, e in changed.items()})
-
-    def _files(self, entries: Mapping[str, Entry | None]) -> dict[str, Blob | None]:
-        """The blobs of *entries*; what is there but no regular file says nothing."""
-        return {
-            path: Blob(entry.id, self._repository.read_blob(entry.id)) if entry else None
-            for path, entry in entries.items()
-            if entry is None or entry.is_file
-        }
 
 
 def _text(owner: pygit2.Commit | pygit2.Signature, field: str) -> str:

@@ -1,0 +1,73 @@
+"""What differs from one root tree to the next, in the parts that the format names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from gitstore import layout
+from gitstore.trees import Entry, Objects, TreeWalker, parse_tree
+from gitstore.versions import Blob
+
+
+class RawObjects(Objects, Protocol):
+    """Where trees are read as they are stored, too: a repository."""
+
+    def read_raw(self, id: str) -> bytes:
+        """The bytes of object *id*."""
+        ...
+
+
+class Walk:
+    """Compares, from tree to tree, the parts that the format names."""
+
+    def __init__(self, objects: RawObjects) -> None:
+        self._objects = objects
+        self._tree: str | None = None
+        self._root: dict[str, Entry] = {}
+        self._jobtypes = TreeWalker()
+        self._software = TreeWalker()
+        self._directories: set[str] = set()
+
+    def move(self, tree: str) -> tuple[dict[str, str | None], dict[str, Blob | None]]:
+        """What differs from the last tree: jobtypes' trees and the other files' blobs."""
+        if tree == self._tree:
+            return {}, {}
+        root = parse_tree(self._objects.read_raw(tree))
+        old, self._root, self._tree = self._root, root, tree
+        differ = {name for name in (layout.JOBTYPES, layout.SOFTWARE, layout.WITHDRAWN)
+                  if old.get(name) != root.get(name)}  # fmt: skip
+        jobtypes = self._move_jobtypes() if layout.JOBTYPES in differ else {}
+        files: dict[str, Blob | None] = {}
+        if layout.SOFTWARE in differ:
+            files = self._move_software()
+        if layout.WITHDRAWN in differ:
+            files |= self._files({layout.WITHDRAWN: root.get(layout.WITHDRAWN)})
+        return jobtypes, files
+
+    def _raw(self, name: str) -> bytes:
+        entry = self._root.get(name)
+        return self._objects.read_raw(entry.id) if entry and entry.is_tree else b""
+
+    def _move_jobtypes(self) -> dict[str, str | None]:
+        changed: dict[str, str | None] = {}
+        for name, entry in self._jobtypes.move(self._raw(layout.JOBTYPES)).items():
+            if entry is not None and entry.is_tree:
+                changed[name] = entry.id
+                self._directories.add(name)
+            elif name in self._directories:
+                changed[name] = None
+                self._directories.discard(name)
+        return changed
+
+    def _move_software(self) -> dict[str, Blob | None]:
+        changed = self._software.move(self._raw(layout.SOFTWARE))
+        return self._files({f"{layout.SOFTWARE}/{name}": e for name, e in changed.items()})
+
+    def _files(self, entries: Mapping[str, Entry | None]) -> dict[str, Blob | None]:
+        """The blobs of *entries*; what is there but no regular file says nothing."""
+        return {
+            path: Blob(entry.id, self._objects.read_blob(entry.id)) if entry else None
+            for path, entry in entries.items()
+            if entry is None or entry.is_file
+        }
