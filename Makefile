@@ -13,11 +13,12 @@ DEMO ?= demo/jobtypes.git
 ifeq ($(origin VENV),undefined)
 VENV := .venv
 READY := $(VENV)/.installed
+BENCH_READY := $(VENV)/.bench-installed
 endif
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench
+.PHONY: help serve test check bench torture
 
 help: ## list the targets
 	@sed -n 's|^\([a-z]*\):.*## |make \1\t|p' Makefile | expand -t 14
@@ -33,7 +34,10 @@ check: $(READY) ## lint, check the format and the types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY) ## measure
+torture: $(READY) ## kill the service 200 times under load, and more; ARGS="--minutes 60" for long
+	$(BIN)/python tests/torture.py $(ARGS)
+
+bench: $(READY) $(BENCH_READY) ## measure beside what people would use instead; needs wrk, lighttpd
 	$(BIN)/python -m benchmarks $(ROW)
 
 $(DEMO): | $(READY)
@@ -45,4 +49,8 @@ $(DEMO): | $(READY)
 	  echo "    make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+.venv/.bench-installed: .venv/.installed
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@

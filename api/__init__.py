@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
 from api import (
     auth,
+    connections,
     diffs,
     errors,
     git_http,
     health,
     jobtypes,
+    openapi,
+    places,
     previews,
     reviews,
     software,
@@ -40,7 +45,7 @@ class _Number(BaseConverter):
 class _Slashed(BaseConverter):
     """A software's name or version, or a branch, as it stands in the path, slashes and all."""
 
-    regex = "/?[^/](?:.*[^/])?"
+    regex = "/*[^/](?:.*[^/])?"
     part_isolating = False
 
 
@@ -53,24 +58,41 @@ def create_app(config: Config) -> Flask:
     app = Flask("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = config.body_limit_bytes
     app.config["REVIEW"] = config.upstream is not None and config.writes is Writes.REVIEW
+    app.config["BODY_LIMIT_S"] = config.body_limit_s
     store = Store(config.repo, config.ref, config.checks, config.protect)
+    store.write_limit_s = config.write_limit_s
     app.extensions["jobtypes"] = store
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"number": _Number, "slashed": _Slashed}
     auth.install(app, auth.Gate(config, Tokens(store.repository.git_dir)))
-    transports = git_http.install(app, config, store)
-    app.extensions["housekeeping"] = Housekeeping(store, transports.end_idle, config.housekeeping_s)
+    kept = places.install(app, config)
+    transports = git_http.install(app, config, store, kept)
+    app.extensions["housekeeping"] = Housekeeping(
+        store, partial(_end_idle, transports, config), config.housekeeping_s
+    )
     diffs.install(app)
     webhooks.install(app, config, _follower(config, store))
     health.install(app, config)
-    reviewing = app.extensions["reviews"] = Reviews(store)
+    reviewing = app.extensions["reviews"] = Reviews(store, partial(kept.held, places.Work.REVIEW))
     previews.install(app, reviewing)
     app.register_blueprint(jobtypes.blueprint, url_prefix=PREFIX)
     app.register_blueprint(software.blueprint, url_prefix=PREFIX)
     app.register_blueprint(reviews.blueprint, url_prefix=PREFIX)
+    app.register_blueprint(openapi.blueprint, url_prefix=PREFIX)
     errors.install(app)
     return app
+
+
+def _end_idle(transports: git_http.Transports, config: Config) -> None:
+    """End what hangs: clones that nobody takes, bodies that never come."""
+    transports.end_idle()
+    # A read that waits for a fetch is as silent as a body that never comes.
+    silent_s = config.body_limit_s
+    if config.upstream is not None:
+        silent_s = max(silent_s, 3 * config.fetch_limit_s)
+    if transports.places.longest_wait_s() > silent_s:
+        connections.end_silent(silent_s)
 
 
 def _follower(config: Config, store: Store) -> Follower | None:
@@ -79,4 +101,4 @@ def _follower(config: Config, store: Store) -> Follower | None:
         return None
     upstream = Upstream(store, config.upstream, config.fetch_limit_s)
     store.outlet = upstream.publish
-    return Follower(upstream, config.poll_s, config.fetch_limit_s, max(1, config.threads // 2))
+    return Follower(upstream, config)

@@ -23,7 +23,16 @@ from api.options import (
     setting,
 )
 from api.tokens import Tokens
-from gitstore import CodeChecks, Store, StoreError, UpstreamFailed
+from gitstore import (
+    CodeChecks,
+    Damaged,
+    NoRepository,
+    StorageFailed,
+    Store,
+    StoreError,
+    UpstreamFailed,
+)
+from gitstore.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 from gitstore.setup import create_repository, sample_path
 from gitstore.upstream import Upstream, open_follower
 
@@ -38,8 +47,11 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except (StoreError, ConfigError) as error:
-            click.echo(f"jobtypes: {error}", err=True)
-            ctx.exit(EXIT_USER)
+            advice = "; jobtypes init makes one" if isinstance(error, NoRepository) else ""
+            click.echo(f"jobtypes: {error}{advice}", err=True)
+            ctx.exit(EXIT_OURS if isinstance(error, StorageFailed | Damaged) else EXIT_USER)
+        except BrokenPipeError:
+            raise  # Whoever read the output has seen enough; click ends quietly.
         except OSError as error:
             click.echo(f"jobtypes: {error}", err=True)
             ctx.exit(EXIT_OURS)
@@ -90,13 +102,21 @@ def init(path: Path, sample: bool, branch: str) -> None:
 @setting("--host", help="The address to listen at.")
 @setting("--port", type=click.IntRange(1, 65535), help="The port.")
 @setting("--workers", type=click.IntRange(1, 256), help="Worker processes.")
-@setting("--threads", type=click.IntRange(2, 1024), help="Threads a worker.")
+@setting("--threads", type=click.IntRange(4, 1024), help="Threads a worker.")
+@setting("--connections", type=click.IntRange(16), help="Connections at once, a worker.")
+@setting("--connection-idle-s", type=click.IntRange(1), help="Seconds to wait for a request.")
 @setting("--read-only", is_flag=True, help="Take no writes.")
 @setting("--insecure-writes", is_flag=True, help="Take anybody's writes, beyond loopback too.")
 @setting("--read-needs-token", is_flag=True, help="Let nobody read without a token.")
 @setting("--body-limit-bytes", type=click.IntRange(1024), help="Size of a REST body.")
+@setting("--body-limit-s", type=click.IntRange(1), help="Seconds to wait for a REST body.")
+@setting("--code-limit-bytes", type=click.IntRange(1, CODE_LIMIT_BYTES), help="Size of code.")
+@setting("--meta-limit-bytes", type=click.IntRange(1, YAML_LIMIT_BYTES), help="Size of a YAML.")
 @setting("--push-limit-bytes", type=click.IntRange(1024), help="Size of a push.")
 @setting("--push-jobtypes-limit", type=click.IntRange(1), help="Jobtypes that a push changes.")
+@setting("--write-places", type=click.IntRange(1), help="REST writes at once, a worker.")
+@setting("--write-limit-s", type=click.IntRange(1), help="Seconds that a write may lose races.")
+@setting("--review-places", type=click.IntRange(1), help="Previews at once, a worker.")
 @setting("--git-places", type=click.IntRange(1), help="Clones and pushes at once, a worker.")
 @setting("--git-idle-s", type=click.IntRange(1), help="Seconds until a hanging clone is ended.")
 @setting("--git-limit-s", type=click.IntRange(1), help="Seconds that a clone or push may take.")
@@ -110,6 +130,7 @@ def init(path: Path, sample: bool, branch: str) -> None:
 )
 @setting("--poll-s", type=click.IntRange(1), help="Seconds between two fetches from upstream.")
 @setting("--fetch-limit-s", type=click.IntRange(1), help="Seconds until a fetch is given up.")
+@setting("--fetch-pause-s", type=click.IntRange(0), help="Seconds between two fetches at least.")
 @setting("--upstream-stale-s", type=click.IntRange(1), help="Age at which health complains.")
 @setting("--webhook-secret", help="The secret that the forge signs its webhooks with.")
 @setting(
@@ -118,6 +139,7 @@ def init(path: Path, sample: bool, branch: str) -> None:
     help="How the log is written: for people, or as JSON lines.",
 )
 @setting("--access-log/--no-access-log", help="Log a line for each request.")
+@setting("--hot-bytes", type=click.IntRange(0), help="Memory for ready answers; 0 for none.")
 @raw_checks_options
 def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings: object) -> None:
     """Serve the jobtypes of a repository over HTTP."""
@@ -154,9 +176,10 @@ def _store_to_serve(config: Config) -> Store:
     if config.upstream is None:
         return Store(config.repo, config.ref, config.checks)
     store = Store(open_follower(config.repo, config.upstream, config.branch), config.ref)
-    upstream = Upstream(store, config.upstream, FIRST_FETCH_LIMIT_S)
-    state = upstream.fetch()
-    if state.error and store.repository.tip(store.ref) is None:
+    has_tip = store.repository.tip(store.ref) is not None
+    limit_s = config.fetch_limit_s if has_tip else FIRST_FETCH_LIMIT_S
+    state = Upstream(store, config.upstream, limit_s).fetch()
+    if state.error and not has_tip:
         raise UpstreamFailed(state.error)
     if state.error or state.refusal:
         click.echo(f"serving what was fetched before: {state.error or state.refusal}", err=True)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 
 from api.logs import LogFormat
 from gitstore import RULES, Checks, CodeChecks
+from gitstore.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
+
+WAITING_PLACES = 256
+"""Reads that wait for a fetch, a worker."""
 
 
 class ConfigError(Exception):
@@ -33,13 +37,21 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 2
-    threads: int = 16
+    threads: int = 24
+    connections: int = 1024
+    connection_idle_s: int = 30
     read_only: bool = False
     insecure_writes: bool = False
     read_needs_token: bool = False
     body_limit_bytes: int = 1024 * 1024
+    body_limit_s: int = 60
+    code_limit_bytes: int = CODE_LIMIT_BYTES
+    meta_limit_bytes: int = YAML_LIMIT_BYTES
     push_limit_bytes: int = 50 * 1024 * 1024
     push_jobtypes_limit: int = 2000
+    write_places: int = 4
+    write_limit_s: int = 30
+    review_places: int = 4
     git_places: int = 4
     git_idle_s: int = 300
     git_limit_s: int = 3600
@@ -49,10 +61,12 @@ class Config:
     writes: Writes = Writes.PUSH
     poll_s: int = 60
     fetch_limit_s: int = 30
+    fetch_pause_s: int = 2
     upstream_stale_s: int = 900
     webhook_secret: str | None = None
     log_format: LogFormat = LogFormat.PLAIN
     access_log: bool = True
+    hot_bytes: int = 64 * 1024 * 1024
     code_checks: CodeChecks = CodeChecks.STRICT
     ignore: tuple[str, ...] = ()
     agent_python27: bool = False
@@ -65,7 +79,21 @@ class Config:
     @property
     def checks(self) -> Checks:
         """What the validator is asked for."""
-        return make_checks(self.code_checks, self.ignore, self.agent_python27)
+        checks = make_checks(self.code_checks, self.ignore, self.agent_python27)
+        return replace(
+            checks,
+            code_limit_bytes=self.code_limit_bytes,
+            meta_limit_bytes=self.meta_limit_bytes,
+        )
+
+    @property
+    def waiting_places(self) -> int:
+        """How many reads of a worker may wait for a fetch from upstream at a time.
+
+        Each has a thread beside the others, which computes nothing: a farm may ask all at
+        once for a version that this service has not heard of, and none may get a 404.
+        """
+        return 0 if self.upstream is None else WAITING_PLACES
 
     def refuse_open_writes(self, has_tokens: bool) -> None:
         """Refuse to accept writes from other machines, where nobody can be told apart.
@@ -111,16 +139,34 @@ def read_config_file(path: Path) -> dict[str, object]:
     """The settings in a TOML file, by their names.
 
     Raises:
-        ConfigError: it can't be read, or holds an unknown setting.
+        ConfigError: it can't be read, or holds an unknown setting or one of another type.
     """
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} can't be read: {error}") from None
-    known = {field.name for field in fields(Config)}
-    for name in settings:
+    known = {field.name: _kind(field.default) for field in fields(Config)}
+    for name, value in settings.items():
         if name not in known:
             raise ConfigError(
                 f"{path}: there is no setting {name}; the settings are {', '.join(sorted(known))}"
             )
+        if type(value) is not known[name] or not all(isinstance(v, str) for v in _items(value)):
+            says = f"{name} is {value!r}; it must be {_KINDS[known[name]]}"
+            raise ConfigError(f"{path}: {says}")
     return settings
+
+
+_KINDS = {bool: "true or false", int: "an integer", str: "a string", list: "a list of strings"}
+"""The types that settings have in a file."""
+
+
+def _kind(default: object) -> type:
+    """The type that a setting of that default has in a file."""
+    if isinstance(default, tuple):
+        return list
+    return type(default) if isinstance(default, int) else str
+
+
+def _items(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

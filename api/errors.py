@@ -54,7 +54,7 @@ STATUSES: dict[type[StoreError], int] = {
     Damaged: 500,
     StoreError: 500,
 }
-KINDS = {Kind.INVALID: 400, Kind.UNKNOWN: 404, Kind.CONFLICT: 409}
+KINDS = {Kind.TOO_LARGE: 413, Kind.INVALID: 400, Kind.UNKNOWN: 404, Kind.CONFLICT: 409}
 """What a change that the validator refuses is answered with."""
 
 RETRY_AFTER_S = 5
@@ -63,6 +63,7 @@ RETRY_AFTER_S = 5
 _SENTENCES = {
     404: "there is nothing at this path; docs/api.md lists the routes",
     405: "this path does not take that method; the header Allow lists those it takes",
+    408: "the body took too long to come; nothing was changed, send it again",
     413: "the body is over the size limit",
     415: "the body must be application/json; set the header Content-Type",
 }
@@ -83,8 +84,7 @@ def _ask_upstream(error: Exception) -> Response:
     if follower is None or request.method not in ("GET", "HEAD") or g.get("asked"):
         return _answer_store_error(error)
     g.asked = True
-    if not follower.ask():
-        return _answer_store_error(error)
+    follower.ask()
     try:
         current_app.preprocess_request()
         return current_app.make_response(current_app.dispatch_request())

@@ -7,29 +7,31 @@ import random
 import threading
 import time
 
+from api.config import Config
 from gitstore.upstream import Upstream
 
 _LOG = logging.getLogger(__name__)
 
-PAUSE_S = 2.0
-"""The least time from the beginning of one fetch to that of the next."""
+CLOCK_S = 0.001
+"""The least difference of two times of fetches that tells them apart."""
 BACKOFF_LIMIT_S = 600.0
 """The longest time between two tries while upstream is down, unless someone asks."""
 
 
 class Follower:
-    """Fetches every *poll_s* seconds, when told to, and for readers who miss something.
+    """Fetches every so often, when told to, and for readers who miss something.
 
-    However many ask, one fetch runs and one waits. At most *places* readers wait for one
-    at a time, so that the others find a thread.
+    However many ask, one fetch runs and one waits. At most *waiting_places* readers wait
+    for one at a time, so that the others find a thread.
     """
 
-    def __init__(self, upstream: Upstream, poll_s: float, limit_s: float, places: int) -> None:
+    def __init__(self, upstream: Upstream, config: Config) -> None:
         self.upstream = upstream
-        self._poll_s = poll_s
+        self._poll_s = config.poll_s
+        self._pause_s = config.fetch_pause_s
         # As long as the fetch under way and the one after it may take.
-        self._wait_s = 2 * limit_s + PAUSE_S
-        self._places = threading.BoundedSemaphore(places)
+        self._wait_s = 2 * config.fetch_limit_s + config.fetch_pause_s
+        self._places = threading.BoundedSemaphore(config.waiting_places)
         self._changed = threading.Condition()
         self._wanted = 0.0
         self._done = 0.0
@@ -47,39 +49,42 @@ class Follower:
             self._wanted = time.time()
             self._changed.notify_all()
 
-    def ask(self) -> bool:
-        """Wait for a fetch that begins after now; whether the served branch has moved.
+    def ask(self) -> None:
+        """Wait for a fetch that begins after now, whatever comes of it.
 
-        False at once while upstream is known to be down, or too many wait already.
+        Returns at once while upstream is known to be down, or too many wait already.
         """
-        store = self.upstream.store
-        before = store.repository.tip(store.ref)
         now = time.time()
         if self._failures and now < self._next_try:
-            return False
+            return
         if not self._places.acquire(blocking=False):
-            return False
+            return
         try:
             with self._changed:
-                self._wanted = now
+                self._wanted = max(self._wanted, now)
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._done >= now, self._wait_s)
         finally:
             self._places.release()
-        return store.repository.tip(store.ref) != before
 
     def _run(self) -> None:
         begun = self.upstream.state().begun
         while True:
             self._wait(begun)
-            time.sleep(max(0.0, begun + PAUSE_S - time.time()))
+            self._pause(begun)
             with self._changed:
-                since = self._wanted if self._wanted > self._done else 0.0
-            begun = time.time()
-            self._fetch(since)
+                # What another worker fetches is as good: when one is due, since our last.
+                since = self._wanted if self._wanted > self._done else begun + CLOCK_S
+            begun = self._fetch(since)
             with self._changed:
-                self._done = begun
+                self._done = max(self._done, begun)
                 self._changed.notify_all()
+
+    def _pause(self, begun: float) -> None:
+        """Let some time pass since the last fetch began, this worker's or another's."""
+        last = max(begun, self.upstream.state().begun)
+        # A clock that was set back makes nobody wait for longer.
+        time.sleep(min(self._pause_s, max(0.0, last + self._pause_s - time.time())))
 
     def _wait(self, begun: float) -> None:
         """Wait until a fetch is wanted, or due."""
@@ -91,10 +96,14 @@ class Follower:
                 lambda: self._wanted > self._done, max(0.0, self._next_try - time.time())
             )
 
-    def _fetch(self, since: float) -> None:
+    def _fetch(self, since: float) -> float:
+        """Fetch; when the fetch that counts began."""
+        now = time.time()
         try:
             state = self.upstream.fetch(since)
-            self._failures = min(self._failures + 1, 10) if state.error else 0
         except Exception:
             self._failures = min(self._failures + 1, 10)
             _LOG.exception("fetching failed")
+            return now
+        self._failures = min(self._failures + 1, 10) if state.error else 0
+        return state.begun

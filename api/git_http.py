@@ -21,13 +21,14 @@ from typing import IO
 from flask import Blueprint, Flask, Response, current_app, request
 from werkzeug.exceptions import BadRequest as HttpBadRequest
 from werkzeug.exceptions import NotFound as HttpNotFound
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
 from api import auth
 from api.config import Config
 from api.housekeeping import Housekeeping
+from api.places import Places, Work
 from api.wire import housekeeping
-from gitstore import Busy, ReadOnly, Store
+from gitstore import ReadOnly, Store
 from gitstore.access import Access, Role
 from gitstore.git import Settings, git_environment
 from gitstore.upstream import scrub
@@ -76,12 +77,12 @@ class _Run:
 class Transports:
     """The Git processes of one worker: so many at once, none idle for ever."""
 
-    def __init__(self, config: Config, store: Store) -> None:
+    def __init__(self, config: Config, store: Store, places: Places) -> None:
         self.config = config
+        self.places = places
         self.store = store
         self.hooks = store.repository.git_dir / "jobtypes" / "hooks"
         install_hooks(self.hooks, RECEIVING[:1], None)
-        self._places = threading.BoundedSemaphore(config.git_places)
         self._running: dict[int, _Run] = {}
         self._lock = threading.Lock()
 
@@ -92,12 +93,11 @@ class Transports:
             Busy: all are taken.
         """
         self.end_idle()
-        if not self._places.acquire(blocking=False):
-            raise Busy("too many clones and pushes at once; try again in a few seconds")
+        self.places.take(Work.GIT)
 
     def give_place(self) -> None:
         """Let somebody else have the place."""
-        self._places.release()
+        self.places.give(Work.GIT)
 
     def settings(self) -> Settings:
         """Git's settings for a service, none of which the repository's own file decides."""
@@ -179,9 +179,9 @@ class Transports:
                 run.process.kill()
 
 
-def install(app: Flask, config: Config, store: Store) -> Transports:
+def install(app: Flask, config: Config, store: Store, places: Places) -> Transports:
     """Answer Git's clients at PATH."""
-    transports = app.extensions["transports"] = Transports(config, store)
+    transports = app.extensions["transports"] = Transports(config, store, places)
     app.register_blueprint(blueprint, url_prefix=PATH)
     return transports
 
@@ -223,9 +223,9 @@ def talk(name: str) -> Response:
     if request.mimetype != f"application/x-{name}-request":
         raise UnsupportedMediaType
     access = _require(service)
-    # The limit on the other bodies is not this one's.
-    request.max_content_length = None
     transports = _transports()
+    # The limit on the other bodies is not this one's. (None would mean that limit.)
+    request.max_content_length = _limit(transports.config, service) * DISCARDED_LIMIT
     transports.take_place()
     try:
         body = _keep_body(_limit(transports.config, service))
@@ -274,7 +274,8 @@ def _keep_body(limit: int) -> IO[bytes] | None:
         raise HttpBadRequest("the body has neither a length nor chunks")
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     try:
-        kept = _copy(file, limit, length)
+        with _transports().places.waiting_for_body():
+            kept = _copy(file, limit, length)
     except BaseException:
         file.close()
         raise
@@ -289,10 +290,11 @@ def _copy(file: IO[bytes], limit: int, length: int | None) -> bool:
     """Copy the body into *file*; False if it is over *limit*, read to its end all the same."""
     read = written = 0
     unpack = _unpacker()
+    end = time.monotonic() + _transports().config.git_limit_s
     for chunk in iter(lambda: request.stream.read(CHUNK_BYTES), b""):
+        if time.monotonic() > end:
+            raise RequestTimeout
         read += len(chunk)
-        if read > limit * DISCARDED_LIMIT:
-            raise RequestEntityTooLarge
         for data in unpack(chunk):
             written += len(data)
             if written > limit:
@@ -333,20 +335,55 @@ def _stream(
     what: str,
     head: bytes = b"",
 ) -> Response:
-    response = Response(_chunks(transports, process, service, head, housekeeping()))
+    end = _End(transports, process, service, housekeeping())
+    response = Response(_chunks(transports, process, head, end))
+    # Also where nobody asks for a single chunk: HEAD, or a client that has gone.
+    response.call_on_close(end)
+    if request.method == "HEAD":
+        end()
     response.headers["Content-Type"] = f"application/x-{service.name}-{what}"
     response.headers["Cache-Control"] = "no-cache, max-age=0, must-revalidate"
     return response
 
 
+class _End:
+    """What is to be done once a Git process has said all, or nobody listens any more."""
+
+    def __init__(
+        self,
+        transports: Transports,
+        process: subprocess.Popen[bytes],
+        service: Service,
+        keeper: Housekeeping,
+    ) -> None:
+        self._transports = transports
+        self._process = process
+        self._service = service
+        self._keeper = keeper
+        self._once = threading.Lock()
+
+    def __call__(self) -> None:
+        """Do it, unless it is done."""
+        if not self._once.acquire(blocking=False):
+            return
+        process = self._process
+        if self._service.role is Role.WRITE:
+            # Killed, receive-pack would leave its quarantine behind: let it finish.
+            assert process.stdout is not None
+            while process.stdout.read(CHUNK_BYTES):
+                pass
+        else:
+            process.kill()
+        self._transports.end(process)
+        self._transports.give_place()
+        if self._service.role is Role.WRITE:
+            self._keeper.wake()
+
+
 def _chunks(
-    transports: Transports,
-    process: subprocess.Popen[bytes],
-    service: Service,
-    head: bytes,
-    keeper: Housekeeping,
+    transports: Transports, process: subprocess.Popen[bytes], head: bytes, end: _End
 ) -> Iterator[bytes]:
-    """Yield *head* and what *process* says, then give its place back."""
+    """Yield *head* and what *process* says, then do what is to be done at the *end*."""
     assert process.stdout is not None
     try:
         if head:
@@ -355,16 +392,7 @@ def _chunks(
             yield chunk
             transports.touch(process)
     finally:
-        if service.role is Role.WRITE:
-            # Killed, receive-pack would leave its quarantine behind: let it finish.
-            for _ in iter(lambda: process.stdout.read(CHUNK_BYTES) if process.stdout else b"", b""):
-                pass
-        else:
-            process.kill()
-        transports.end(process)
-        transports.give_place()
-        if service.role is Role.WRITE:
-            keeper.wake()
+        end()
 
 
 def _too_large(service: Service, config: Config) -> Response:

@@ -47,6 +47,7 @@ class Housekeeping:
                 self._guarded(self._store.publish_tags)
                 time.sleep(TAG_PAUSE_S)
             self._guarded(self._end_idle)
+            self._guarded(self._store.locks.remove)
             if time.monotonic() > due:
                 self._guarded(self._maintain)
                 due = time.monotonic() + self._interval_s

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response
-from flask.views import MethodView
 
 from api import payloads
 from api.payloads import JobtypeBody
+from api.resource import Resource
 from api.wire import (
     Represent,
     Routes,
@@ -34,7 +34,7 @@ def _written(catalogue: Catalogue, release: Release) -> Response:
     return written(payload, commit=release.version.commit)
 
 
-class Jobtypes(MethodView):
+class Jobtypes(Resource):
     """Every jobtype."""
 
     def get(self) -> Response:
@@ -48,7 +48,7 @@ class Jobtypes(MethodView):
         return _written(catalogue, catalogue.newest(wish.name))
 
 
-class JobtypeSchema(MethodView):
+class JobtypeSchema(Resource):
     """The columns that a jobtype once had."""
 
     def get(self) -> Response:
@@ -56,7 +56,7 @@ class JobtypeSchema(MethodView):
         return found(payloads.JOBTYPE_SCHEMA)
 
 
-class Jobtype(MethodView):
+class Jobtype(Resource):
     """One jobtype, by name or id."""
 
     def get(self, jobtype: str) -> Response:
@@ -78,7 +78,7 @@ class Jobtype(MethodView):
         return deleted()
 
 
-class Versions(MethodView):
+class Versions(Resource):
     """The versions of a jobtype."""
 
     def get(self, jobtype: str) -> Response:
@@ -88,7 +88,7 @@ class Versions(MethodView):
         return found([version.number for version in versions])
 
 
-class Version(MethodView):
+class Version(Resource):
     """One version of a jobtype."""
 
     def get(self, jobtype: str, number: int) -> Response:
@@ -109,7 +109,7 @@ class Version(MethodView):
         return deleted()
 
 
-class Code(MethodView):
+class Code(Resource):
     """The code of one version."""
 
     def get(self, jobtype: str, number: int) -> Response:
@@ -119,7 +119,7 @@ class Code(MethodView):
         return found_code(catalogue.code(release), release.version.commit)
 
 
-class Requirements(MethodView):
+class Requirements(Resource):
     """What the newest version requires."""
 
     def get(self, jobtype: str) -> Response:
@@ -138,7 +138,7 @@ class Requirements(MethodView):
         return written(payload, commit=release.version.commit)
 
 
-class VersionRequirements(MethodView):
+class VersionRequirements(Resource):
     """What one version requires."""
 
     def get(self, jobtype: str, number: int) -> Response:
@@ -149,7 +149,7 @@ class VersionRequirements(MethodView):
         return found(payload, release.version.commit)
 
 
-class OneRequirement(MethodView):
+class OneRequirement(Resource):
     """One requirement of the newest version, by the software's name or id."""
 
     def get(self, jobtype: str, software: str) -> Response:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import logging
 import sys
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
 from enum import StrEnum
-
-FLUSH_S = 0.25
-"""How long a request's line may wait for others to be written with."""
+from functools import lru_cache
+from typing import NamedTuple
 
 
 class LogFormat(StrEnum):
@@ -23,9 +19,12 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """One answered request. *ms* is until the answer began; *token* the name of one."""
+class Access(NamedTuple):
+    """One answered request, whose making is part of every request.
+
+    *seconds* is until the answer began; *token* the name of one; *hot* whether it came from
+    memory.
+    """
 
     time: float
     id: str
@@ -34,7 +33,8 @@ class Access:
     path: str
     route: str
     status: int
-    ms: float
+    seconds: float
+    hot: bool
 
 
 def _printable(text: str) -> str:
@@ -42,47 +42,38 @@ def _printable(text: str) -> str:
     return text if text.isascii() and text.isprintable() and " " not in text else ascii(text)
 
 
+@lru_cache(4)
+def _when(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
+
+
 def _plain(access: Access) -> str:
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(access.time))
+    time, id, token, method, path, route, status, seconds, _ = access
     return (
-        f"{when} {access.status} {access.ms:.1f}ms {access.method} {_printable(access.path)}"
-        f" route={access.route or '-'} token={_printable(access.token or '-')} id={access.id}\n"
+        f"{_when(int(time))} {status} {seconds * 1000:.1f}ms {method} {_printable(path)}"
+        f" route={route or '-'} token={_printable(token) if token else '-'} id={id}\n"
     )
 
 
 def _json(access: Access) -> str:
-    return json.dumps(asdict(access)) + "\n"
+    line = access._asdict()
+    line["ms"] = round(line.pop("seconds") * 1000, 2)
+    return json.dumps(line) + "\n"
 
 
 LINES: dict[LogFormat, Callable[[Access], str]] = {LogFormat.PLAIN: _plain, LogFormat.JSON: _json}
 
 
 class AccessLog:
-    """Writes a line a request, many at a time: no request waits for a slow terminal."""
+    """Writes a line a request."""
 
     def __init__(self, form: LogFormat) -> None:
         self._line = LINES[form]
-        self._waiting: list[Access] = []
-        self._lock = threading.Lock()
-        threading.Thread(target=self._run, name="access-log", daemon=True).start()
-        atexit.register(self.flush)
 
-    def write(self, access: Access) -> None:
-        """Have the line written soon."""
-        self._waiting.append(access)
-
-    def flush(self) -> None:
-        """Write what waits."""
-        with self._lock:
-            waiting, self._waiting = self._waiting, []
-            if waiting:
-                sys.stderr.write("".join(map(self._line, waiting)))
-                sys.stderr.flush()
-
-    def _run(self) -> None:
-        while True:
-            time.sleep(FLUSH_S)
-            self.flush()
+    def write(self, accesses: Iterable[Access]) -> None:
+        """Write the lines of *accesses*, at once."""
+        sys.stderr.write("".join(map(self._line, accesses)))
+        sys.stderr.flush()
 
 
 class _JsonFormatter(logging.Formatter):

@@ -208,7 +208,8 @@ class SoftwareVersionRow(Model):
 
 
 def _check_rows(rows: tuple[SoftwareVersionRow, ...]) -> tuple[SoftwareVersionRow, ...]:
-    SoftwareFile(versions=_ranked(rows))
+    check_unique((row.version for row in rows), "the version")
+    check_unique((version.rank for version in _ranked(rows)), "the rank")
     return rows
 
 

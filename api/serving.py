@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import atexit
+import gc
+import multiprocessing
 import os
+import resource
 import shutil
+import signal
+import sys
 import tempfile
+import threading
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server as Granian
 
-from api import create_app, logs
+from api import connections, create_app, logs
 from api.config import Config
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+HEAD_BYTES = 64 * 1024
+"""How much of a request the server keeps before it is read: no head may be larger."""
+
+SWITCH_S = 0.0005
+"""How long one of a worker's threads computes while others wait; Python's own is 5 ms."""
+
+FILES_BESIDE = 512
+"""Open files that a worker may need beside its connections: packs, Git's pipes, logs."""
 
 
 def serve(config: Config) -> None:
@@ -30,11 +46,29 @@ def serve(config: Config) -> None:
         port=config.port,
         interface=Interfaces.WSGI,
         workers=config.workers,
-        blocking_threads=config.threads,
+        # The server starts them when they are needed, and ends them when they are not.
+        blocking_threads=config.threads + config.waiting_places,
+        # Who comes when there are as many waits in the listening socket's queue.
+        backpressure=_connections(config),
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=config.connection_idle_s * 1000, max_buffer_size=HEAD_BYTES
+        ),
         log_level=LogLevels.error,
         respawn_failed_workers=True,
     )
     server.serve(target_loader=partial(_load, config), wrap_loader=False)
+
+
+def _connections(config: Config) -> int:
+    """How many connections a worker holds: as set, or fewer where it may not open as many files."""
+    wanted = config.connections + FILES_BESIDE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(1, wanted - FILES_BESIDE)
 
 
 def _prepare_metrics(config: Config) -> None:
@@ -44,17 +78,37 @@ def _prepare_metrics(config: Config) -> None:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
+def _end_with_parent() -> None:
+    """End this worker when the process that started it is gone, killed perhaps.
+
+    Otherwise it would go on at the same port, beside those of the next start.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _load(config: Config) -> WSGIApplication:
     from api import metrics  # only now: see that module
+    from api.hot import Hot
     from api.observing import Observed
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     logs.set_up(config.log_format)
     app = create_app(config)
+    connections.end_the_dead(config.git_idle_s)
     app.extensions["jobtypes"].catalogue()
     app.extensions["housekeeping"].start()
     if app.extensions["follower"] is not None:
         app.extensions["follower"].start()
+    # A read takes a fraction of a millisecond; it should not wait ten times as long for a
+    # thread that checks a push, nor for the collector to visit a history that stays anyway.
+    sys.setswitchinterval(SWITCH_S)
+    gc.freeze()
     store = app.extensions["jobtypes"]
     store.note = lambda event: metrics.EVENTS.labels(event).inc()
     log = logs.AccessLog(config.log_format) if config.access_log else None
-    return Observed(app, store, log)
+    # Who reads with a token is asked for it by the application, each time.
+    is_hot = config.hot_bytes > 0 and not config.read_needs_token
+    return Observed(Hot(app, store, config.hot_bytes) if is_hot else app, store, log)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response
-from flask.views import MethodView
 
 from api import payloads
 from api.payloads import SoftwareBody, SoftwareVersionBody
+from api.resource import Resource
 from api.wire import (
     Represent,
     Routes,
@@ -29,7 +29,7 @@ def _entry(key: str) -> Represent:
     return lambda catalogue: payloads.software_payload(catalogue, catalogue.software_entry(key))
 
 
-class SoftwareList(MethodView):
+class SoftwareList(Resource):
     """The whole catalogue."""
 
     def get(self) -> Response:
@@ -44,7 +44,7 @@ class SoftwareList(MethodView):
         return written(_entry(wish.name)(catalogue))
 
 
-class SoftwareSchema(MethodView):
+class SoftwareSchema(Resource):
     """The columns that a software once had."""
 
     def get(self) -> Response:
@@ -52,7 +52,7 @@ class SoftwareSchema(MethodView):
         return found(payloads.SOFTWARE_SCHEMA)
 
 
-class Software(MethodView):
+class Software(Resource):
     """One software, by name or id."""
 
     def get(self, software: str) -> Response:
@@ -73,7 +73,7 @@ class Software(MethodView):
         return deleted()
 
 
-class SoftwareVersions(MethodView):
+class SoftwareVersions(Resource):
     """The versions of a software."""
 
     def get(self, software: str) -> Response:
@@ -91,7 +91,7 @@ class SoftwareVersions(MethodView):
         return written(payloads.software_version_row(entry, version))
 
 
-class SoftwareVersion(MethodView):
+class SoftwareVersion(Resource):
     """One version of a software, by its string or its id."""
 
     def get(self, software: str, version: str) -> Response:
@@ -114,7 +114,7 @@ def _version(software: str, version: str) -> Represent:
     return represent
 
 
-class DiscoveryCode(MethodView):
+class DiscoveryCode(Resource):
     """The discovery code of one version."""
 
     def get(self, software: str, version: str) -> Response:

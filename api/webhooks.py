@@ -6,7 +6,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 
 from api.config import Config
 from api.following import Follower
-from api.wire import json_response
+from api.wire import json_response, read_bytes
 from gitstore import Forbidden, NotFound, Unauthorized
 from hooks.forges import FORGES, Event
 
@@ -29,7 +29,7 @@ def deliver(forge: str) -> Response:
     follower = current_app.extensions["follower"]
     if not secret or follower is None:
         raise Forbidden("webhooks need a service started with --upstream and --webhook-secret")
-    body = request.get_data()
+    body = read_bytes()
     headers = {name.lower(): value for name, value in request.headers.items()}
     if not FORGES[forge].is_genuine(headers, body, secret):
         raise Unauthorized("the signature does not fit; give the forge the same secret")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from flask import Blueprint, Response, current_app, g, request
 from flask.views import MethodView
 from pydantic import ValidationError
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestTimeout, UnsupportedMediaType
 
 from api import auth
 from api.following import Follower
 from api.housekeeping import Housekeeping
+from api.places import CHUNK_BYTES, places
 from gitstore import (
     BadRequest,
     Catalogue,
@@ -35,6 +39,9 @@ TEXT = "text/plain; charset=utf-8"
 PYTHON = "text/x-python; charset=utf-8"
 MESSAGE_LIMIT = 1000
 """Characters in the header X-Commit-Message."""
+
+_ENCODED = re.compile(r"utf-8'[^']*'(.*)", re.IGNORECASE)
+"""An X-Commit-Message in the form that RFC 8187 gives to header values beyond ASCII."""
 
 BodyT = TypeVar("BodyT", bound=Model)
 
@@ -149,9 +156,38 @@ def catalogue() -> Catalogue:
     return preview
 
 
+def read_bytes() -> bytes:
+    """The request's body, which is waited for no longer than its time limit.
+
+    Raises:
+        BadRequest: it ended before the length that was announced.
+        RequestTimeout: it takes too long.
+        RequestEntityTooLarge: it is over the limit.
+    """
+    if "body" not in g:
+        with places().waiting_for_body():
+            g.body = b"".join(_chunks(time.monotonic() + current_app.config["BODY_LIMIT_S"]))
+    body: bytes = g.body
+    return body
+
+
+def _chunks(end: float) -> Iterator[bytes]:
+    got = 0
+    while chunk := request.stream.read(CHUNK_BYTES):
+        got += len(chunk)
+        if time.monotonic() > end:
+            raise RequestTimeout
+        yield chunk
+        if got == request.content_length:
+            # Werkzeug takes a read past a body of just the limit for one over it.
+            return
+    if request.content_length is not None and got < request.content_length:
+        raise BadRequest("the body ended early; nothing was changed")
+
+
 def read_optional_body(model: type[BodyT]) -> BodyT:
     """As read_body, but no body is as good as an empty object."""
-    return read_body(model) if request.get_data() else model()
+    return read_body(model) if read_bytes() else model()
 
 
 def read_body(model: type[BodyT]) -> BodyT:
@@ -161,7 +197,7 @@ def read_body(model: type[BodyT]) -> BodyT:
         BadRequest: there is none, it is no JSON object, or does not fit.
         UnsupportedMediaType: it is not application/json.
     """
-    data = request.get_data()
+    data = read_bytes()
     if not data:
         raise BadRequest("the request has no body; send a JSON object")
     if request.mimetype != JSON:
@@ -282,11 +318,22 @@ def _check_precondition(catalogue: Catalogue, represent: Represent) -> None:
 
 def writer() -> Writer:
     """Who sent this request, and the message he gave."""
+    given = request.headers.get("X-Commit-Message")
+    return Writer(auth.current(), None if given is None else _message(given))
+
+
+def _message(given: str) -> str:
+    """The commit's message from its header: as it stands, or encoded as in RFC 8187."""
+    encoded = _ENCODED.fullmatch(given)
     # WSGI hands header bytes over as Latin-1; people write UTF-8.
-    raw = request.headers.get("X-Commit-Message", "").encode("latin-1", "replace")
+    raw = unquote_to_bytes(encoded[1]) if encoded else given.encode("latin-1", "replace")
     message = raw.decode(errors="replace").strip()
+    if not message:
+        # The HTTP server hands over what is not ASCII as if it were nothing.
+        says = "X-Commit-Message is empty, or holds more than ASCII"
+        raise BadRequest(f"{says}; write it percent-encoded, as in UTF-8''Cam%C3%A9ra")
     if len(message) > MESSAGE_LIMIT:
         raise BadRequest(f"X-Commit-Message is over {MESSAGE_LIMIT} characters; shorten it")
     if any(not (c.isprintable() or c == "\t") for c in message):
         raise BadRequest("X-Commit-Message holds a control character; remove it")
-    return Writer(auth.current(), message or None)
+    return message

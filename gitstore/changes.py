@@ -25,11 +25,21 @@ from gitstore.versions import TRAILER_VERSION, Jobtype, trailer
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A change to the tree, the subject of its commit, and its trailers."""
+    """A change to the tree, the subject of its commit, and its trailers.
+
+    *checked* False is for one that another follows, which says what becomes of it.
+    """
 
     changes: Changes
     subject: str
     trailers: tuple[str, ...] = ()
+    checked: bool = True
+
+    @property
+    def jobtypes(self) -> frozenset[str]:
+        """The names of the jobtypes that it writes, even where nothing differs."""
+        parts = (path.split("/") for path in self.changes)
+        return frozenset(part[1] for part in parts if part[0] == layout.JOBTYPES)
 
 
 Change = Callable[[Catalogue], Edit | None]
@@ -105,7 +115,7 @@ def _rename(catalogue: Catalogue, jobtype: Jobtype, name: str) -> Edit:
         layout.jobtype_path(name): Graft(Entry(_TREE, jobtype.tree)),
         **_withdrawn_changes(catalogue, jobtype.name, rename_to=name),
     }
-    return Edit(changes, f"{jobtype.name}: rename to {name}")
+    return Edit(changes, f"{jobtype.name}: rename to {name}", checked=False)
 
 
 def _put(catalogue: Catalogue, wish: JobtypeWish) -> Edit:

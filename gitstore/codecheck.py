@@ -27,12 +27,15 @@ class Checks:
     """What a studio asks of its tree.
 
     *ignored* are ids of rules that are switched off; *python27* says that the farm's
-    agents run on Python 2.7.
+    agents run on Python 2.7. The limits are those of the format, or lower; that of meta
+    holds for all YAML files.
     """
 
     code: CodeChecks = CodeChecks.STRICT
     ignored: frozenset[str] = frozenset()
     python27: bool = False
+    code_limit_bytes: int = layout.CODE_LIMIT_BYTES
+    meta_limit_bytes: int = layout.YAML_LIMIT_BYTES
 
 
 def check_code(
@@ -43,8 +46,8 @@ def check_code(
         return
     path = layout.code_path(name)
     data = contents.objects.read_blob(directory.code)
-    if len(data) > layout.CODE_LIMIT_BYTES:
-        says = f"has {len(data)} bytes; {layout.CODE_LIMIT_BYTES} is the limit"
+    if len(data) > checks.code_limit_bytes:
+        says = f"has {len(data)} bytes; {checks.code_limit_bytes} is the limit"
         yield Problem("code-size", path, says, None, "code")
         return
     yield from _check_bytes(path, data)

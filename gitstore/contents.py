@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from gitstore import layout
 from gitstore.errors import Problem
-from gitstore.schema import Fault, JobtypeMeta, Parsed, SoftwareFile, parse_meta, parse_software
+from gitstore.schema import Fault, JobtypeMeta, SoftwareFile, parse_meta, parse_software
 from gitstore.trees import Entry, Objects
 
 _KEPT = 8192
@@ -50,6 +50,8 @@ class Contents:
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
         self.directory = lru_cache(_KEPT)(self._directory)
+        # Apart from the directory: most versions change the code alone.
+        self._meta = lru_cache(_KEPT)(self._parse_meta)
         self.software_file = lru_cache(_KEPT)(self._software_file)
 
     def code(self, directory: Directory) -> str:
@@ -59,35 +61,36 @@ class Contents:
     def _directory(self, tree: str) -> Directory:
         entries = self.objects.entries(tree)
         faults: list[tuple[str, str, Fault]] = []
-        code = self._file(entries.get(layout.CODE), "code", layout.CODE, faults)
-        data = self._file(entries.get(layout.META), "meta", layout.META, faults)
-        if code is not None:
-            faults.extend(("code-encoding", layout.CODE, fault) for fault in _encoding(code))
-        parsed: Parsed[JobtypeMeta] = Parsed(None) if data is None else parse_meta(data)
-        rule = "meta-field" if parsed.document else "meta-yaml"
-        faults.extend((rule, layout.META, fault) for fault in parsed.faults)
-        return Directory(
-            meta=parsed.value,
-            code="" if code is None else entries[layout.CODE].id,
-            meta_blob="" if data is None else entries[layout.META].id,
-            faults=tuple(faults),
-        )
+        code = _blob(entries.get(layout.CODE), "code", layout.CODE, faults)
+        meta_blob = _blob(entries.get(layout.META), "meta", layout.META, faults)
+        if code:
+            found = _encoding(self.objects.read_blob(code))
+            faults.extend(("code-encoding", layout.CODE, fault) for fault in found)
+        meta, meta_faults = self._meta(meta_blob) if meta_blob else (None, ())
+        return Directory(meta, code, meta_blob, (*faults, *meta_faults))
 
-    def _file(
-        self, entry: Entry | None, what: str, name: str, faults: list[tuple[str, str, Fault]]
-    ) -> bytes | None:
-        if entry is None:
-            faults.append((f"{what}-missing", name, Fault("is missing; add the file", None)))
-            return None
-        if not entry.is_file:
-            says = f"is {entry.kind}; put a regular file here"
-            faults.append(("layout-entry", name, Fault(says, None)))
-            return None
-        return self.objects.read_blob(entry.id)
+    def _parse_meta(
+        self, blob: str
+    ) -> tuple[JobtypeMeta | None, tuple[tuple[str, str, Fault], ...]]:
+        parsed = parse_meta(self.objects.read_blob(blob))
+        rule = "meta-field" if parsed.document else "meta-yaml"
+        return parsed.value, tuple((rule, layout.META, fault) for fault in parsed.faults)
 
     def _software_file(self, blob: str) -> SoftwareFile:
         """The software file in *blob*, which is readable, else empty."""
         return parse_software(self.objects.read_blob(blob)).value or SoftwareFile()
+
+
+def _blob(entry: Entry | None, what: str, name: str, faults: list[tuple[str, str, Fault]]) -> str:
+    """The blob of a file that has to be there, empty where *faults* now say why."""
+    if entry is not None and entry.is_file:
+        return entry.id
+    if entry is None:
+        faults.append((f"{what}-missing", name, Fault("is missing; add the file", None)))
+    else:
+        says = f"is {entry.kind}; put a regular file here"
+        faults.append(("layout-entry", name, Fault(says, None)))
+    return ""
 
 
 def _encoding(code: bytes) -> Iterator[Fault]:

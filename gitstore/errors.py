@@ -22,6 +22,7 @@ class Severity(StrEnum):
 class Kind(StrEnum):
     """What an error says about the change, for whoever has to answer it."""
 
+    TOO_LARGE = "too large"
     INVALID = "invalid"
     UNKNOWN = "unknown"
     CONFLICT = "conflict"
@@ -50,13 +51,14 @@ RULES: dict[str, Rule] = {
     "name-invalid": _error("a jobtype's directory bears a valid jobtype name"),
     "name-case": _error("two jobtype names differ in more than case", Kind.CONFLICT),
     "code-missing": _error("a jobtype has a code.py"),
-    "code-size": _error("code.py keeps within its size limit"),
+    "code-size": _error("code.py keeps within its size limit", Kind.TOO_LARGE),
     "code-encoding": _error("code.py is UTF-8 without a byte order mark"),
     "code-newlines": _error("code.py ends its lines with LF"),
     "code-syntax": _error("code.py is valid Python"),
     "code-class": _error("code.py defines the class that meta.yaml names"),
     "code-class-default": _warning("without classname, code.py defines a class of its own name"),
     "meta-missing": _error("a jobtype has a meta.yaml"),
+    "meta-size": _error("meta.yaml keeps within the size limit that is set", Kind.TOO_LARGE),
     "meta-yaml": _error("meta.yaml is plain YAML within its size limit"),
     "meta-field": _error("meta.yaml holds known fields of the right types"),
     "requirement-software": _error("required software is in the catalogue", Kind.UNKNOWN),
@@ -151,7 +153,7 @@ class Invalid(StoreError):
 
     @property
     def kind(self) -> Kind:
-        """The weightiest kind among the problems: invalid before unknown before conflict."""
+        """The weightiest kind among the problems, in the order of Kind."""
         return min((p.kind for p in self.problems), key=list(Kind).index)
 
 

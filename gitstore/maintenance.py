@@ -13,7 +13,16 @@ from gitstore.locks import try_file_lock
 _LOG = logging.getLogger(__name__)
 
 LEFTOVER_S = 6 * 3600
-"""Age from which a push's quarantine belongs to nobody: no push may take as long."""
+"""Age from which what is half done belongs to nobody: no push may take as long."""
+
+_LEFTOVERS = (
+    "objects/tmp_objdir-incoming-*",  # the quarantine of a push
+    "objects/tmp_object_git2_*",
+    "objects/??/tmp_obj*",
+    "objects/pack/tmp_*",
+    "objects/pack/.tmp-*",
+    "jobtypes/.index-*",
+)
 
 
 def maintain(git_dir: Path) -> bool:
@@ -32,14 +41,16 @@ def maintain(git_dir: Path) -> bool:
 
 
 def remove_leftovers(git_dir: Path, age_s: float) -> int:
-    """Remove the quarantines of pushes that died over *age_s* ago; how many there were."""
+    """Remove what writers that died over *age_s* ago left half done; how much there was."""
     removed = 0
-    for folder in (git_dir / "objects").glob("tmp_objdir-incoming-*"):
+    for path in (path for pattern in _LEFTOVERS for path in git_dir.glob(pattern)):
         try:
-            if time.time() - folder.stat().st_mtime > age_s:
-                shutil.rmtree(folder)
+            if time.time() - path.stat().st_mtime > age_s:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
                 removed += 1
-                _LOG.warning("removed %s, which a push left behind", folder.name)
+                _LOG.warning("removed %s, which a dead writer left behind", path.name)
+        except FileNotFoundError:
+            pass
         except OSError as error:
-            _LOG.warning("%s can't be removed: %s", folder, error)
+            _LOG.warning("%s can't be removed: %s", path, error)
     return removed

@@ -7,12 +7,16 @@ raises is translated here.
 from __future__ import annotations
 
 import errno
+import os
 import threading
+import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import TypeVar
 
 import pygit2
 from pygit2.enums import FileMode, RepositoryOpenFlag, SortMode
@@ -38,6 +42,14 @@ pygit2.settings.enable_strict_hash_verification(False)
 
 _REUSES = 20_000
 """Reads after which a thread's handle lets go of packs that were repacked away."""
+
+T = TypeVar("T")
+
+_READ_PAUSES_S = (0, 0.01, 0.05, 0.2)
+"""Between two attempts to read an object that isn't found."""
+
+_TRIES = 20
+"""How often an object's writing may be in Git's way until it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +149,12 @@ class Repository:
         """The commit that *ref* points to, None if there is no such ref."""
         try:
             return str(self._repo.lookup_reference(ref).target)
-        except (KeyError, pygit2.InvalidSpecError):
+        except (KeyError, ValueError):
             return None
         except pygit2.GitError as error:
             raise Damaged(f"{error}; write the id of its last commit into it") from error
+        except OSError as error:
+            raise StorageFailed(f"the repository can't be read: {error}") from error
 
     def resolve(self, revision: str) -> Commit:
         """The commit that *revision* (a name, an id, ``main~2``) means.
@@ -186,7 +200,8 @@ class Repository:
             except (KeyError, ValueError, pygit2.AlreadyExistsError):
                 raise Moved(f"{ref} was moved by somebody else") from None
             except pygit2.GitError as error:
-                if "reference" in str(error) or "lock" in str(error):
+                says = str(error)
+                if not _is_broken(says) and ("reference" in says or "lock" in says):
                     raise Moved(f"{ref} was moved by somebody else") from None
                 raise
 
@@ -264,10 +279,61 @@ class Repository:
     # Objects
 
     def _object(self, id: str) -> pygit2.Object:
+        return self._found(id, lambda repo: repo[id])
+
+    def _found(self, id: str, read: Callable[[pygit2.Repository], T]) -> T:
+        """What *read* makes of object *id*.
+
+        Asked again of a new handle before it is called damaged: a repack may have taken the
+        pack away that this one was about to open.
+
+        Raises:
+            Damaged: it can't be read.
+        """
+        self._check_loose(id)
+        for pause_s in _READ_PAUSES_S:
+            with suppress(KeyError, ValueError, OSError, NoRepository, pygit2.GitError):
+                return read(self._repo)
+            self._local.repo = None
+            time.sleep(pause_s)
         try:
-            return self._repo[id]
-        except (KeyError, ValueError, pygit2.GitError) as error:
+            return read(self._repo)
+        except (KeyError, ValueError, OSError, NoRepository, pygit2.GitError) as error:
+            self._check_readable()
             raise Damaged(_damage(id)) from error
+
+    def _check_loose(self, id: str) -> None:
+        """Refuse an object whose file is cut off: libgit2 1.9 would read it for ever.
+
+        Raises:
+            Damaged: it is.
+        """
+        try:
+            data = (self.git_dir / "objects" / id[:2] / id[2:]).read_bytes()
+        except OSError:
+            return
+        unzip = zlib.decompressobj()
+        try:
+            unzip.decompress(data)
+        except zlib.error:
+            raise Damaged(_damage(id)) from None
+        if not unzip.eof:
+            raise Damaged(_damage(id))
+
+    def _check_readable(self) -> None:
+        """Tell a disk that fails, or a process that may open no more files, from damage.
+
+        Raises:
+            StorageFailed: nothing at all can be read.
+        """
+        try:
+            (self.git_dir / "HEAD").read_bytes()
+        except OSError as error:
+            raise StorageFailed(f"the repository can't be read: {error}") from error
+
+    def has(self, id: str) -> bool:
+        """Whether object *id* is there."""
+        return pygit2.Oid(hex=id) in self._repo.odb
 
     def read_raw(self, id: str) -> bytes:
         """The bytes of object *id*, of any type, without Git's header.
@@ -277,10 +343,7 @@ class Repository:
         """
         if id == EMPTY_TREE:
             return b""
-        try:
-            return bytes(self._repo.read(id)[1])
-        except (KeyError, ValueError, pygit2.GitError) as error:
-            raise Damaged(_damage(id)) from error
+        return self._found(id, lambda repo: bytes(repo.read(id)[1]))
 
     def read_blob(self, id: str) -> bytes:
         """The content of blob *id*, compared with its id.
@@ -315,15 +378,14 @@ class Repository:
                 assert isinstance(child, dict), f"{path} lies below a file that changes"
                 node = child
             node[leaf] = change
-        with _translated():
-            return self._write_directory(base, nested) or self._empty_tree()
+        return _written(lambda: self._write_directory(base, nested) or self._empty_tree())
 
     def _empty_tree(self) -> str:
         return str(self._repo.TreeBuilder().write())
 
     def _write_directory(self, base: str | None, changes: Mapping[str, object]) -> str | None:
         repo = self._repo
-        tree = repo[base] if base else None
+        tree = self._object(base) if base else None
         builder = repo.TreeBuilder(tree) if isinstance(tree, pygit2.Tree) else repo.TreeBuilder()
         old = self.entries(base) if base else {}
         for name, change in changes.items():
@@ -349,16 +411,18 @@ class Repository:
         self, tree: str, parents: tuple[str, ...], message: str, author: Signature, by: Signature
     ) -> str:
         """The id of a new commit, on disk but on no ref; *by* is its committer."""
-        with _translated():
-            new = self._repo.create_commit(
-                None,
-                _git_signature(author),
-                _git_signature(by),
-                message,
-                pygit2.Oid(hex=tree),
-                [pygit2.Oid(hex=parent) for parent in parents],
+        return _written(
+            lambda: str(
+                self._repo.create_commit(
+                    None,
+                    _git_signature(author),
+                    _git_signature(by),
+                    message,
+                    pygit2.Oid(hex=tree),
+                    [pygit2.Oid(hex=parent) for parent in parents],
+                )
             )
-        return str(new)
+        )
 
     def merged_tree(self, ours: str, theirs: str) -> str:
         """The tree that merging commit *theirs* into commit *ours* gives. Moves nothing.
@@ -393,13 +457,13 @@ class Repository:
         walker.hide(pygit2.Oid(hex=without))
         return [self.commit(str(found.id)) for found, _ in zip(walker, range(limit), strict=False)]
 
-    def last_mover(self, ref: str) -> str | None:
-        """The name, from the reflog, of whoever moved *ref* last; None if nobody knows."""
+    def last_mover(self, ref: str, to: str) -> str | None:
+        """The name, from the reflog, of whoever moved *ref* to *to* last; None if nobody knows."""
         try:
-            entry = next(iter(self._repo.lookup_reference(ref).log()), None)
+            moves = list(self._repo.lookup_reference(ref).log())
         except (KeyError, ValueError, pygit2.GitError):
             return None
-        return entry.committer.name if entry else None
+        return next((move.committer.name for move in moves if str(move.oid_new) == to), None)
 
     def delete_ref(self, ref: str, old: str) -> None:
         """Delete *ref*, if it is at *old*.
@@ -412,25 +476,26 @@ class Repository:
         with _translated():
             self._repo.lookup_reference(ref).delete()
 
-    def changed_paths(self, old: str, new: str) -> list[tuple[str, str]]:
-        """The files that differ between two trees: (status as in git diff --name-status, path)."""
-        before, after = (self._repo[id] for id in (old, new))
-        assert isinstance(before, pygit2.Tree)
-        assert isinstance(after, pygit2.Tree)
-        diff = before.diff_to_tree(after)
-        return [(delta.status_char(), delta.new_file.path) for delta in diff.deltas]
+    def changed_paths(self, old: str | None, new: str) -> list[tuple[str, str]]:
+        """The files that differ between two trees: (status as in git diff --name-status, path).
+
+        *old* None is the empty tree.
+        """
+        deltas = self._difference(old, new).deltas
+        return [(delta.status_char(), delta.new_file.path) for delta in deltas]
 
     def diff(self, old: str | None, new: str) -> str:
         """The unified diff between two trees; *old* None is the empty one."""
-        trees = [self._repo[id] if id else None for id in (old, new)]
-        before, after = trees
-        assert isinstance(after, pygit2.Tree)
-        if isinstance(before, pygit2.Tree):
-            diff = before.diff_to_tree(after)
-        else:
-            diff = after.diff_to_tree(swap=True)
+        diff = self._difference(old, new)
         diff.find_similar()
         return diff.patch or ""
+
+    def _difference(self, old: str | None, new: str) -> pygit2.Diff:
+        before, after = (self._repo[id] if id else None for id in (old, new))
+        assert isinstance(after, pygit2.Tree)
+        if isinstance(before, pygit2.Tree):
+            return before.diff_to_tree(after)
+        return after.diff_to_tree(swap=True)
 
 
 def init_repository(path: Path, branch: str) -> Repository:
@@ -482,6 +547,19 @@ def _damage(id: str) -> str:
     )
 
 
+def _written(write: Callable[[], T]) -> T:
+    """What *write* made of objects, made again where Git was in its way.
+
+    Tidying up, Git removes empty folders of objects, also one that was made for an object
+    which is about to be put there.
+    """
+    for _ in range(_TRIES - 1):
+        with suppress(Moved), _translated():
+            return write()
+    with _translated():
+        return write()
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turn the errors of a failing disk into ours."""
@@ -495,10 +573,20 @@ def _translated() -> Iterator[None]:
         raise _storage_error(error) from error
 
 
+_FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
+_FAILED = (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE)
+_BROKEN = tuple(map(os.strerror, (*_FAILED, errno.ENOMEM)))
+"""How libgit2, which gives no numbers, ends what it says of a failing disk."""
+
+
+def _is_broken(says: str) -> bool:
+    return any(text in says for text in (*_FULL, *_BROKEN))
+
+
 def _storage_error(error: Exception) -> StorageFailed | Moved:
     says = str(error)
-    if "No space left" in says or "quota" in says.lower():
+    if any(text in says for text in _FULL):
         return StorageFull(f"the repository's disk is full: {says}")
-    if "lock" in says:
+    if "lock" in says and not _is_broken(says):
         return Moved(says)
     return StorageFailed(f"the repository can't be written: {says}")

@@ -7,7 +7,8 @@ be with a branch merged; nothing is moved for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -35,6 +36,8 @@ COMMITS_SHOWN = 250
 PREVIEW_FIRST = NUMBER_LIMIT + 1
 """Would-be versions are numbered from here, where no released version ever is."""
 PREVIEW_BITS = 30
+
+Place = Callable[[], AbstractContextManager[None]]
 
 _PULL = re.compile(r"(?:pull|merge-requests)/[0-9]+")
 _ID = re.compile(r"[0-9a-f]{7,40}")
@@ -76,10 +79,14 @@ class Review:
 
 
 class Reviews:
-    """What can be done with the changes of one store."""
+    """What can be done with the changes of one store.
 
-    def __init__(self, store: Store) -> None:
+    *place* is held while a preview is computed that is not at hand.
+    """
+
+    def __init__(self, store: Store, place: Place = nullcontext) -> None:
         self._store = store
+        self._place = place
         self._repository = store.repository
         self._preview = lru_cache(64)(self._make_preview)
 
@@ -111,9 +118,10 @@ class Reviews:
         raise NotFound(f"there is no branch, pull request, tag or commit {name}")
 
     def _make_preview(self, tip: str | None, commit: str) -> Catalogue:
-        base = self._store.at(tip)
-        tree = self._merged(tip, commit)
-        step = self._repository.step(base.history.tree, tree, commit)
+        with self._place():
+            base = self._store.at(tip)
+            tree = self._merged(tip, commit)
+            step = self._repository.step(base.history.tree, tree, commit)
         return Catalogue(_renumbered(base.history, base.history.extend([step])), base.contents)
 
     def _merged(self, tip: str | None, commit: str) -> str:
@@ -158,7 +166,7 @@ class Reviews:
         return Review(
             row=row,
             commits=tuple(repository.commits(row.commit.id, tip, COMMITS_SHOWN)),
-            files=tuple(repository.changed_paths(old, row.commit.tree)) if old else (),
+            files=tuple(repository.changed_paths(old, row.commit.tree)),
             diff=repository.diff(old, row.commit.tree),
             outcome=outcome,
             merged=fork == row.commit.id,
@@ -215,7 +223,7 @@ class Reviews:
         """On a protected branch, whoever pushed a change last does not merge it himself."""
         if not self._store.protect or access is EVERYBODY or access.role >= Role.ADMIN:
             return
-        pusher = self._repository.last_mover(HEADS + row.branch)
+        pusher = self._repository.last_mover(HEADS + row.branch, row.commit.id)
         if pusher is None or pusher == access.name:
             who = f"{access.name} pushed" if pusher else "nobody knows who pushed"
             raise Forbidden(f"{who} the last commit of {row.branch}; somebody else must merge it")
@@ -243,6 +251,8 @@ class Reviews:
         try:
             self._repository.delete_ref(HEADS + row.branch, row.commit.id)
         except Moved:
+            if self._repository.tip(HEADS + row.branch) is None:
+                return  # Somebody else was faster.
             raise Moved(f"{row.branch} has newer commits; look at them first") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from gitstore.errors import Exists
@@ -15,6 +16,8 @@ _ATTRIBUTES = b"""\
 jobtypes/**/*.py text eol=lf
 *.yaml text eol=lf
 """
+_NOT_CARRIED = ("__*", ".git", "*_cache", ".hypothesis", ".venv")
+"""Folders that are no part of a sample, by the shell's patterns: what tools leave behind."""
 _README = b"""\
 # Jobtypes
 
@@ -51,10 +54,10 @@ def create_repository(path: Path, branch: str, source: Path | None) -> str:
 
 
 def _files(source: Path) -> dict[str, bytes]:
-    """The files below *source* by relative path, without what Python leaves there."""
+    """The files below *source* by relative path, without the caches of Python and of tools."""
     found = {}
     for folder, folders, names in os.walk(source):
-        folders[:] = [name for name in folders if name != "__pycache__"]
+        folders[:] = [n for n in folders if not any(fnmatchcase(n, p) for p in _NOT_CARRIED)]
         for name in names:
             path = Path(folder, name)
             found[path.relative_to(source).as_posix()] = path.read_bytes()

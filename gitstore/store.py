@@ -35,6 +35,7 @@ from gitstore.errors import (
 from gitstore.index import Index
 from gitstore.locks import file_lock
 from gitstore.repository import Commit, Repository, Signature
+from gitstore.stale import StaleLocks
 from gitstore.tags import publish
 from gitstore.validation import check_tree
 from gitstore.versions import History
@@ -46,9 +47,6 @@ SERVICE = Signature("Jobtype repository", "jobtypes@localhost")
 
 INDEX_STEPS = 500
 """Steps after which the index on disk is written anew."""
-
-WRITE_LIMIT_S = 30.0
-"""How long a write may lose races before it gives up."""
 
 Progress = Callable[[int, int], None]
 """Told how many steps of how many are read."""
@@ -90,6 +88,7 @@ class Store:
     *note* is told what happened in a word (commit, conflict, fetch ...), for whoever
     counts it.
     *protect* is whether the branch moves by merges alone, and by admins.
+    *write_limit_s* is how long a write may lose races before it gives up.
     """
 
     def __init__(
@@ -104,6 +103,8 @@ class Store:
         self.checks = checks or Checks()
         self.protect = protect
         self.index = Index(self.repository.git_dir, self.ref)
+        self.locks = StaleLocks(self.repository.git_dir)
+        self.write_limit_s = 30.0
         self.outlet: Outlet | None = None
         self.note: Callable[[str], None] = lambda event: None
         self._catalogue: Catalogue | None = None
@@ -187,7 +188,10 @@ class Store:
             Forbidden: it is not for this writer to change.
             Busy: other writers were faster for too long.
         """
-        give_up = time.monotonic() + WRITE_LIMIT_S
+        refusal = direct_refusal(writer.access) if self.protect else None
+        if refusal:
+            raise Forbidden(f"{refusal}; push a branch and merge that")
+        give_up = time.monotonic() + self.write_limit_s
         # One at a time saves lost races; but nobody waits for another's network.
         with self._writing if self.outlet is None else nullcontext():
             while True:
@@ -198,6 +202,7 @@ class Store:
                     self.note("commit")
                     return catalogue
                 self.note("conflict")
+                self.locks.remove(self.ref)
                 if time.monotonic() > give_up:
                     raise Busy("other writers kept the branch busy; try again")
                 time.sleep(random.uniform(0, 0.02))
@@ -213,9 +218,6 @@ class Store:
         base = self.catalogue()
         if before:
             before(base)
-        refusal = direct_refusal(writer.access) if self.protect else None
-        if refusal:
-            raise Forbidden(f"{refusal}; push a branch and merge that")
         catalogue = self._commit_all(base, changes, writer, checked)
         check_access(writer.access, difference(base, catalogue))
         return base, catalogue
@@ -235,8 +237,9 @@ class Store:
         tree = repository.write_tree(history.tree, edit.changes)
         if tree == history.tree and not edit.trailers:
             return base
-        if checked:
-            errors = errors_among(check_tree(repository, tree, base, self.checks))
+        if checked and edit.checked:
+            problems = check_tree(repository, tree, base, self.checks, touched=edit.jobtypes)
+            errors = errors_among(problems)
             if errors:
                 raise Invalid(errors)
         message = _message(writer.message or edit.subject, edit.trailers)

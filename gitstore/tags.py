@@ -16,10 +16,12 @@ from gitstore.versions import History, Version
 def publish(repository: Repository, history: History, since: int) -> int:
     """Tag the versions made after step *since* that have no tag; how many there were.
 
-    A tag never moves: where two names would share one, the first to come keeps it.
+    A tag never moves: where two names would share one, the first to come keeps it. One
+    whose object is gone is made anew: a repack may drop what a killed process had written
+    and no ref reached yet, just when its tag is made.
     """
     wanted = dict(reversed(list(_wanted(history, since))))
-    present = repository.refs("refs/tags/") if len(wanted) > 100 else None
+    present = _present(repository) if len(wanted) > 100 else None
     missing = {
         tag: item
         for tag, item in wanted.items()
@@ -42,8 +44,15 @@ def _wanted(history: History, since: int) -> Iterator[tuple[str, tuple[str, Vers
                     yield layout.tag_name(jobtype.name, version.number), (jobtype.name, version)
 
 
+def _present(repository: Repository) -> set[str]:
+    """The names of the tags that are whole."""
+    tags = repository.refs("refs/tags/")
+    return {name for name, target in tags.items() if repository.has(target)}
+
+
 def _has(repository: Repository, tag: str) -> bool:
-    return repository.tip(f"refs/tags/{tag}") is not None
+    target = repository.tip(f"refs/tags/{tag}")
+    return target is not None and repository.has(target)
 
 
 def _stream(tag: str, name: str, version: Version, commit: Commit) -> bytes:

@@ -36,8 +36,18 @@ _SETTINGS = (
     ("fetch.fsckObjects", "true"),
     ("fetch.unpackLimit", "1"),
     ("gc.auto", "0"),
+    # Git ends by itself, too: whoever started it may have been killed.
+    ("http.lowSpeedLimit", "1"),
+    ("http.lowSpeedTime", "60"),
     ("protocol.ext.allow", "never"),
 )
+_LOST = re.compile(
+    r"^!\t.*\[(?:rejected\]"
+    r"|remote rejected\] \((?:failed to update ref|incorrect old value provided|cannot lock ref))",
+    re.MULTILINE,
+)
+"""What push says of a branch that is elsewhere, or moves just now; other words of the
+remote's are somebody's rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +167,7 @@ class Upstream:
         try:
             self._git(args)
         except UpstreamFailed as error:
-            # [rejected]: the branch is elsewhere; [remote rejected]: somebody's rule.
-            if re.search(r"^!\t.*\[rejected\]", str(error.__cause__), re.MULTILINE):
+            if _LOST.search(str(error.__cause__)):
                 raise Moved(f"upstream's {branch} was moved by somebody else") from None
             raise
 
@@ -195,7 +204,7 @@ class Upstream:
         except GitFailed as error:
             said = scrub(error.stderr.strip(), self._url)
             # The whole of it goes with the error; the message takes what a person reads.
-            lines = [line for line in said.splitlines() if line.strip()][-3:]
+            lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()][-3:]
             says = f"upstream {self.shown_url}: {' '.join(lines) or 'git failed'}"
             raise UpstreamFailed(says) from Exception(f"{scrub(error.stdout, self._url)}\n{said}")
 
@@ -213,7 +222,8 @@ def scrub(text: str, url: str) -> str:
 def _checked(url: str) -> str:
     if url.startswith("-") or any(ord(c) < 32 for c in url):
         raise NotFound(f"{scrub(url, url)!r} is no URL or path of a repository")
-    return url
+    # A path counts from where we are, not from the repository that git runs in.
+    return str(Path(url).resolve()) if Path(url).is_dir() else url
 
 
 def open_follower(path: Path, url: str, branch: str | None) -> Repository:

@@ -7,7 +7,7 @@ and what it touches: a thousand untouched jobtypes cost nothing.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 
 from gitstore import layout
@@ -35,12 +35,14 @@ def check_tree(
     base: Catalogue,
     checks: Checks,
     everything: bool = False,
+    touched: Collection[str] = (),
 ) -> list[Problem]:
     """What is wrong with root tree *tree*, which came from *base*, by path and line.
 
-    Looks at what differs from *base*'s own tree, or at all of it where *everything*.
+    Looks at what differs from *base*'s own tree and at the jobtypes *touched*, or at all
+    of it where *everything*.
     """
-    change = _Change(objects, tree, base, everything)
+    change = _Change(objects, tree, base, everything, touched)
     found = [
         *_check_layout(change),
         *_check_jobtypes(change, checks),
@@ -54,10 +56,20 @@ def check_tree(
 class _Change:
     """A tree beside the one it came from: what differs, and what then holds."""
 
-    def __init__(self, objects: Objects, tree: str, base: Catalogue, everything: bool) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        tree: str,
+        base: Catalogue,
+        everything: bool,
+        touched: Collection[str],
+    ) -> None:
         self.objects = objects
         self.base = base
-        self.contents = Contents(objects)
+        self._touched = touched
+        # What *base* has parsed is known by its id, wherever it turns up again.
+        known = base.contents
+        self.contents = known if known.objects is objects else Contents(objects)
         self._new = objects.entries(tree)
         came_from = base.history.tree
         self._old = {} if came_from is None or everything else objects.entries(came_from)
@@ -79,8 +91,9 @@ class _Change:
 
     @cached_property
     def changed_jobtypes(self) -> dict[str, Entry]:
-        """The entries under jobtypes/ that are new or differ."""
-        return _differing(self._below(self._old, layout.JOBTYPES), self.jobtypes)
+        """The entries under jobtypes/ that are new, differ, or were touched."""
+        differing = _differing(self._below(self._old, layout.JOBTYPES), self.jobtypes)
+        return differing | {n: self.jobtypes[n] for n in self._touched if n in self.jobtypes}
 
     @cached_property
     def changed_software(self) -> dict[str, Entry]:
@@ -198,9 +211,21 @@ def _check_jobtypes(change: _Change, checks: Checks) -> Iterator[Problem]:
             continue
         directory = change.directory(name)
         yield from directory.problems(name)
+        yield from _check_meta_size(change, name, directory, checks)
         yield from _check_requirements(change, name, directory)
         yield from check_code(change.contents, name, directory, checks)
         yield from check_agent(change.contents, change.base, change.jobtypes, name, checks)
+
+
+def _check_meta_size(
+    change: _Change, name: str, directory: Directory, checks: Checks
+) -> Iterator[Problem]:
+    if directory.meta is None or not directory.meta_blob:
+        return
+    size = len(change.objects.read_blob(directory.meta_blob))
+    if size > checks.meta_limit_bytes:
+        says = f"has {size} bytes; {checks.meta_limit_bytes} is the limit"
+        yield Problem("meta-size", layout.meta_path(name), says)
 
 
 def _check_case(change: _Change, changed: set[str]) -> Iterator[Problem]:

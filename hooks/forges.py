@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import quote
 
 
 class Event(StrEnum):
@@ -75,6 +76,7 @@ def review_link(url: str, base: str, branch: str) -> str | None:
 
     *url* is upstream's, without credentials. The forge is told by its host's name.
     """
+    base, branch = quote(base), quote(branch)
     web = _web_url(url)
     if web is None:
         return None

@@ -36,6 +36,7 @@ class HookSettings:
             "code": self.checks.code,
             "ignored": sorted(self.checks.ignored),
             "python27": self.checks.python27,
+            "sizes": [self.checks.code_limit_bytes, self.checks.meta_limit_bytes],
             "url": self.url,
             "jobtypes_limit": self.jobtypes_limit,
             "protect": self.protect,
@@ -55,6 +56,7 @@ class HookSettings:
         if "access" in value:
             name, email, role, only = value["access"]
             access = Access(name, email, Role(role), tuple(only))
-        checks = Checks(CodeChecks(value["code"]), frozenset(value["ignored"]), value["python27"])
+        code, ignored = CodeChecks(value["code"]), frozenset(value["ignored"])
+        checks = Checks(code, ignored, value["python27"], *value["sizes"])
         limit = value["jobtypes_limit"]
         return cls(value["ref"], checks, access, value["url"], limit, value["protect"])

@@ -1,0 +1,179 @@
+"""What the API answers, as models: for its description. Answers are made in payloads.py.
+
+The fields are those of the repository's own models, so that a field stands in one place.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, RootModel
+
+from api.payloads import RequirementBody
+from gitstore.schema import JobtypeFields, Model
+
+Id = Annotated[int, Field(ge=1)]
+Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+
+
+class Answer(Model):
+    """An answer: all of its keys are always there."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
+class JobtypeRow(Answer):
+    """A jobtype in the list of jobtypes."""
+
+    id: Id
+    name: str
+
+
+class RequirementRow(RequirementBody):
+    """A requirement in a jobtype object; an id is null for what never was in the catalogue."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
+class JobtypeAnswer(JobtypeFields):
+    """The jobtype object: one version of a jobtype."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    id: Id
+    name: str
+    version: Id
+    code: str
+    software_requirements: tuple[RequirementRow, ...]
+
+
+class RequiredSoftware(Answer):
+    """The software of a requirement."""
+
+    software: str
+    id: Id | None
+
+
+class RequiredVersion(Answer):
+    """A bound of a requirement."""
+
+    version: str
+    id: Id | None
+
+
+class RequiringVersion(Answer):
+    """The version of a jobtype that a requirement belongs to."""
+
+    version: Id
+    jobtype: str
+
+
+class RequirementAnswer(Answer):
+    """The requirement object."""
+
+    software: RequiredSoftware
+    min_version: RequiredVersion | None
+    max_version: RequiredVersion | None
+    jobtype_version: RequiringVersion
+
+
+class SoftwareVersionRowAnswer(Answer):
+    """A version of a software in a list."""
+
+    id: Id
+    version: str
+    rank: int
+
+
+class SoftwareVersionAnswer(SoftwareVersionRowAnswer):
+    """A version of a software."""
+
+    discovery_function_name: str | None
+
+
+class SoftwareAnswer(Answer):
+    """The software object, its versions by rank."""
+
+    id: Id
+    software: str
+    versions: tuple[SoftwareVersionRowAnswer, ...]
+
+
+class Columns(RootModel[dict[str, str]]):
+    """Fields with their types as database columns."""
+
+
+class CommitAnswer(Answer):
+    """A commit of a change."""
+
+    commit: Commit
+    author: str
+    email: str
+    date: str | None
+    subject: str
+
+
+class ChangeRow(CommitAnswer):
+    """A change in the list of changes, with its last commit."""
+
+    branch: str
+
+
+class ProblemAnswer(Answer):
+    """What the validator says about a merge."""
+
+    path: str
+    line: int | None
+    severity: Literal["error", "warning"]
+    message: str
+
+
+class FileAnswer(Answer):
+    """A file that a change touches, with Git's letter for how."""
+
+    status: str
+    path: str
+
+
+class ChangeAnswer(ChangeRow):
+    """A change, and what merging it would make."""
+
+    merged: bool
+    mergeable: bool
+    conflicts: tuple[str, ...]
+    makes: tuple[str, ...]
+    versions: dict[str, tuple[int, ...]]
+    problems: tuple[ProblemAnswer, ...]
+    commits: tuple[CommitAnswer, ...]
+    files: tuple[FileAnswer, ...]
+    diff: str
+
+
+class MergedAnswer(Answer):
+    """A merge that is done."""
+
+    branch: str
+    merged: Literal[True]
+    commit: Commit
+
+
+class ProposedAnswer(Answer):
+    """A write that became a branch of the upstream, for review."""
+
+    branch: str
+    commit: Commit
+    review: str | None
+
+
+class Detail(Answer):
+    """One thing that is wrong with a body, or with the jobtype that would come of it."""
+
+    path: str
+    message: str
+
+
+class ErrorAnswer(Model):
+    """An error: a sentence for a person, and for what is not valid every reason."""
+
+    error: str
+    details: tuple[Detail, ...] = ()

@@ -1,0 +1,337 @@
+"""GET /api/v1/openapi.json: the description of the API, made of what the service runs on.
+
+Paths come from the tables of routes, sentences from the views' docstrings, schemas from
+the models. What is told here is which models and statuses belong to which view.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import get_args
+
+from flask import Blueprint, Response
+from flask.views import MethodView
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api import answers, jobtypes, reviews, software
+from api.answers import ErrorAnswer, ProposedAnswer
+from api.payloads import JobtypeBody, SoftwareBody, SoftwareVersionBody
+from api.reviews import MergeBody
+from api.wire import JSON, PYTHON, Routes, add_routes, found
+from gitstore.schema import Requirement
+
+blueprint = Blueprint("openapi", __name__)
+
+Schema = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one method of a view takes and gives.
+
+    *gives* is a model, a list of one, ``str`` for Python source, or None for no body.
+    *errors* are those that are its own; see _COMMON and _WRITING for the others.
+    """
+
+    gives: object = None
+    status: tuple[int, ...] = (200,)
+    errors: tuple[int, ...] = ()
+    takes: type[BaseModel] | None = None
+    optional_body: bool = False
+
+
+_COMMON = (401, 403, 500)
+_WRITING = (408, 412, 502, 503, 507)
+_BODY = (400, 413, 415)
+_PREVIEW = (404, 409, 503)
+
+OPERATIONS: Mapping[tuple[str, str], Operation] = {
+    ("Jobtypes", "get"): Operation(list[answers.JobtypeRow]),
+    ("Jobtypes", "post"): Operation(answers.JobtypeAnswer, (201,), (404, 409), takes=JobtypeBody),
+    ("JobtypeSchema", "get"): Operation(answers.Columns),
+    ("Jobtype", "get"): Operation(answers.JobtypeAnswer, errors=(404,)),
+    ("Jobtype", "put"): Operation(answers.JobtypeAnswer, (201,), (404, 409), takes=JobtypeBody),
+    ("Jobtype", "delete"): Operation(status=(204,)),
+    ("Versions", "get"): Operation(list[int], errors=(404,)),
+    ("Version", "get"): Operation(answers.JobtypeAnswer, errors=(404,)),
+    ("Version", "delete"): Operation(status=(204,)),
+    ("Code", "get"): Operation(str, errors=(404,)),
+    ("Requirements", "get"): Operation(list[answers.RequirementAnswer], errors=(404,)),
+    ("Requirements", "post"): Operation(
+        answers.RequirementAnswer, (201,), (404, 409), takes=Requirement
+    ),
+    ("VersionRequirements", "get"): Operation(list[answers.RequirementAnswer], errors=(404,)),
+    ("OneRequirement", "get"): Operation(answers.RequirementAnswer, errors=(404,)),
+    ("OneRequirement", "delete"): Operation(status=(204,), errors=(404,)),
+    ("SoftwareList", "get"): Operation(list[answers.SoftwareAnswer]),
+    ("SoftwareList", "post"): Operation(answers.SoftwareAnswer, (201,), (409,), takes=SoftwareBody),
+    ("SoftwareSchema", "get"): Operation(answers.Columns),
+    ("Software", "get"): Operation(answers.SoftwareAnswer, errors=(404,)),
+    ("Software", "put"): Operation(
+        answers.SoftwareAnswer, (200, 201), (404, 409), takes=SoftwareBody
+    ),
+    ("Software", "delete"): Operation(status=(204,), errors=(409,)),
+    ("SoftwareVersions", "get"): Operation(list[answers.SoftwareVersionRowAnswer], errors=(404,)),
+    ("SoftwareVersions", "post"): Operation(
+        answers.SoftwareVersionRowAnswer, (201,), (404, 409), takes=SoftwareVersionBody
+    ),
+    ("SoftwareVersion", "get"): Operation(answers.SoftwareVersionAnswer, errors=(404,)),
+    ("SoftwareVersion", "delete"): Operation(status=(204,), errors=(404, 409)),
+    ("DiscoveryCode", "get"): Operation(str, errors=(404,)),
+    ("Changes", "get"): Operation(list[answers.ChangeRow], errors=(503,)),
+    ("Change", "get"): Operation(answers.ChangeAnswer, errors=(404, 503)),
+    ("Change", "delete"): Operation(status=(204,), errors=(409,)),
+    ("Merge", "post"): Operation(
+        answers.MergedAnswer, (200,), (404, 409), takes=MergeBody, optional_body=True
+    ),
+    ("OpenApi", "get"): Operation(dict),
+}
+"""What each method of each view takes and gives."""
+
+EXAMPLES: Mapping[type[BaseModel], Schema] = {
+    JobtypeBody: {
+        "name": "Turntable",
+        "classname": "Turntable",
+        "description": "Renders a turntable of an asset",
+        "code": "class Turntable:\n    pass\n",
+        "max_batch": 10,
+        "software_requirements": [],
+    },
+    Requirement: {"software": "blender", "min_version": None},
+    SoftwareBody: {"software": "clarisse", "versions": [{"version": "5.0", "rank": 100}]},
+    SoftwareVersionBody: {
+        "version": "99.1",
+        "discovery_code": "def found():\n    return True\n",
+        "discovery_function_name": "found",
+    },
+    MergeBody: {"delete_branch": True},
+}
+"""A body for each model that is taken."""
+
+_PLACES: Mapping[str, tuple[str, Schema, str]] = {
+    "jobtype": ("The jobtype's name, or its id in digits", {"type": "string"}, "Blender"),
+    "software": (
+        "The software's name, slashes and all, or its id in digits",
+        {"type": "string"},
+        "blender",
+    ),
+    "version": (
+        "The version's string, slashes and all, or its id in digits",
+        {"type": "string"},
+        "4.2",
+    ),
+    "branch": ("The change's branch, slashes and all", {"type": "string"}, "fix-tiles"),
+    "number": (
+        "The version's number",
+        {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
+        "1",
+    ),
+}
+_HEADERS: Mapping[str, tuple[str, Schema]] = {
+    "ETag": ("Strong: the same for the same body, on all servers", {"type": "string"}),
+    "Cache-Control": ("Always no-cache", {"type": "string"}),
+    "X-Git-Commit": ("The commit that made the version", {"type": "string"}),
+    "X-Request-Id": ("The request's id, as it stands in the log", {"type": "string"}),
+    "Retry-After": ("Seconds until it is worth to come again", {"type": "string"}),
+    "WWW-Authenticate": ("How a token can be sent", {"type": "string"}),
+}
+_STATUS_HEADERS = {304: ("ETag",), 401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+_SAYS = {
+    202: "With an upstream and writes = review: it became a branch there, for review",
+    204: "Done, or there was nothing to do",
+    304: "If-None-Match has this ETag",
+}
+_DESCRIPTION = """\
+Jobtypes and software for render agents, as PyFarm serves them, out of a Git repository.
+Each path is answered with and without a slash at its end. HEAD is answered wherever GET is,
+and OPTIONS everywhere. Any path can be read below /preview/<ref> as if that branch were merged."""
+
+
+class OpenApi(MethodView):
+    """This description."""
+
+    def get(self) -> Response:
+        """Describe the API in the form of OpenAPI 3.1."""
+        return found(description())
+
+
+OWN_ROUTES: Routes = (("/openapi.json", OpenApi),)
+TAGGED: Mapping[str, Routes] = {
+    "jobtypes": jobtypes.ROUTES,
+    "software": software.ROUTES,
+    "changes": reviews.ROUTES,
+    "description": OWN_ROUTES,
+}
+"""Every route below /api/v1, by what it is about."""
+
+
+@cache
+def description() -> Schema:
+    """The whole description, as JSON's values."""
+    refs, components = _schemas()
+    paths = {
+        _template(path): _path_item(path, view, tag, refs)
+        for tag, routes in TAGGED.items()
+        for path, view in routes
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Jobtype repository",
+            "version": version("jobtype-repository"),
+            "description": _DESCRIPTION,
+        },
+        "servers": [{"url": "/api/v1"}],
+        "tags": [{"name": tag} for tag in TAGGED],
+        "security": [{}, {"bearer": []}, {"basic": []}],
+        "paths": paths,
+        "components": {
+            **components,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "basic": {"type": "http", "scheme": "basic"},
+            },
+        },
+    }
+
+
+Refs = Mapping[type[BaseModel], Schema]
+
+
+def _schemas() -> tuple[Refs, dict[str, object]]:
+    """A reference for each model, and the components that they refer to."""
+    given = [*_given_models(), ErrorAnswer, ProposedAnswer]
+    wanted = [(model, "serialization") for model in given]
+    wanted += [(model, "validation") for model in EXAMPLES]
+    found, definitions = models_json_schema(
+        wanted,  # type: ignore[arg-type]  # a list of pairs, whose second is one of two words
+        ref_template="#/components/schemas/{model}",
+    )
+    refs = {model: schema for (model, _), schema in found.items() if issubclass(model, BaseModel)}
+    return refs, {"schemas": definitions["$defs"]}
+
+
+def _given_models() -> Iterator[type[BaseModel]]:
+    for operation in OPERATIONS.values():
+        for model in (operation.gives, *get_args(operation.gives)):
+            if isinstance(model, type) and issubclass(model, BaseModel):
+                yield model
+
+
+def _template(path: str) -> str:
+    """*path* with its variables as OpenAPI writes them."""
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)
+
+
+def _path_item(path: str, view: type[MethodView], tag: str, refs: Refs) -> Schema:
+    names = re.findall(r"<(?:\w+:)?(\w+)>", path)
+    item: Schema = {"summary": _sentence(view), "parameters": [_parameter(n) for n in names]}
+    operations = {m: o for (name, m), o in OPERATIONS.items() if name == view.__name__}
+    for method, operation in operations.items():
+        item[method] = {
+            "tags": [tag],
+            "operationId": f"{method}{view.__name__}{_alias(path, view)}",
+            "summary": _sentence(getattr(view, method)),
+            **_request(method, operation, refs),
+            "responses": dict(_responses(method, operation, bool(names), refs)),
+        }
+    return item
+
+
+def _alias(path: str, view: type[MethodView]) -> str:
+    """What tells a view's second path from its first."""
+    paths = [p for routes in TAGGED.values() for p, v in routes if v is view]
+    return str(paths.index(path) + 1) if path != paths[0] else ""
+
+
+def _sentence(documented: object) -> str:
+    return (documented.__doc__ or "").strip().split("\n", 1)[0]
+
+
+def _parameter(name: str) -> Schema:
+    says, schema, example = _PLACES[name]
+    value = int(example) if schema["type"] == "integer" else example
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": says,
+        "schema": schema,
+        "example": value,
+    }
+
+
+def _header(name: str, says: str, schema: Schema | None = None) -> Schema:
+    schema = schema or {"type": "string"}
+    return {"name": name, "in": "header", "description": says, "schema": schema}
+
+
+def _request(method: str, operation: Operation, refs: Refs) -> Schema:
+    if method == "get":
+        says = "ETags that are known: one of them makes the answer a 304"
+        return {"parameters": [_header("If-None-Match", says)]}
+    printable: Schema = {"type": "string", "maxLength": 1000, "pattern": "^[ -~]*$"}
+    told: Schema = {
+        "parameters": [
+            _header("X-Commit-Message", "The message of the commit, one line", printable),
+            _header("If-Match", "The ETag that a GET of this path had; else 412"),
+        ]
+    }
+    if operation.takes is not None:
+        content = {"schema": refs[operation.takes], "example": EXAMPLES[operation.takes]}
+        told["requestBody"] = {
+            "required": not operation.optional_body,
+            "content": {JSON: content},
+        }
+    return told
+
+
+def _responses(
+    method: str, operation: Operation, has_names: bool, refs: Refs
+) -> Iterator[tuple[str, Schema]]:
+    for status in operation.status:
+        yield str(status), _response(status, operation.gives, refs)
+    if method == "get":
+        yield "304", _response(304, None, refs)
+        errors = {*operation.errors, *_COMMON, *_PREVIEW}
+    else:
+        if 200 not in operation.status or operation.takes is SoftwareBody:
+            yield "202", _response(202, ProposedAnswer, refs)
+        errors = {*operation.errors, *_COMMON, *_WRITING, *(_BODY if operation.takes else (400,))}
+    for status in sorted(errors):
+        yield str(status), _response(status, ErrorAnswer, refs)
+
+
+def _response(status: int, gives: object, refs: Refs) -> Schema:
+    says = _SAYS.get(status, HTTPStatus(status).phrase)
+    names = [*_STATUS_HEADERS.get(status, ()), "X-Request-Id"]
+    if status == 200 or status == 201:
+        names += ["ETag", "Cache-Control", "X-Git-Commit"]
+    headers = {
+        name: {"description": _HEADERS[name][0], "schema": _HEADERS[name][1]} for name in names
+    }
+    response: Schema = {"description": says, "headers": headers}
+    if gives is str:
+        response["content"] = {PYTHON: {"schema": {"type": "string"}}}
+    elif gives is not None:
+        response["content"] = {JSON: {"schema": _schema(gives, refs)}}
+    return response
+
+
+def _schema(gives: object, refs: Refs) -> Schema:
+    if gives is dict:
+        return {"type": "object"}
+    if isinstance(gives, type) and issubclass(gives, BaseModel):
+        return refs[gives]
+    item = get_args(gives)[0]
+    items: Schema = {"type": "integer", "minimum": 1} if item is int else refs[item]
+    return {"type": "array", "items": items}
+
+
+add_routes(blueprint, OWN_ROUTES)

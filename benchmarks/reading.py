@@ -1,0 +1,197 @@
+"""Rows about reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from api import PREFIX
+from benchmarks import data
+from benchmarks.load import Figures, Requests, in_turns, median, run_wrk
+from benchmarks.rows import Row, row
+from benchmarks.servers import Server, constant, running, service
+from gitstore import Catalogue, Store
+
+ROUNDS = 5
+SECONDS = 3
+CODE = "/code"
+
+
+def version_paths(catalogue: Catalogue, rest: str = "") -> list[str]:
+    """The paths of every version."""
+    return [
+        f"{PREFIX}/jobtypes/{jobtype.name}/versions/{version.number}{rest}"
+        for jobtype in catalogue.jobtypes()
+        for version in jobtype.versions
+    ]
+
+
+def newest_paths(catalogue: Catalogue) -> list[str]:
+    """The path of the newest version of each jobtype, by its number."""
+    return [
+        f"{PREFIX}/jobtypes/{jobtype.name}/versions/{jobtype.versions[-1].number}"
+        for jobtype in catalogue.jobtypes()
+    ]
+
+
+def name_paths(catalogue: Catalogue) -> list[str]:
+    """The path of each jobtype by its name alone."""
+    return [f"{PREFIX}/jobtypes/{jobtype.name}" for jobtype in catalogue.jobtypes()]
+
+
+def warm(server: Server, requests: Requests) -> None:
+    """Have each of two workers ready to answer *requests* from memory, as far as it may."""
+    for _ in range(2):
+        run_wrk(server.url, requests, 1 + len(requests.paths) / 2000)
+
+
+def _against_constant(
+    name: str,
+    where: Path,
+    paths: list[str],
+    target: float,
+    kind: str = "bare",
+    options: tuple[str, ...] = (),
+    conditional: bool = False,
+) -> Row:
+    ours = service(data.repository(data.FARM), where, *options)
+    with running(ours):
+        # Asked for before the load, so that what is asked for differs in nothing but the tag.
+        tags = [_tag(ours, path) if conditional else "" for path in paths]
+        requests = Requests(where, list(zip(paths, tags, strict=True)))
+        given = {"If_None_Match": tags[0]} if conditional else {}
+        other = constant(kind, ours, paths[0], where, **given)
+        with running(other):
+            warm(ours, requests)
+            found = in_turns(
+                ROUNDS,
+                {
+                    "ours": lambda: run_wrk(ours.url, requests, SECONDS),
+                    "constant": lambda: run_wrk(other.url, requests, SECONDS),
+                },
+            )
+    mine, constants = median(found["ours"]), median(found["constant"])
+    return Row(
+        name,
+        f"{mine.rate:.0f}/s",
+        f"{constants.rate:.0f}/s",
+        mine.rate / constants.rate,
+        "x",
+        target,
+        details=_details(found),
+    )
+
+
+def _tag(server: Server, path: str) -> str:
+    return dict(server.get(path)[1])["etag"]
+
+
+def _details(found: dict[str, list[Figures]]) -> dict[str, object]:
+    medians = {name: asdict(median(figures)) for name, figures in found.items()}
+    return {"medians": medians, "runs": {n: [asdict(f) for f in fs] for n, fs in found.items()}}
+
+
+def _catalogue(size: data.Size) -> Catalogue:
+    return Store(data.repository(size)).catalogue()
+
+
+@row("hot-get")
+def hot_get(where: Path) -> Iterator[Row]:
+    yield _against_constant("hot-get", where, version_paths(_catalogue(data.FARM)), 0.6)
+
+
+@row("hot-get-no-log")
+def hot_get_no_log(where: Path) -> Iterator[Row]:
+    paths = version_paths(_catalogue(data.FARM))
+    yield _against_constant("hot-get-no-log", where, paths, 0.6, options=("--no-access-log",))
+
+
+@row("hot-code")
+def hot_code(where: Path) -> Iterator[Row]:
+    yield _against_constant("hot-code", where, version_paths(_catalogue(data.FARM), CODE), 0.6)
+
+
+@row("hot-latest")
+def hot_latest(where: Path) -> Iterator[Row]:
+    yield _against_constant("hot-latest", where, name_paths(_catalogue(data.FARM)), 0.6)
+
+
+@row("hot-304")
+def hot_304(where: Path) -> Iterator[Row]:
+    paths = newest_paths(_catalogue(data.FARM))
+    yield _against_constant("hot-304", where, paths, 0.6, conditional=True)
+
+
+@row("through-flask")
+def through_flask(where: Path) -> Iterator[Row]:
+    paths = version_paths(_catalogue(data.FARM))
+    options = ("--hot-bytes", "0")
+    yield _against_constant("through-flask", where, paths, 0.8, "flask", options)
+
+
+@row("flat")
+def flat(where: Path) -> Iterator[Row]:
+    """Light load, for latency; then as much as the servers take, for the plots."""
+    sizes = (data.SMALL, data.FARM, data.LARGE)
+    servers = {size.name: service(data.repository(size), where) for size in sizes}
+    requests = {
+        size.name: Requests(where, [(p, "") for p in newest_paths(_catalogue(size))], size.name)
+        for size in sizes
+    }
+    with running(*servers.values()):
+        for name, server in servers.items():
+            warm(server, requests[name])
+
+        def load(connections: int) -> dict[str, list[Figures]]:
+            def run(name: str) -> Figures:
+                return run_wrk(servers[name].url, requests[name], SECONDS, connections)
+
+            return in_turns(ROUNDS, {name: lambda name=name: run(name) for name in servers})
+
+        light, full = load(2), load(32)
+    medians = {name: median(figures) for name, figures in light.items()}
+    small = medians[data.SMALL.name]
+    details = {
+        "sizes": [asdict(size) for size in sizes],
+        "light": _details(light),
+        "full": _details(full),
+    }
+    for figure in ("p50", "p99"):
+        for size in sizes[1:]:
+            ours, least = getattr(medians[size.name], figure), getattr(small, figure)
+            yield Row(
+                f"flat {figure} {size.jobtypes:,}",
+                f"{ours:.3f} ms",
+                f"{least:.3f} ms",
+                ours / least,
+                "x",
+                1.2,
+                at_least=False,
+                details=details,
+            )
+            details = {}
+
+
+@row("memory")
+def memory(where: Path) -> Iterator[Row]:
+    catalogue = _catalogue(data.FARM)
+    ours = service(data.repository(data.FARM), where, workers=1)
+    with running(ours):
+        (worker,) = ours.workers()
+        fresh = resident_mb(worker)
+        for rest in ("", CODE):
+            paths = version_paths(catalogue, rest)
+            warm(ours, Requests(where, [(path, "") for path in paths]))
+        after = resident_mb(worker)
+    details: dict[str, object] = {"fresh_mb": fresh, "after_mb": after}
+    yield Row(
+        "memory", f"{after:.0f} MB", f"fresh {fresh:.0f} MB", after, " MB", 150, False, details
+    )
+
+
+def resident_mb(process: int) -> float:
+    """The resident size of *process* in megabytes."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

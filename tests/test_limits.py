@@ -1,0 +1,321 @@
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from conftest import Server, git, wait_for
+from sockets import Dialer, packet
+
+from api import create_app
+from api.config import Config
+from api.payloads import JobtypeBody
+from api.places import Places, Work
+from gitstore import Busy, Store, Writer, changes
+from gitstore.setup import create_repository, sample_path
+
+READ = "/api/v1/jobtypes/Blender/versions/1"
+REFS = "/jobtypes.git/info/refs?service=git-upload-pack"
+OPTIONS = {
+    "--workers": 1,
+    "--threads": 8,
+    "--connections": 24,
+    "--connection-idle-s": 2,
+    "--body-limit-bytes": 8192,
+    "--body-limit-s": 1,
+    "--code-limit-bytes": 2000,
+    "--meta-limit-bytes": 400,
+    "--push-limit-bytes": 1024 * 1024,
+    "--push-jobtypes-limit": 2,
+    "--write-places": 2,
+    "--git-places": 1,
+    "--git-idle-s": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def tight(tmp_path_factory) -> Iterator[Server]:
+    """A service with low limits, on a repository made from sample_repo and a large file."""
+    repo = tmp_path_factory.mktemp("tight") / "tight.git"
+    create_repository(repo, "main", sample_path())
+    large = git(repo, "hash-object", "-w", "--stdin", input=os.urandom(6_000_000).hex()).strip()
+    tree = git(repo, "mktree", input=f"100644 blob {large}\tlarge\n").strip()
+    who = ("-c", "user.name=Test TD", "-c", "user.email=td@studio.example")
+    commit = git(repo, *who, "commit-tree", "-m", "large", tree).strip()
+    git(repo, "update-ref", "refs/heads/large", commit)
+    server = Server(repo, *(str(word) for option in OPTIONS.items() for word in option))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def dial() -> Iterator[Dialer]:
+    """Makes connections, which are closed at the end."""
+    dialer = Dialer()
+    yield dialer
+    dialer.close()
+
+
+def body(name: str, **fields: object) -> dict[str, object]:
+    return {"name": name, "classname": "Job", "code": "class Job:\n    pass\n", **fields}
+
+
+def put(server: Server, name: str, **fields: object):
+    return server.request("PUT", f"/api/v1/jobtypes/{name}", body(name, **fields))
+
+
+# Sizes
+
+
+def test_a_body_over_its_limit_is_413(tight):
+    answer = put(tight, "Large", description="x" * 8192)
+
+    assert (answer.status, answer.json) == (413, {"error": "the body is over the size limit"})
+
+
+def test_a_chunked_body_over_its_limit_is_413(tight, dial):
+    raw = dial(tight.port)
+    headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+    raw.head("PUT /api/v1/jobtypes/Large", headers)
+    for _ in range(10):
+        raw.send(b"400\r\n" + b" " * 1024 + b"\r\n")
+
+    assert raw.status == 413
+
+
+def test_code_over_its_limit_is_413_and_says_how_large_it_is(tight):
+    code = "class Job:\n    pass\n" + "#" * 2000
+
+    answer = put(tight, "Long", code=code)
+
+    says = f"has {len(code)} bytes; 2000 is the limit"
+    assert answer.status == 413
+    assert answer.json["details"] == [{"path": "code", "message": says}]
+    assert tight.get("/api/v1/jobtypes/Long").status == 404
+
+
+def test_metadata_over_its_limit_are_413(tight):
+    answer = put(tight, "Wordy", description="many words " * 50)
+
+    assert answer.status == 413
+    assert "400 is the limit" in answer.json["error"]
+
+
+def test_code_over_its_limit_is_refused_to_a_push(tight, clone):
+    worktree = clone(f"{tight.url}/jobtypes.git", "--single-branch")
+    worktree.write("jobtypes/Blender/code.py", "class Blender:\n    pass\n" + "#" * 2000)
+
+    result = worktree.push()
+
+    assert result.returncode
+    assert "2000 is the limit" in result.stderr
+
+
+def test_a_push_over_its_limit_is_refused_with_a_sentence(tight, clone):
+    worktree = clone(f"{tight.url}/jobtypes.git", "--single-branch")
+    worktree.write("noise", os.urandom(3_000_000))
+
+    result = worktree.push()
+
+    assert result.returncode
+    assert "the push is over 1 MiB, the limit; nothing was taken" in result.stderr
+
+
+def test_a_push_of_too_many_jobtypes_is_refused(tight, clone):
+    worktree = clone(f"{tight.url}/jobtypes.git", "--single-branch")
+    for name in ("One", "Two", "Three"):
+        worktree.write(f"jobtypes/{name}/code.py", "class Job:\n    pass\n")
+        worktree.write(f"jobtypes/{name}/meta.yaml", "classname: Job\n")
+
+    result = worktree.push()
+
+    assert result.returncode
+    assert "the push changes 3 jobtypes; 2 is the limit" in result.stderr
+
+
+def test_a_request_head_over_its_limit_is_refused(tight, dial):
+    raw = dial(tight.port)
+    raw.head("GET /api/v1/jobtypes/", {"X-Long": "x" * 200_000})
+
+    assert raw.status == 431
+
+
+# Places
+
+
+@pytest.mark.parametrize(
+    ("work", "method", "path"),
+    [
+        (Work.WRITE, "PUT", "/api/v1/jobtypes/Fresh"),
+        (Work.WRITE, "DELETE", "/api/v1/jobtypes/Blender"),
+        (Work.WRITE, "POST", "/webhooks/github"),
+        (Work.REVIEW, "GET", "/api/v1/changes/"),
+        (Work.REVIEW, "GET", "/diff/Blender/1..1"),
+        (Work.REVIEW, "GET", f"/preview/main{READ}"),
+        (Work.GIT, "GET", REFS),
+    ],
+)
+def test_past_its_places_work_is_503_with_a_time_to_come_again(sample, work, method, path):
+    app = create_app(Config(sample))
+    places = app.extensions["places"]
+    for _ in range(4):
+        places.take(work)
+
+    answer = app.test_client().open(path, method=method, json=body("Fresh"))
+
+    assert answer.status_code == 503
+    assert f"too many {work} at once; try again in a few seconds" in answer.text
+    assert answer.headers["Retry-After"] == "5"
+
+
+def test_with_all_places_taken_every_read_is_answered(sample):
+    app = create_app(Config(sample))
+    _fill(app.extensions["places"])
+    client = app.test_client()
+
+    paths = [str(rule) for rule in app.url_map.iter_rules() if "<" not in str(rule)]
+    reads = [p for p in paths if "/changes" not in p and not p.startswith("/jobtypes.git")]
+    statuses = {path: client.get(path).status_code for path in [READ, f"{READ}/code", *reads]}
+
+    assert set(statuses.values()) == {200}, statuses
+    assert "/health/ready" in statuses
+
+
+def test_a_place_is_given_back_whatever_comes_of_the_request(sample):
+    client = create_app(Config(sample, write_places=1, review_places=1)).test_client()
+
+    for _ in range(3):
+        assert client.put("/api/v1/jobtypes/Blender", data=b"no JSON").status_code == 415
+        assert client.delete("/nowhere").status_code == 404
+        assert client.get("/api/v1/changes/none").status_code == 404
+        assert client.get(f"/preview/none{READ}").status_code == 404
+        assert client.put("/api/v1/jobtypes/Fresh", json=body("Fresh")).status_code == 201
+
+
+def test_a_preview_that_is_at_hand_needs_no_place(sample):
+    app = create_app(Config(sample))
+    client = app.test_client()
+    client.get(f"/preview/main{READ}")
+    _fill(app.extensions["places"])
+
+    assert client.get(f"/preview/main{READ}").status_code == 200
+
+
+@pytest.mark.parametrize("threads", [4, 8, 24, 100])
+def test_all_places_together_leave_threads_to_reads(threads, tmp_path):
+    config = Config(
+        tmp_path, threads=threads, write_places=1000, git_places=1000, review_places=1000
+    )
+
+    taken = _fill(Places.of(config))
+
+    assert 1 <= taken < threads - config.waiting_places
+
+
+def _fill(places: Places) -> int:
+    """Take every place there is; how many there were."""
+    taken = 0
+    for work in Work:
+        try:
+            while True:
+                places.take(work)
+                taken += 1
+        except Busy:
+            continue
+    return taken
+
+
+def test_asking_for_the_head_of_an_advertisement_takes_no_place_for_good(tight):
+    statuses = [tight.request("HEAD", REFS).status for _ in range(3)]
+
+    assert statuses == [200, 200, 200]
+
+
+# Times
+
+
+def test_bodies_that_stall_keep_writers_waiting_and_no_reader(tight, dial):
+    slow = [dial.stalled(tight.port, "PUT /api/v1/jobtypes/Slow") for _ in range(12)]
+    wait_for(lambda: sum(raw.has_news for raw in slow) == 10, "ten to be turned away")
+
+    assert put(tight, "Blocked").status == 503
+    assert [tight.get(READ).status for _ in range(20)] == [200] * 20
+    assert {raw.status for raw in slow if raw.has_news} == {503}
+    wait_for(lambda: all(raw.has_news for raw in slow), "the stalled bodies to be given up")
+    assert put(tight, "Patient").status == 201
+
+
+def test_a_body_that_trickles_is_408(tight, dial):
+    raw = dial.stalled(tight.port, "PUT /api/v1/jobtypes/Slow")
+
+    def trickle() -> bool:
+        raw.send(b" " * 10)
+        return raw.has_news
+
+    wait_for(trickle, "the service to lose patience")
+    assert raw.status == 408
+
+
+def test_a_clone_that_nobody_takes_is_ended_and_its_place_given_back(tight, dial):
+    tip = git(tight.repo, "rev-parse", "refs/heads/large").strip().encode()
+    wanted = packet(b"want " + tip + b" side-band-64k\n") + b"0000" + packet(b"done\n")
+    raw = dial(tight.port, buffer_bytes=4096)
+    content = "application/x-git-upload-pack-request"
+    headers = {"Content-Type": content, "Content-Length": str(len(wanted))}
+    raw.head("POST /jobtypes.git/git-upload-pack", headers)
+    raw.send(wanted)
+    wait_for(lambda: tight.get(REFS).status == 503, "the clone to take the only place")
+
+    wait_for(lambda: tight.get(REFS).status == 200, "the place to be free again")
+    assert tight.get(READ).status == 200
+
+
+def test_a_write_that_loses_races_for_too_long_gives_up(sample):
+    store = Store(sample)
+    store.write_limit_s = 0
+
+    def overtake(catalogue: object) -> None:
+        tip = git(sample, "rev-parse", "main").strip()
+        tree = git(sample, "rev-parse", "main^{tree}").strip()
+        commit = git(sample, "commit-tree", "-p", tip, "-m", "faster", tree).strip()
+        git(sample, "update-ref", "refs/heads/main", commit)
+
+    wish = JobtypeBody.model_validate(body("Late")).wish()
+    with pytest.raises(Busy, match="other writers kept the branch busy"):
+        store.write([changes.create_jobtype(wish)], Writer(), overtake)
+
+
+# Connections
+
+
+def test_with_all_connections_idle_a_reader_waits_and_is_answered(tight, dial):
+    idle = [dial(tight.port) for _ in range(60)]
+    for raw in idle[::2]:
+        raw.send(b"GET /api/v1/jobt")
+
+    assert tight.get(READ).status == 200
+
+
+def test_the_process_raises_its_limit_of_open_files_to_hold_its_connections(tmp_path):
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1500))\n"
+        "from pathlib import Path; from api.config import Config; from api import serving\n"
+        "print(serving._connections(Config(Path('.'), connections=4000)))\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert done.stdout.split() == ["988", "1500"], done.stderr
+
+
+# Documentation
+
+
+def test_every_setting_stands_in_the_documentation():
+    text = (Path(__file__).parent.parent / "docs" / "settings.md").read_text()
+
+    missing = [field.name for field in fields(Config) if f"| `{field.name}` |" not in text]
+
+    assert missing == []
