@@ -49,7 +49,7 @@ class Config:
     meta_limit_bytes: int = YAML_LIMIT_BYTES
     push_limit_bytes: int = 50 * 1024 * 1024
     push_jobtypes_limit: int = 2000
-    write_places: int = 4
+    write_places: int = 12
     write_limit_s: int = 30
     review_places: int = 4
     git_places: int = 4
@@ -101,7 +101,8 @@ class Config:
         Raises:
             ConfigError: it is bound beyond loopback without tokens or a word on writes.
         """
-        told = has_tokens or self.read_only or self.insecure_writes
+        takes_none = self.read_only or (self.upstream is not None and self.writes is Writes.OFF)
+        told = has_tokens or takes_none or self.insecure_writes
         if not (told or is_loopback(self.host)):
             raise ConfigError(
                 f"{self.host} can be reached from other machines, and whoever reaches the"

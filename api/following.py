@@ -14,6 +14,8 @@ _LOG = logging.getLogger(__name__)
 
 CLOCK_S = 0.001
 """The least difference of two times of fetches that tells them apart."""
+RETRY_S = 5.0
+"""How soon after a fetch that failed a reader who misses something has another begun."""
 BACKOFF_LIMIT_S = 600.0
 """The longest time between two tries while upstream is down, unless someone asks."""
 
@@ -36,7 +38,7 @@ class Follower:
         self._wanted = 0.0
         self._done = 0.0
         self._failures = 0
-        self._next_try = 0.0
+        self._failed = 0.0
 
     def start(self) -> None:
         """Begin, in a thread that ends with the process."""
@@ -46,16 +48,17 @@ class Follower:
         """Have a fetch begin soon; nobody waits for it."""
         with self._changed:
             self._failures = 0
+            self._failed = 0.0
             self._wanted = time.time()
             self._changed.notify_all()
 
     def ask(self) -> None:
         """Wait for a fetch that begins after now, whatever comes of it.
 
-        Returns at once while upstream is known to be down, or too many wait already.
+        Returns at once if a fetch failed a moment ago, or too many wait already.
         """
         now = time.time()
-        if self._failures and now < self._next_try:
+        if now - self._failed < RETRY_S:
             return
         if not self._places.acquire(blocking=False):
             return
@@ -91,10 +94,8 @@ class Follower:
         pause = min(BACKOFF_LIMIT_S, self._poll_s * 2**self._failures)
         with self._changed:
             # With jitter, so that a hundred replicas don't ask in one second.
-            self._next_try = begun + pause * random.uniform(0.8, 1.2)
-            self._changed.wait_for(
-                lambda: self._wanted > self._done, max(0.0, self._next_try - time.time())
-            )
+            due = begun + pause * random.uniform(0.8, 1.2)
+            self._changed.wait_for(lambda: self._wanted > self._done, max(0.0, due - time.time()))
 
     def _fetch(self, since: float) -> float:
         """Fetch; when the fetch that counts began."""
@@ -102,8 +103,12 @@ class Follower:
         try:
             state = self.upstream.fetch(since)
         except Exception:
-            self._failures = min(self._failures + 1, 10)
             _LOG.exception("fetching failed")
+            self._note(failed=True)
             return now
-        self._failures = min(self._failures + 1, 10) if state.error else 0
+        self._note(failed=bool(state.error))
         return state.begun
+
+    def _note(self, failed: bool) -> None:
+        self._failures = min(self._failures + 1, 10) if failed else 0
+        self._failed = time.time() if failed else 0.0

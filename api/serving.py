@@ -94,6 +94,9 @@ def _load(config: Config) -> WSGIApplication:
     from api.hot import Hot
     from api.observing import Observed
 
+    # A forked worker begins with its parent's handler, which would swallow the end it is told
+    # of; the server sets its own once this is done.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logs.set_up(config.log_format)
     app = create_app(config)

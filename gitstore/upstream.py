@@ -41,6 +41,8 @@ _SETTINGS = (
     ("http.lowSpeedTime", "60"),
     ("protocol.ext.allow", "never"),
 )
+_TELLING = ("fatal:", "error:", "remote:")
+"""How the lines of git's begin that say what is wrong; others give advice."""
 _LOST = re.compile(
     r"^!\t.*\[(?:rejected\]"
     r"|remote rejected\] \((?:failed to update ref|incorrect old value provided|cannot lock ref))",
@@ -204,8 +206,9 @@ class Upstream:
         except GitFailed as error:
             said = scrub(error.stderr.strip(), self._url)
             # The whole of it goes with the error; the message takes what a person reads.
-            lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()][-3:]
-            says = f"upstream {self.shown_url}: {' '.join(lines) or 'git failed'}"
+            lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
+            told = [line for line in lines if line.startswith(_TELLING)] or lines
+            says = f"upstream {self.shown_url}: {' '.join(told[:3]) or 'git failed'}"
             raise UpstreamFailed(says) from Exception(f"{scrub(error.stdout, self._url)}\n{said}")
 
 

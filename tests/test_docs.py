@@ -169,14 +169,3 @@ def test_documented_commands_exist():
     for words in named:
         path = f"jobtypes {words.strip()}"
         assert any(path.startswith(command) or path in groups for command in known), path
-
-
-PACKAGES = {"gitstore": {"gitstore"}, "hooks": {"hooks", "gitstore"}, "api": set(PACKAGE_NAMES)}
-"""Which of our packages each of them may import."""
-
-ONLY = {
-    "pygit2": {"gitstore/repository.py"},
-    "yaml": {"gitstore/yamlfile.py"},
-    "ruamel": {"gitstore/roundtrip.py"},
-}
-"""Who alone imports a library."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from conftest import Answer, Server, free_port, git, wait_for
 from forge import Forge
 from rest import body, code, error
 
+from api.config import Config, ConfigError, Writes
 from gitstore import Store, UpstreamFailed
 from gitstore.upstream import Upstream, UpstreamState, open_follower, scrub
 from hooks.forges import review_link
@@ -168,7 +169,7 @@ def test_all_who_miss_a_version_share_a_fetch_and_get_it(origin, forge, follow):
 
 
 def test_misses_are_asked_of_upstream_once_in_a_few_seconds(origin, forge, follow):
-    server = follow(forge.url, "--fetch-pause-s", "5")
+    server = follow(forge.url, "--fetch-pause-s", "2")
     before = forge.fetches
 
     answers = many(50, lambda n: server.get(f"/api/v1/jobtypes/Unknown{n}"))
@@ -620,6 +621,14 @@ def test_writes_that_are_off_name_the_upstream(origin, follow):
     assert tip(origin.path) == tip(server.repo) == origin.tip
 
 
+def test_beyond_loopback_a_replica_whose_writes_are_off_needs_no_tokens(tmp_path):
+    open_to_all = Config(tmp_path, host="0.0.0.0", upstream="https://git.studio.example/x.git")
+
+    replace(open_to_all, writes=Writes.OFF).refuse_open_writes(has_tokens=False)
+    with pytest.raises(ConfigError):
+        open_to_all.refuse_open_writes(has_tokens=False)
+
+
 def test_a_git_push_is_told_where_to_push(pair, clone):
     worktree = clone(f"{pair.server.url}/jobtypes.git")
     worktree.write("x", "y")
@@ -678,6 +687,7 @@ def test_no_process_of_git_is_left_by_a_fetch_that_was_killed(origin, forge, tmp
     state = hanging.fetch()
 
     assert "did not answer" in state.error
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    assert forge.url not in listed.stdout
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            assert forge.url.encode() not in process.read_bytes()
     forge.open.set()
