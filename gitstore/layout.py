@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from urllib.parse import unquote
@@ -33,6 +34,7 @@ _DEVICES = {
 _UNSAFE_IN_FILE_NAMES = frozenset('/\\:*?"<>|%')
 
 
+@functools.lru_cache(16_384)
 def fold(name: str) -> str:
     """The form in which two names are equal on file systems that ignore case."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

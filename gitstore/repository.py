@@ -7,6 +7,7 @@ raises is translated here.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import threading
 import time
@@ -50,6 +51,9 @@ _READ_PAUSES_S = (0, 0.01, 0.05, 0.2)
 
 _TRIES = 20
 """How often an object's writing may be in Git's way until it is given up."""
+
+_KEPT_TREES = 32
+"""Directories that stay parsed. A write asks for the same few again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class Repository:
         self.path = path
         self._flags = RepositoryOpenFlag.FROM_ENV if from_env else RepositoryOpenFlag.DEFAULT
         self._local = threading.local()
+        self._entries = functools.lru_cache(_KEPT_TREES)(self._read_entries)
         self.git_dir = Path(self._repo.path)
 
     @property
@@ -239,7 +244,7 @@ class Repository:
         chain = self._chain(after, until)
         walk = Walk(self)
         if after is not None:
-            walk.move(self.commit(after).tree)
+            walk.start(self.commit(after).tree)
         for done, id in enumerate(chain, 1):
             commit = self.commit(id)
             jobtypes, files = walk.move(commit.tree)
@@ -259,7 +264,7 @@ class Repository:
         """The step from root tree *before* to root tree *tree*, as if *commit* made it."""
         walk = Walk(self)
         if before is not None:
-            walk.move(before)
+            walk.start(before)
         jobtypes, files = walk.move(tree)
         return Step(commit, tree, "", jobtypes, files)
 
@@ -362,6 +367,9 @@ class Repository:
         Raises:
             Damaged: it can't be read.
         """
+        return self._entries(tree)
+
+    def _read_entries(self, tree: str) -> Mapping[str, Entry]:
         return parse_tree(self.read_raw(tree))
 
     def write_tree(self, base: str | None, changes: Changes) -> str:

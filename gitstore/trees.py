@@ -101,6 +101,10 @@ class TreeWalker:
         self._data = b""
         self._starts: list[int] | None = []
 
+    def start(self, data: bytes) -> None:
+        """Begin at the raw tree *data*."""
+        self._data, self._starts = data, None
+
     def move(self, data: bytes) -> dict[str, Entry | None]:
         """The entries that differ from the last tree's, None for those that are gone.
 

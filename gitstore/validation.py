@@ -231,10 +231,11 @@ def _check_meta_size(
 def _check_case(change: _Change, changed: set[str]) -> Iterator[Problem]:
     if not changed:
         return
-    twins: dict[str, list[str]] = {}
+    twins: dict[str, list[str]] = {layout.fold(name): [] for name in changed}
     for name, entry in change.jobtypes.items():
-        if entry.is_tree:
-            twins.setdefault(layout.fold(name), []).append(name)
+        found = twins.get(layout.fold(name))
+        if found is not None and entry.is_tree:
+            found.append(name)
     for name in changed:
         others = [other for other in twins[layout.fold(name)] if other != name]
         if others:

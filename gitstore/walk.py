@@ -29,6 +29,17 @@ class Walk:
         self._software = TreeWalker()
         self._directories: set[str] = set()
 
+    def start(self, tree: str) -> None:
+        """Begin at *tree*, without asking what it holds that was not there before."""
+        self._tree = tree
+        self._root = dict(self._objects.entries(tree))
+        for name, walker in ((layout.JOBTYPES, self._jobtypes), (layout.SOFTWARE, self._software)):
+            walker.start(self._raw(name))
+        jobtypes = self._root.get(layout.JOBTYPES)
+        if jobtypes and jobtypes.is_tree:
+            entries = self._objects.entries(jobtypes.id).items()
+            self._directories = {name for name, entry in entries if entry.is_tree}
+
     def move(self, tree: str) -> tuple[dict[str, str | None], dict[str, Blob | None]]:
         """What differs from the last tree: jobtypes' trees and the other files' blobs."""
         if tree == self._tree:
