@@ -214,12 +214,10 @@ def advertise() -> Response:
     return _stream(transports, process, service, "advertisement", head)
 
 
-@blueprint.post("/<name>")
+@blueprint.post(f"/<any({','.join(map(repr, SERVICES))}):name>")
 def talk(name: str) -> Response:
     """Run one of Git's two services on the request's body."""
-    service = SERVICES.get(name)
-    if service is None:
-        raise HttpNotFound
+    service = SERVICES[name]
     if request.mimetype != f"application/x-{name}-request":
         raise UnsupportedMediaType
     access = _require(service)

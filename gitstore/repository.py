@@ -314,7 +314,7 @@ class Repository:
             Damaged: it is.
         """
         try:
-            data = (self.git_dir / "objects" / id[:2] / id[2:]).read_bytes()
+            data = self._loose(id).read_bytes()
         except OSError:
             return
         unzip = zlib.decompressobj()
@@ -324,6 +324,9 @@ class Repository:
             raise Damaged(_damage(id)) from None
         if not unzip.eof:
             raise Damaged(_damage(id))
+
+    def _loose(self, id: str) -> Path:
+        return self.git_dir / "objects" / id[:2] / id[2:]
 
     def _check_readable(self) -> None:
         """Tell a disk that fails, or a process that may open no more files, from damage.
@@ -389,7 +392,20 @@ class Repository:
         return _written(lambda: self._write_directory(base, nested) or self._empty_tree())
 
     def _empty_tree(self) -> str:
-        return str(self._repo.TreeBuilder().write())
+        return self._kept(self._repo.TreeBuilder().write())
+
+    def _kept(self, written: pygit2.Oid) -> str:
+        """The id of an object that was *written*, once it is seen to be there.
+
+        libgit2 1.9 calls a write done though its folder was tidied away under it.
+
+        Raises:
+            Moved: it is not.
+        """
+        id = str(written)
+        if not self._loose(id).exists() and not self.has(id):
+            raise Moved(f"the object {id} was tidied away while it was written")
+        return id
 
     def _write_directory(self, base: str | None, changes: Mapping[str, object]) -> str | None:
         repo = self._repo
@@ -402,14 +418,14 @@ class Repository:
                 builder.insert(name, pygit2.Oid(hex=entry.id), FileMode(entry.mode))
             elif name in old:
                 builder.remove(name)
-        return str(builder.write()) if len(builder) else None
+        return self._kept(builder.write()) if len(builder) else None
 
     def _entry(self, old: Entry | None, change: object) -> Entry | None:
         if isinstance(change, Graft):
             return change.entry
         if isinstance(change, bytes):
             mode = old.mode if old and old.is_file else int(FileMode.BLOB)
-            return Entry(mode, str(self._repo.create_blob(change)))
+            return Entry(mode, self._kept(self._repo.create_blob(change)))
         if isinstance(change, dict):
             below = self._write_directory(old.id if old and old.is_tree else None, change)
             return Entry(int(FileMode.TREE), below) if below else None
@@ -420,7 +436,7 @@ class Repository:
     ) -> str:
         """The id of a new commit, on disk but on no ref; *by* is its committer."""
         return _written(
-            lambda: str(
+            lambda: self._kept(
                 self._repo.create_commit(
                     None,
                     _git_signature(author),
@@ -444,11 +460,22 @@ class Repository:
         ancestor = self.commit(base).tree if base else self._empty_tree()
         with _translated():
             index = repo.merge_trees(ancestor, one, other)
-            if index.conflicts is None:
-                return str(index.write_tree(repo))
+        if index.conflicts is None:
+            return _written(lambda: self._kept_tree(index.write_tree(repo), one))
         sides = (side for conflict in index.conflicts for side in conflict if side)
         paths = tuple(sorted({side.path for side in sides}))
         raise MergeConflict(f"it conflicts in {', '.join(paths)}", paths)
+
+    def _kept_tree(self, written: pygit2.Oid, known: str) -> str:
+        """As _kept, for a tree that was written with all below it but what tree *known* has."""
+        id = self._kept(written)
+        old = self.entries(known)
+        for name, entry in self.entries(id).items():
+            before = old.get(name)
+            if entry.is_tree and entry != before:
+                below = before.id if before and before.is_tree else EMPTY_TREE
+                self._kept_tree(pygit2.Oid(hex=entry.id), below)
+        return id
 
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor of two commits, None where they share none."""

@@ -114,6 +114,10 @@ class Worktree:
         """The result of ``git push``, whatever it is, after committing what changed."""
         if self.git("status", "--porcelain"):
             self.commit()
+        return self.push_head(*args)
+
+    def push_head(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """As push, whatever the working copy holds."""
         command = ["git", "-C", str(self.path), "push", *(args or ("origin", "HEAD:main"))]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 

@@ -144,6 +144,8 @@ CASES = [
     Case("code-class-default", meta("classname: null\n"), A_CODE, None,
          "defines no class A at its top level, and meta.yaml gives no classname"),
     Case("meta-missing", without("meta.yaml"), A_META, None, "is missing; add the file"),
+    Case("meta-size", meta("classname: Job\n" + "#" * 300), A_META, None,
+         "has 315 bytes; 256 is the limit", "", Checks(meta_limit_bytes=256)),
     Case("meta-yaml", meta("classname: Job\nmax_batch: &x 1\n"), A_META, 2,
          "anchors are not allowed; remove &x"),
     Case("meta-yaml", meta(f"description: {'x' * 262144}\n"), A_META, 1, "262144 is the limit"),
