@@ -8,10 +8,10 @@ import click
 
 from api.config import Config
 from api.options import branch_option, checks_options, print_table, repo_option
-from api.tokens import EMAIL, NAME, Tokens
+from api.tokens import EMAIL, NAME, PATTERN, Tokens
 from gitstore import Checks, Repository
 from gitstore.access import Role
-from hooks.install import PUSHING, RECEIVING, install_hooks
+from hooks.install import PUSHING, RECEIVING, hooks_folder, install_hooks
 from hooks.settings import HookSettings
 
 
@@ -41,6 +41,10 @@ def create_token(
     address = email or f"{name.replace(' ', '.')}@localhost"
     if not EMAIL.fullmatch(address):
         raise click.BadParameter("this is no mail address", param_hint="--email")
+    for pattern in only:
+        if not PATTERN.fullmatch(pattern):
+            says = f"{pattern!r} matches no jobtype; write a name or a pattern like Nuke*"
+            raise click.BadParameter(f"{says}, one for each --only", param_hint="--only")
     secret = _tokens(repo).create(name, Role[role.upper()], address, only)
     click.echo("Keep it, it is not shown again:", err=True)
     click.echo(secret)
@@ -87,6 +91,6 @@ def install_git_hooks(repo: Path, branch: str | None, checks: Checks) -> None:
     repository = Repository(repo)
     names = RECEIVING if repository.is_bare else PUSHING
     ref = Config(repo, branch).ref or repository.default_ref()
-    folder = repository.git_dir / "hooks"
+    folder = hooks_folder(repository.worktree or repository.git_dir)
     install_hooks(folder, names, HookSettings(ref, checks))
     click.echo(f"installed {', '.join(names)} in {folder}, for {ref}")

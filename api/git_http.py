@@ -227,14 +227,15 @@ def talk(name: str) -> Response:
     transports.take_place()
     try:
         body = _keep_body(_limit(transports.config, service))
-        if body is None:
-            transports.give_place()
-            return _too_large(service, transports.config)
-        with body:
-            process = transports.start(service, (), access, body)
+        if body is not None:
+            with body:
+                process = transports.start(service, (), access, body)
     except BaseException:
         transports.give_place()
         raise
+    if body is None:
+        transports.give_place()
+        return _too_large(service, transports.config)
     if service.role is Role.WRITE:
         _LOG.info("push by %s", access.name)
     return _stream(transports, process, service, "result")
@@ -293,7 +294,8 @@ def _copy(file: IO[bytes], limit: int, length: int | None) -> bool:
         if time.monotonic() > end:
             raise RequestTimeout
         read += len(chunk)
-        for data in unpack(chunk):
+        # What is past the limit is no longer unpacked, only read.
+        for data in unpack(chunk) if written <= limit else ():
             written += len(data)
             if written > limit:
                 break

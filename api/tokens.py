@@ -24,8 +24,10 @@ PREFIX = "jtr_"
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,63}")
 
-
 EMAIL = re.compile(r"[^\s<>@]+@[^\s<>@]+")
+
+PATTERN = re.compile(r"[\w .+*?!\[\]-]+")
+"""What a pattern of jobtypes' names is made of: what names are, and the shell's wildcards."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,9 @@ EXIT_OURS = 3
 
 def main(name: str, environment: Mapping[str, str]) -> int:
     """The exit status of the hook *name*, which reads standard input."""
-    settings = HookSettings.read(environment)
     git_dir = Path(environment.get("GIT_DIR", "."))
     try:
-        verdict = _run(name, git_dir, settings, environment)
+        verdict = _run(name, git_dir, HookSettings.read(environment), environment)
     except StoreError as error:
         verdict = Verdict(False, (f"Refused: {error}",))
     except Exception:

@@ -8,12 +8,27 @@ import stat
 import sys
 from pathlib import Path
 
-from gitstore import Exists
+from gitstore import Exists, Refused
+from gitstore.git import run_git
 from hooks.settings import HookSettings
 
 _MARK = "# made by: jobtypes hooks install"
 RECEIVING = ("pre-receive", "post-receive")
 PUSHING = ("pre-push",)
+
+
+def hooks_folder(root: Path) -> Path:
+    """Where Git looks for the hooks of the repository or working copy at *root*.
+
+    Raises:
+        Refused: other repositories look there too.
+    """
+    asked = ["rev-parse", "--git-path", "hooks", "--git-common-dir"]
+    folder, common = (root / line for line in run_git(root, asked).decode().splitlines())
+    if not any(folder.resolve().is_relative_to(own.resolve()) for own in (common, root)):
+        says = f"Git takes hooks from {folder} (core.hooksPath), for other repositories too"
+        raise Refused(f"{says}; set core.hooksPath for this one: git config core.hooksPath .hooks")
+    return folder
 
 
 def install_hooks(folder: Path, names: tuple[str, ...], settings: HookSettings | None) -> None:

@@ -125,7 +125,9 @@ def routes(repo: Path) -> set[str]:
     """The application's routes as docs/api.md writes them."""
     app = create_app(Config(repo))
     found = {rule.rule for rule in app.url_map.iter_rules()}
-    bare = {re.sub(r"<\w+:", "<", route.removeprefix(PREFIX)).rstrip("/") for route in found}
+    bare = {
+        re.sub(r"<\w+(\(.*?\))?:", "<", route.removeprefix(PREFIX)).rstrip("/") for route in found
+    }
     return bare - {""}
 
 
