@@ -26,7 +26,6 @@ from api.tokens import Tokens
 from gitstore import (
     CodeChecks,
     Damaged,
-    NoRepository,
     StorageFailed,
     Store,
     StoreError,
@@ -47,8 +46,7 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except (StoreError, ConfigError) as error:
-            advice = "; jobtypes init makes one" if isinstance(error, NoRepository) else ""
-            click.echo(f"jobtypes: {error}{advice}", err=True)
+            click.echo(f"jobtypes: {error}", err=True)
             ctx.exit(EXIT_OURS if isinstance(error, StorageFailed | Damaged) else EXIT_USER)
         except BrokenPipeError:
             raise  # Whoever read the output has seen enough; click ends quietly.

@@ -11,7 +11,7 @@ import os
 import re
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -33,6 +33,8 @@ _CHUNK = 200
 """Notes that are worked off without letting requests go on."""
 Note = tuple[float, str, str, str, str, str, int, float, bool]
 """The fields of an Access: a plain tuple is made faster."""
+_NOSNIFF = ("X-Content-Type-Options", "nosniff")
+"""No browser is to take a jobtype's code for a page and run what it holds."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -47,7 +49,7 @@ class Observed:
         self._application = application
         self._store = store
         self._log = log
-        self._waiting: list[Note] = []
+        self._waiting: deque[Note] = deque()
         self._lock = threading.Lock()
         # Ids that differ between processes. Random ones would let go of the interpreter's
         # lock for each request, which costs more than all the rest here.
@@ -65,7 +67,7 @@ class Observed:
         def start(status, headers, exc_info=None):  # type: ignore[no-untyped-def]  # WSGI's own
             nonlocal said
             said = status[:3]
-            headers.append(("X-Request-Id", id))
+            headers += [("X-Request-Id", id), _NOSNIFF]
             return start_response(status, headers, *([exc_info] if exc_info else []))
 
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
@@ -93,9 +95,10 @@ class Observed:
     def flush(self) -> None:
         """Count and log what was answered up to now."""
         with self._lock:
-            waiting, self._waiting = self._waiting, []
-            for begin in range(0, len(waiting), _CHUNK):
-                chunk = [Access._make(note) for note in waiting[begin : begin + _CHUNK]]
+            while self._waiting:
+                # Taken one by one: threads go on adding to the other end.
+                many = min(len(self._waiting), _CHUNK)
+                chunk = [Access._make(self._waiting.popleft()) for _ in range(many)]
                 _count(chunk)
                 if self._log is not None:
                     self._log.write(chunk)

@@ -46,6 +46,8 @@ _REUSES = 20_000
 
 T = TypeVar("T")
 
+_FOREIGN = "run this as its owner, or add it to Git's safe.directory"
+
 _READ_PAUSES_S = (0, 0.01, 0.05, 0.2)
 """Between two attempts to read an object that isn't found."""
 
@@ -122,7 +124,9 @@ class Repository:
             return pygit2.Repository(str(self.path), self._flags)
         except (pygit2.GitError, KeyError, OSError) as error:
             message = f"{self.path} can't be opened as a Git repository: {error}"
-            raise NoRepository(message) from None
+            foreign = "not owned" in str(error)
+            advice = _FOREIGN if foreign else "jobtypes init makes one"
+            raise NoRepository(f"{message}; {advice}") from None
 
     @property
     def is_bare(self) -> bool:
