@@ -53,7 +53,8 @@ class Index:
 
     def delete(self) -> None:
         """Forget what was kept."""
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            self.path.unlink()
 
 
 def _header(body: bytes) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import random
 import threading
 import time
 import zlib
@@ -595,6 +596,7 @@ def _written(write: Callable[[], T]) -> T:
     for _ in range(_TRIES - 1):
         with suppress(Moved), _translated():
             return write()
+        time.sleep(random.uniform(0, 0.005))
     with _translated():
         return write()
 
