@@ -10,7 +10,6 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -43,7 +42,7 @@ class Answer:
     about: Jobtype | None
     route: str
     status: str
-    headers: tuple[tuple[str, str], ...]
+    headers: list[tuple[str, str]]
     etag: str
     body: bytes
 
@@ -54,7 +53,7 @@ class Answer:
         if given is not None and self.etag and self._is_known(given):
             start_response("304 NOT MODIFIED", [h for h in self.headers if h[0] not in _ENTITY])
             return []
-        start_response(self.status, list(self.headers))
+        start_response(self.status, self.headers)
         return [self.body] if environ["REQUEST_METHOD"] == "GET" else []
 
     def _is_known(self, given: str) -> bool:
@@ -74,9 +73,10 @@ class Shelf:
         """The answer that is kept for *path*."""
         answer = self._answers.get(path)
         if answer is not None:
-            # Another thread may have dropped it just now.
-            with suppress(KeyError):
+            try:  # noqa: SIM105  # suppress() would cost more than all the rest here
                 self._answers.move_to_end(path)
+            except KeyError:
+                pass  # Another thread has dropped it just now.
         return answer
 
     def keep(self, path: str, answer: Answer) -> None:
@@ -133,7 +133,9 @@ class Hot:
         except StoreError:
             return None
         history = catalogue.history
-        shelf = self._shelf(history)
+        known, shelf = self._current
+        if history is not known:
+            shelf = self._go_on(history)
         answer = shelf.find(path)
         if answer and answer.about and history.jobtypes.get(answer.about.name) is answer.about:
             environ[HOT_KEY] = True
@@ -147,21 +149,20 @@ class Hot:
             shelf.keep(path, answer)
         return answer
 
-    def _shelf(self, history: History) -> Shelf:
-        """The answers that hold for *history*, if their jobtype is as it was.
+    def _go_on(self, history: History) -> Shelf:
+        """The answers that hold for *history*, which is new, if their jobtype is as it was.
 
         An answer depends on its jobtype, and on what is compared here; whose change is
         rare, and empties the shelf.
         """
         known, shelf = self._current
-        if history is not known:
-            if (
-                history.withdrawn != known.withdrawn
-                or history.software_ids != known.software_ids
-                or history.version_ids != known.version_ids
-            ):
-                shelf = Shelf(self._limit_bytes)
-            self._current = (history, shelf)
+        if (
+            history.withdrawn != known.withdrawn
+            or history.software_ids != known.software_ids
+            or history.version_ids != known.version_ids
+        ):
+            shelf = Shelf(self._limit_bytes)
+        self._current = (history, shelf)
         return shelf
 
     def _ask(self, environ: WSGIEnvironment, catalogue: Catalogue, key: str) -> Answer:
@@ -187,7 +188,7 @@ class Hot:
             about=about if status.startswith("200 ") else None,
             route=asked.get(ROUTE_KEY, ""),
             status=status,
-            headers=tuple(headers),
+            headers=headers,
             etag=dict(headers).get("ETag", ""),
             body=body,
         )

@@ -37,6 +37,10 @@ class Access(NamedTuple):
     hot: bool
 
 
+Note = tuple[float, str, str, str, str, str, int, float, bool]
+"""The fields of an Access: a plain tuple is made faster."""
+
+
 def _printable(text: str) -> str:
     """*text* on one line and in one word, whatever was sent."""
     return text if text.isascii() and text.isprintable() and " " not in text else ascii(text)
@@ -47,21 +51,21 @@ def _when(second: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
 
 
-def _plain(access: Access) -> str:
-    time, id, token, method, path, route, status, seconds, _ = access
+def _plain(note: Note) -> str:
+    time, id, token, method, path, route, status, seconds, _ = note
     return (
         f"{_when(int(time))} {status} {seconds * 1000:.1f}ms {method} {_printable(path)}"
         f" route={route or '-'} token={_printable(token) if token else '-'} id={id}\n"
     )
 
 
-def _json(access: Access) -> str:
-    line = access._asdict()
+def _json(note: Note) -> str:
+    line = Access._make(note)._asdict()
     line["ms"] = round(line.pop("seconds") * 1000, 2)
     return json.dumps(line) + "\n"
 
 
-LINES: dict[LogFormat, Callable[[Access], str]] = {LogFormat.PLAIN: _plain, LogFormat.JSON: _json}
+LINES: dict[LogFormat, Callable[[Note], str]] = {LogFormat.PLAIN: _plain, LogFormat.JSON: _json}
 
 
 class AccessLog:
@@ -70,9 +74,9 @@ class AccessLog:
     def __init__(self, form: LogFormat) -> None:
         self._line = LINES[form]
 
-    def write(self, accesses: Iterable[Access]) -> None:
-        """Write the lines of *accesses*, at once."""
-        sys.stderr.write("".join(map(self._line, accesses)))
+    def write(self, notes: Iterable[Note]) -> None:
+        """Write the lines of *notes*, at once."""
+        sys.stderr.write("".join(map(self._line, notes)))
         sys.stderr.flush()
 
 

@@ -40,6 +40,7 @@ FILES_BESIDE = 512
 def serve(config: Config) -> None:
     """Serve until stopped by a signal."""
     _prepare_metrics(config)
+    _let_workers_be_ended()
     server = Granian(
         "api:create_app",
         address=config.host,
@@ -78,6 +79,26 @@ def _prepare_metrics(config: Config) -> None:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
+def _let_workers_be_ended() -> None:
+    """Have each worker take a signal that ends it from its first moment on.
+
+    A forked process begins with its parent's handlers, which would swallow the signal; the
+    server sets the worker's own when it serves.
+    """
+    ends = {signal.SIGTERM, signal.SIGINT}
+
+    def begin() -> None:
+        for end in ends:
+            signal.signal(end, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
+
+    os.register_at_fork(
+        before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, ends),
+        after_in_child=begin,
+        after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, ends),
+    )
+
+
 def _end_with_parent() -> None:
     """End this worker when the process that started it is gone, killed perhaps.
 
@@ -94,9 +115,6 @@ def _load(config: Config) -> WSGIApplication:
     from api.hot import Hot
     from api.observing import Observed
 
-    # A forked worker begins with its parent's handler, which would swallow the end it is told
-    # of; the server sets its own once this is done.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logs.set_up(config.log_format)
     app = create_app(config)

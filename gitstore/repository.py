@@ -42,7 +42,7 @@ pygit2.settings.enable_fsync_gitdir(True)
 # agents run, are compared with their ids by read_blob.
 pygit2.settings.enable_strict_hash_verification(False)
 
-_REUSES = 20_000
+_READS = 20_000
 """Reads after which a thread's handle lets go of packs that were repacked away."""
 
 T = TypeVar("T")
@@ -95,6 +95,13 @@ Changes = Mapping[str, bytes | Graft | None]
 """A change to a tree, by path: new content, an existing entry, or None to remove."""
 
 
+class _Handle(threading.local):
+    """A thread's own handle of libgit2's, once it has one, and how many objects it read."""
+
+    repo: pygit2.Repository | None = None
+    reads = 0
+
+
 class Repository:
     """A Git repository, shared by any number of threads.
 
@@ -105,19 +112,15 @@ class Repository:
     def __init__(self, path: Path, from_env: bool = False) -> None:
         self.path = path
         self._flags = RepositoryOpenFlag.FROM_ENV if from_env else RepositoryOpenFlag.DEFAULT
-        self._local = threading.local()
+        self._local = _Handle()
         self._entries = functools.lru_cache(_KEPT_TREES)(self._read_entries)
         self.git_dir = Path(self._repo.path)
 
     @property
     def _repo(self) -> pygit2.Repository:
-        repo: pygit2.Repository | None = getattr(self._local, "repo", None)
+        repo = self._local.repo
         if repo is None:
             repo = self._local.repo = self._open()
-            self._local.uses = 0
-        self._local.uses += 1
-        if self._local.uses % _REUSES == 0:
-            repo.free()
         return repo
 
     def _open(self) -> pygit2.Repository:
@@ -301,6 +304,9 @@ class Repository:
             Damaged: it can't be read.
         """
         self._check_loose(id)
+        self._local.reads += 1
+        if self._local.reads % _READS == 0:
+            self._repo.free()
         for pause_s in _READ_PAUSES_S:
             with suppress(KeyError, ValueError, OSError, NoRepository, pygit2.GitError):
                 return read(self._repo)
