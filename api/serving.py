@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server import Server as Granian
+from granian.server.mp import MPServer
 
 from api import connections, create_app, logs
 from api.config import Config
@@ -41,7 +42,7 @@ def serve(config: Config) -> None:
     """Serve until stopped by a signal."""
     _prepare_metrics(config)
     _let_workers_be_ended()
-    server = Granian(
+    server = _Server(
         "api:create_app",
         address=config.host,
         port=config.port,
@@ -59,6 +60,25 @@ def serve(config: Config) -> None:
         respawn_failed_workers=True,
     )
     server.serve(target_loader=partial(_load, config), wrap_loader=False)
+
+
+class _Server(MPServer):
+    """granian's server, which tells its workers to end until they do.
+
+    granian 2.8 tells them once; a worker that has just begun to listen may miss it.
+    """
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Stop listening, and wait for the workers."""
+        threading.Thread(target=_end_workers, daemon=True).start()
+        super().shutdown(exit_code)
+
+
+def _end_workers() -> None:
+    while workers := multiprocessing.active_children():
+        time.sleep(1)
+        for worker in workers:
+            worker.terminate()
 
 
 def _connections(config: Config) -> int:
