@@ -71,7 +71,7 @@ class _Server(MPServer):
     def shutdown(self, exit_code: int = 0) -> None:
         """Stop listening, and wait for the workers."""
         threading.Thread(target=_end_workers, daemon=True).start()
-        super().shutdown(exit_code)
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # the library's own gap
 
 
 def _end_workers() -> None:
