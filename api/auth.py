@@ -79,7 +79,11 @@ def _closed(config: Config) -> str | None:
 
 def _secret(request: Request) -> str | None:
     """The token in the Authorization header, None where there is none."""
-    given = request.authorization
+    try:
+        given = request.authorization
+    except ValueError:
+        # What follows Basic is not even ASCII, which Werkzeug does not foresee.
+        return ""
     if given is None:
         return "" if "Authorization" in request.headers else None
     if given.type == "basic":

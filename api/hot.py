@@ -37,13 +37,17 @@ _OVERHEAD_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the application said to a GET; *about* is the jobtype as it was then."""
+    """What the application said to a GET; *about* is the jobtype as it was then.
+
+    *not_modified* are the headers of a 304.
+    """
 
     about: Jobtype | None
     route: str
     status: str
     headers: list[tuple[str, str]]
     etag: str
+    not_modified: list[tuple[str, str]]
     body: bytes
 
     def give(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
@@ -51,7 +55,7 @@ class Answer:
         environ[ROUTE_KEY] = self.route
         given = environ.get("HTTP_IF_NONE_MATCH")
         if given is not None and self.etag and self._is_known(given):
-            start_response("304 NOT MODIFIED", [h for h in self.headers if h[0] not in _ENTITY])
+            start_response("304 NOT MODIFIED", self.not_modified)
             return []
         start_response(self.status, self.headers)
         return [self.body] if environ["REQUEST_METHOD"] == "GET" else []
@@ -190,6 +194,7 @@ class Hot:
             status=status,
             headers=headers,
             etag=dict(headers).get("ETag", ""),
+            not_modified=[header for header in headers if header[0] not in _ENTITY],
             body=body,
         )
 

@@ -23,7 +23,7 @@ from api import answers, jobtypes, reviews, software
 from api.answers import ErrorAnswer, ProposedAnswer
 from api.payloads import JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.reviews import MergeBody
-from api.wire import JSON, PYTHON, Routes, add_routes, found
+from api.wire import JSON, MESSAGE_LIMIT, PYTHON, Routes, add_routes, found
 from gitstore.schema import Requirement
 
 blueprint = Blueprint("openapi", __name__)
@@ -36,7 +36,8 @@ class Operation:
     """What one method of a view takes and gives.
 
     *gives* is a model, a list of one, ``str`` for Python source, or None for no body.
-    *errors* are those that are its own; see _COMMON and _WRITING for the others.
+    *errors* are those that are its own; see _COMMON and _WRITING for the others. *commits*
+    is whether a write makes a commit, which has a message.
     """
 
     gives: object = None
@@ -44,10 +45,11 @@ class Operation:
     errors: tuple[int, ...] = ()
     takes: type[BaseModel] | None = None
     optional_body: bool = False
+    commits: bool = True
 
 
 _COMMON = (401, 403, 500)
-_WRITING = (408, 412, 502, 503, 507)
+_WRITING = (408, 502, 503, 507)
 _BODY = (400, 413, 415)
 _PREVIEW = (404, 409, 503)
 
@@ -86,7 +88,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("DiscoveryCode", "get"): Operation(str, errors=(404,)),
     ("Changes", "get"): Operation(list[answers.ChangeRow], errors=(503,)),
     ("Change", "get"): Operation(answers.ChangeAnswer, errors=(404, 503)),
-    ("Change", "delete"): Operation(status=(204,), errors=(409,)),
+    ("Change", "delete"): Operation(status=(204,), errors=(409,), commits=False),
     ("Merge", "post"): Operation(
         answers.MergedAnswer, (200,), (404, 409), takes=MergeBody, optional_body=True
     ),
@@ -133,15 +135,17 @@ _PLACES: Mapping[str, tuple[str, Schema, str]] = {
         "1",
     ),
 }
-_HEADERS: Mapping[str, tuple[str, Schema]] = {
-    "ETag": ("Strong: the same for the same body, on all servers", {"type": "string"}),
-    "Cache-Control": ("Always no-cache", {"type": "string"}),
-    "X-Git-Commit": ("The commit that made the version", {"type": "string"}),
-    "X-Request-Id": ("The request's id, as it stands in the log", {"type": "string"}),
-    "Retry-After": ("Seconds until it is worth to come again", {"type": "string"}),
-    "WWW-Authenticate": ("How a token can be sent", {"type": "string"}),
+_HEADERS: Mapping[str, str] = {
+    "ETag": "Strong: the same for the same body, on all servers",
+    "Cache-Control": "Always no-cache",
+    "X-Git-Commit": "The commit that made the version, where it is about one",
+    "X-Request-Id": "The request's id, as it stands in the log",
+    "Retry-After": "Seconds until it is worth to come again, where that helps",
+    "WWW-Authenticate": "How a token can be sent",
 }
-_STATUS_HEADERS = {304: ("ETag",), 401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+_READ_HEADERS = ("ETag", "Cache-Control", "X-Git-Commit")
+_STATUS_HEADERS = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+_SOMETIMES = {"X-Git-Commit", "Retry-After"}
 _SAYS = {
     202: "With an upstream and writes = review: it became a branch there, for review",
     204: "Done, or there was nothing to do",
@@ -239,7 +243,7 @@ def _path_item(path: str, view: type[MethodView], tag: str, refs: Refs) -> Schem
             "operationId": f"{method}{view.__name__}{_alias(path, view)}",
             "summary": _sentence(getattr(view, method)),
             **_request(method, operation, refs),
-            "responses": dict(_responses(method, operation, bool(names), refs)),
+            "responses": dict(_responses(method, operation, names, refs)),
         }
     return item
 
@@ -272,17 +276,24 @@ def _header(name: str, says: str, schema: Schema | None = None) -> Schema:
     return {"name": name, "in": "header", "description": says, "schema": schema}
 
 
+_MESSAGE: Schema = {
+    "type": "string",
+    "maxLength": MESSAGE_LIMIT,
+    "pattern": "^[\\t -~]*[!-~][\\t -~]*$",
+}
+
+
 def _request(method: str, operation: Operation, refs: Refs) -> Schema:
     if method == "get":
         says = "ETags that are known: one of them makes the answer a 304"
         return {"parameters": [_header("If-None-Match", says)]}
-    printable: Schema = {"type": "string", "maxLength": 1000, "pattern": "^[ -~]*$"}
-    told: Schema = {
-        "parameters": [
-            _header("X-Commit-Message", "The message of the commit, one line", printable),
-            _header("If-Match", "The ETag that a GET of this path had; else 412"),
-        ]
-    }
+    parameters = []
+    if operation.commits:
+        parameters.append(_header("X-Commit-Message", "The message of the commit", _MESSAGE))
+        if method != "post":
+            says = "The ETag that a GET of this path had; else 412"
+            parameters.append(_header("If-Match", says))
+    told: Schema = {"parameters": parameters}
     if operation.takes is not None:
         content = {"schema": refs[operation.takes], "example": EXAMPLES[operation.takes]}
         told["requestBody"] = {
@@ -293,35 +304,44 @@ def _request(method: str, operation: Operation, refs: Refs) -> Schema:
 
 
 def _responses(
-    method: str, operation: Operation, has_names: bool, refs: Refs
+    method: str, operation: Operation, names: list[str], refs: Refs
 ) -> Iterator[tuple[str, Schema]]:
     for status in operation.status:
-        yield str(status), _response(status, operation.gives, refs)
+        headers = _READ_HEADERS if method == "get" else ("X-Git-Commit",)
+        yield (
+            str(status),
+            _response(status, operation.gives, refs, headers if operation.gives else ()),
+        )
     if method == "get":
-        yield "304", _response(304, None, refs)
+        yield "304", _response(304, None, refs, _READ_HEADERS)
         errors = {*operation.errors, *_COMMON, *_PREVIEW}
     else:
         if 200 not in operation.status or operation.takes is SoftwareBody:
             yield "202", _response(202, ProposedAnswer, refs)
         errors = {*operation.errors, *_COMMON, *_WRITING, *(_BODY if operation.takes else (400,))}
+        if method != "post" and operation.commits:
+            errors.add(412)
+    if "number" in names:
+        errors.add(404)  # What is no number is no path.
     for status in sorted(errors):
         yield str(status), _response(status, ErrorAnswer, refs)
 
 
-def _response(status: int, gives: object, refs: Refs) -> Schema:
+def _response(status: int, gives: object, refs: Refs, headers: tuple[str, ...] = ()) -> Schema:
     says = _SAYS.get(status, HTTPStatus(status).phrase)
-    names = [*_STATUS_HEADERS.get(status, ()), "X-Request-Id"]
-    if status == 200 or status == 201:
-        names += ["ETag", "Cache-Control", "X-Git-Commit"]
-    headers = {
-        name: {"description": _HEADERS[name][0], "schema": _HEADERS[name][1]} for name in names
-    }
-    response: Schema = {"description": says, "headers": headers}
+    names = (*headers, *_STATUS_HEADERS.get(status, ()), "X-Request-Id")
+    response: Schema = {"description": says, "headers": {name: _answered(name) for name in names}}
     if gives is str:
         response["content"] = {PYTHON: {"schema": {"type": "string"}}}
     elif gives is not None:
         response["content"] = {JSON: {"schema": _schema(gives, refs)}}
     return response
+
+
+def _answered(name: str) -> Schema:
+    """The header *name* of an answer."""
+    required = name not in _SOMETIMES
+    return {"description": _HEADERS[name], "required": required, "schema": {"type": "string"}}
 
 
 def _schema(gives: object, refs: Refs) -> Schema:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from gitstore.catalogue import Catalogue, Release
 from gitstore.changes import JobtypeWish
+from gitstore.layout import NAME_LIMIT
 from gitstore.schema import (
     INTEGER_LIMIT,
     JobtypeFields,
@@ -113,7 +114,9 @@ def requirements_payload(catalogue: Catalogue, release: Release) -> list[Payload
 
 
 def _or(default: bool) -> BeforeValidator:
-    return BeforeValidator(lambda value: default if value is None else value)
+    return BeforeValidator(
+        lambda value: default if value is None else value, json_schema_input_type=bool | None
+    )
 
 
 def _newlines(code: str) -> str:
@@ -122,6 +125,9 @@ def _newlines(code: str) -> str:
 
 
 Code = Annotated[Text, AfterValidator(_newlines)]
+
+Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": NAME_LIMIT})]
+"""A name, as it is described; layout.py tells what else it must be, and why it is not."""
 
 
 class RequirementBody(Requirement):
@@ -140,7 +146,7 @@ def _check_requirements(value: tuple[RequirementBody, ...]) -> tuple[Requirement
 class JobtypeBody(JobtypeFields):
     """The body of a POST or PUT of a jobtype."""
 
-    name: str
+    name: Name
     code: Code
     batch_contiguous: Annotated[bool, _or(True)] = True
     no_automatic_start_time: Annotated[bool, _or(False)] = False
@@ -216,7 +222,7 @@ def _check_rows(rows: tuple[SoftwareVersionRow, ...]) -> tuple[SoftwareVersionRo
 class SoftwareBody(Model):
     """The body of a POST or PUT of a software."""
 
-    software: str
+    software: Name
     versions: Annotated[
         tuple[SoftwareVersionRow, ...], Field(strict=False), AfterValidator(_check_rows)
     ] = ()

@@ -115,6 +115,7 @@ class Repository:
         self._local = _Handle()
         self._entries = functools.lru_cache(_KEPT_TREES)(self._read_entries)
         self.git_dir = Path(self._repo.path)
+        self._objects = f"{self.git_dir}/objects/"
 
     @property
     def _repo(self) -> pygit2.Repository:
@@ -325,7 +326,8 @@ class Repository:
             Damaged: it is.
         """
         try:
-            data = self._loose(id).read_bytes()
+            with open(self._loose(id), "rb") as file:
+                data = file.read()
         except OSError:
             return
         unzip = zlib.decompressobj()
@@ -336,8 +338,9 @@ class Repository:
         if not unzip.eof:
             raise Damaged(_damage(id))
 
-    def _loose(self, id: str) -> Path:
-        return self.git_dir / "objects" / id[:2] / id[2:]
+    def _loose(self, id: str) -> str:
+        """The path that object *id* has where it is in no pack; each read asks for one."""
+        return f"{self._objects}{id[:2]}/{id[2:]}"
 
     def _check_readable(self) -> None:
         """Tell a disk that fails, or a process that may open no more files, from damage.
@@ -414,7 +417,7 @@ class Repository:
             Moved: it is not.
         """
         id = str(written)
-        if not self._loose(id).exists() and not self.has(id):
+        if not os.path.exists(self._loose(id)) and not self.has(id):
             raise Moved(f"the object {id} was tidied away while it was written")
         return id
 

@@ -45,9 +45,16 @@ def _check_line(value: str) -> str:
     return _check_text(value)
 
 
-Text = Annotated[str, AfterValidator(_check_text)]
-ShortText = Annotated[str, Field(max_length=NAME_LIMIT), AfterValidator(_check_line)]
-VersionText = Annotated[str, Field(max_length=NAME_LIMIT), AfterValidator(_check_version)]
+# Patterns are for the description alone: the checks say what is wrong, and where.
+_TEXT = {"pattern": r"^[^\u0000-\u0008\u000b\u000e-\u001f\u007f-\u009f]*$"}
+_LINE = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
+_LIMIT = Field(max_length=NAME_LIMIT)
+
+Text = Annotated[str, AfterValidator(_check_text), Field(json_schema_extra=_TEXT)]
+ShortText = Annotated[str, _LIMIT, AfterValidator(_check_line), Field(json_schema_extra=_LINE)]
+VersionText = Annotated[
+    str, _LIMIT, AfterValidator(_check_version), Field(json_schema_extra={**_LINE, "minLength": 1})
+]
 
 
 class Model(BaseModel):
