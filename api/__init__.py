@@ -45,7 +45,9 @@ class _Number(BaseConverter):
 class _Slashed(BaseConverter):
     """A software's name or version, or a branch, as it stands in the path, slashes and all."""
 
-    regex = "/*[^/](?:.*[^/])?"
+    # No name is that long. Without a bound, two of them in a path would be looked for in
+    # a time that grows with the square of its length.
+    regex = "/*[^/](?:.{0,2000}[^/])?"
     part_isolating = False
 
 

@@ -15,7 +15,8 @@ from gitstore.reviews import Reviews
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_PATH = re.compile(r"/preview/(.+?)(/api/v1(?:/.*)?)")
+# Line ends match too: a path that fails there would be tried again at every /api/v1 in it.
+_PATH = re.compile(r"/preview/(.+?)(/api/v1(?:/.*)?)", re.DOTALL)
 _KEY = "jobtypes.preview"
 
 

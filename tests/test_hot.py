@@ -506,7 +506,7 @@ def test_where_reading_needs_a_token_memory_gives_nothing_without_one(tmp_path, 
 
 
 def answer(bytes: int) -> Answer:
-    return Answer(None, "", "200 OK", (), "", b"x" * bytes)
+    return Answer(None, "", "200 OK", [], "", [], b"x" * bytes)
 
 
 @pytest.fixture
