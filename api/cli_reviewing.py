@@ -10,6 +10,7 @@ from api import report
 from api.config import Config
 from api.options import branch_option, checks_options, open_store, print_table, repo_option
 from gitstore import Checks, NotFound, Repository, Store
+from gitstore.layout import escaped
 from gitstore.reviews import Outcome, Reviews
 from gitstore.store import Writer
 
@@ -44,7 +45,7 @@ def show_change(change: str, repo: Path, branch: str | None) -> None:
         click.echo("merged already")
     _print_outcome(review.outcome)
     for commit in review.commits:
-        click.echo(f"commit {commit.id[:10]} {commit.author.name}: {commit.subject}")
+        click.echo(escaped(f"commit {commit.id[:10]} {commit.author.name}: {commit.subject}"))
     click.echo(review.diff, nl=False)
 
 

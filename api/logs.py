@@ -11,6 +11,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from gitstore.layout import escaped
+
 
 class LogFormat(StrEnum):
     """How log lines are written: for people, or as JSON for a collector."""
@@ -96,10 +98,10 @@ class _JsonFormatter(logging.Formatter):
 
 
 class _PlainFormatter(logging.Formatter):
-    """The service's own words, with line ends escaped but for tracebacks."""
+    """The service's own words, a line each but for tracebacks."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        record.message = record.message.replace("\r", "\\r").replace("\n", "\\n")
+        record.message = escaped(record.message)
         return super().formatMessage(record)
 
 

@@ -48,6 +48,18 @@ EVENTS = Counter(
 )
 JOBTYPES = Gauge("jobtypes_jobtypes", "Jobtypes at the tip", multiprocess_mode="mostrecent")
 STEPS = Gauge("jobtypes_steps", "Steps of the served branch", multiprocess_mode="mostrecent")
+TIP = Gauge(
+    "jobtypes_tip_timestamp_seconds", "When the tip was authored", multiprocess_mode="mostrecent"
+)
+GIT = Gauge("jobtypes_git_processes", "Clones and pushes that run", multiprocess_mode="livesum")
+_RUNNING = {"git_begun": 1, "git_ended": -1}
+
+
+def note(event: str) -> None:
+    """Count that *event* happened; see EVENTS for its names."""
+    EVENTS.labels(event).inc()
+    if event in _RUNNING:
+        GIT.inc(_RUNNING[event])
 
 
 def page() -> bytes:

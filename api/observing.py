@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
+from contextlib import suppress
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from api import metrics
 from api.auth import ROUTE_KEY, TOKEN_KEY
 from api.hot import HOT_KEY
 from api.logs import Access, AccessLog, Note
-from gitstore import Store
+from gitstore import Store, StoreError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -109,14 +110,21 @@ class Observed:
 
     def _metrics(self, start: StartResponse) -> Iterable[bytes]:
         self.flush()
-        history = self._store.catalogue().history
-        metrics.JOBTYPES.set(len(history.jobtypes))
-        metrics.STEPS.set(history.counters.steps)
+        with suppress(StoreError):  # A damaged repository leaves the figures of before.
+            self._measure_branch()
         body = metrics.page()
         start(
             "200 OK", [("Content-Type", metrics.CONTENT_TYPE), ("Content-Length", str(len(body)))]
         )
         return [body]
+
+
+    def _measure_branch(self) -> None:
+        history = self._store.catalogue().history
+        metrics.JOBTYPES.set(len(history.jobtypes))
+        metrics.STEPS.set(history.counters.steps)
+        when = self._store.commit(history.tip).author.when if history.tip else None
+        metrics.TIP.set(when.timestamp() if when else 0)
 
 
 def _count(notes: list[Note]) -> None:

@@ -14,6 +14,7 @@ import click
 from api.config import Config, make_checks
 from gitstore import CodeChecks, Store
 from gitstore.catalogue import Catalogue
+from gitstore.layout import escaped
 
 EXIT_USER = 1
 EXIT_OURS = 3
@@ -86,7 +87,9 @@ def read_catalogue(repo: Path, branch: str | None) -> Catalogue:
 
 def print_table(rows: Sequence[tuple[str, ...]]) -> None:
     """Print *rows*, the first of which is the headings, in columns."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
+    # Authors and subjects are whatever somebody pushed.
+    shown = [tuple(map(escaped, row)) for row in rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*shown, strict=True)]
+    for row in shown:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo("  ".join(cells).rstrip())

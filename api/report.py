@@ -7,10 +7,11 @@ import json
 from collections.abc import Callable, Sequence
 
 from gitstore import Problem, Severity
+from gitstore.layout import escaped
 
 
 def _text(problems: Sequence[Problem]) -> str:
-    return "".join(f"{problem}\n" for problem in problems)
+    return "".join(f"{escaped(str(problem))}\n" for problem in problems)
 
 
 def _github(problems: Sequence[Problem]) -> str:

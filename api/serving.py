@@ -148,7 +148,7 @@ def _load(config: Config) -> WSGIApplication:
     sys.setswitchinterval(SWITCH_S)
     gc.freeze()
     store = app.extensions["jobtypes"]
-    store.note = lambda event: metrics.EVENTS.labels(event).inc()
+    store.note = metrics.note
     log = logs.AccessLog(config.log_format) if config.access_log else None
     # Who reads with a token is asked for it by the application, each time.
     is_hot = config.hot_bytes > 0 and not config.read_needs_token

@@ -127,7 +127,9 @@ class Tokens:
             rows = list(self.rows())
             yield rows
             fresh = self.path.with_suffix(".new")
-            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            # One that a killed process left has a mode, or links, of its own.
+            fresh.unlink(missing_ok=True)
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump([asdict(row) for row in rows], file, indent=1)
                 file.flush()

@@ -56,6 +56,11 @@ def shown(name: str) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
+def escaped(text: str) -> str:
+    """*text* on one line, without anything that a terminal would obey."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def jobtype_name_fault(name: str) -> str | None:
     """Why *name* can't be a jobtype's name, as the end of a sentence; None if it can."""
     return (

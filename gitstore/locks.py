@@ -12,7 +12,7 @@ from pathlib import Path
 def file_lock(path: Path) -> Iterator[None]:
     """Hold the lock that *path* stands for, after waiting for it."""
     path.parent.mkdir(exist_ok=True)
-    with path.open("w") as file:
+    with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -21,7 +21,7 @@ def file_lock(path: Path) -> Iterator[None]:
 def try_file_lock(path: Path) -> Iterator[bool]:
     """Hold the lock that *path* stands for, if nobody else does; whether it is held."""
     path.parent.mkdir(exist_ok=True)
-    with path.open("w") as file:
+    with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

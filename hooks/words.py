@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from gitstore import Problem, Severity
 from gitstore.difference import Difference, NewVersions
+from gitstore.layout import escaped
 
 _COLUMNS = 72
 _PROBLEMS_SHOWN = 20
@@ -48,7 +49,7 @@ def problem_lines(problems: Sequence[Problem]) -> Iterator[str]:
     for problem in ordered[:_PROBLEMS_SHOWN]:
         where = problem.path if problem.line is None else f"{problem.path}:{problem.line}"
         label = "warning: " if problem.severity is Severity.WARNING else ""
-        yield f"{label}{where}: {problem.message}"
+        yield f"{label}{escaped(where)}: {problem.message}"
     if len(ordered) > _PROBLEMS_SHOWN:
         yield f"... and {len(ordered) - _PROBLEMS_SHOWN} more; see them all with: jobtypes check"
 

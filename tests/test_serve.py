@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -421,6 +422,8 @@ def test_metrics_tell_jobtypes_steps_commits_and_latencies(plain):
 
     assert after["jobtypes_jobtypes"] == len(rest.json("/jobtypes/"))
     assert after["jobtypes_steps"] == before["jobtypes_steps"] + 1
+    assert after["jobtypes_tip_timestamp_seconds"] >= time.time() - 600
+    assert after.get("jobtypes_git_processes", 0) == 0
     commit = 'jobtypes_events_total{event="commit"}'
     assert after[commit] == before[commit] + 1
     assert any(key.startswith("jobtypes_request_seconds_bucket") for key in after)
