@@ -118,7 +118,6 @@ class Observed:
         )
         return [body]
 
-
     def _measure_branch(self) -> None:
         history = self._store.catalogue().history
         metrics.JOBTYPES.set(len(history.jobtypes))

@@ -52,7 +52,8 @@ class Access:
 
     def _admin_only(self, difference: Difference) -> Iterator[str]:
         withdrawn = {name for name, _ in (*difference.withdrawn, *difference.restored)}
-        for what, names in (("deletes", difference.ended), ("withdraws", sorted(withdrawn))):
+        ended = (*difference.ended, *(f"software {name}" for name in difference.software_ended))
+        for what, names in (("deletes", ended), ("withdraws", sorted(withdrawn))):
             if names:
                 needs = "that needs a token with the role admin"
                 yield f"this {what} {', '.join(names)}; {needs}"

@@ -35,13 +35,15 @@ def _numbers(numbers: tuple[int, ...]) -> str:
 class Difference:
     """What differs between two catalogues of one branch.
 
-    *withdrawn* and *restored* are (name, number); *files* the paths that changed beside
-    the jobtypes' and withdrawn.yaml.
+    *ended* are names of jobtypes, *software_ended* of software; *withdrawn* and *restored*
+    are (name, number); *files* the paths that changed beside the jobtypes' and
+    withdrawn.yaml.
     """
 
     versions: tuple[NewVersions, ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()
     ended: tuple[str, ...] = ()
+    software_ended: tuple[str, ...] = ()
     withdrawn: tuple[tuple[str, int], ...] = ()
     restored: tuple[tuple[str, int], ...] = ()
     files: tuple[str, ...] = ()
@@ -87,10 +89,16 @@ def difference(before: Catalogue, after: Catalogue) -> Difference:
         versions=tuple(_new_versions(old, new)),
         renamed=tuple(sorted(renamed.items())),
         ended=tuple(sorted(jobtype.name for id, jobtype in old.items() if id not in new)),
+        software_ended=tuple(sorted(_software_ended(before, after))),
         withdrawn=tuple(sorted(kept - carried)),
         restored=tuple(sorted(row for row in carried - kept if row[0] in names)),
         files=tuple(sorted(_files(before, after))),
     )
+
+
+def _software_ended(before: Catalogue, after: Catalogue) -> Iterator[str]:
+    left = {software.id for software in after.history.software.values()}
+    return (s.name for s in before.history.software.values() if s.id not in left)
 
 
 def _withdrawn(catalogue: Catalogue) -> set[tuple[str, int]]:

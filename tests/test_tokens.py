@@ -189,8 +189,10 @@ class Studio:
         return self.server.request(method, PREFIX + path, sent, headers)
 
     def make(self, name: str) -> None:
-        """A jobtype, which is there from now on."""
+        """A jobtype and a software of that name, which are there from now on."""
         answer = self.call("admin", "PUT", item("jobtypes", name), body(name))
+        assert answer.status in (200, 201), answer.body
+        answer = self.call("admin", "PUT", item("software", name), {"software": name})
         assert answer.status in (200, 201), answer.body
 
     def tree(self, who: str) -> Worktree:
@@ -253,6 +255,7 @@ ACTIONS = {
     "PUT": rest("PUT", "/jobtypes/{name}", True),
     "withdraw": rest("DELETE", "/jobtypes/{name}/versions/1"),
     "DELETE": rest("DELETE", "/jobtypes/{name}"),
+    "DELETE software": rest("DELETE", "/software/{name}"),
     "push": push("classname: Job\nmax_batch: 3\n"),
     "push with a warning": push("max_batch: 3\n"),
 }
@@ -267,10 +270,12 @@ REFUSED = {
         "PUT": WRITES_NOT,
         "withdraw": WRITES_NOT,
         "DELETE": WRITES_NOT,
+        "DELETE software": WRITES_NOT,
         "push": "403",
         "push with a warning": "403",
     },
     "write": {
+        "DELETE software": f"this deletes software {{name}}; {NEEDS_ADMIN}",
         "withdraw": f"this withdraws {{name}}; {NEEDS_ADMIN}",
         "DELETE": f"this deletes {{name}}; {NEEDS_ADMIN}",
         "push with a warning": "Mend them, or have an admin push past them",
