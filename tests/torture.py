@@ -62,7 +62,8 @@ class Figures:
     @property
     def row(self) -> str:
         counts = (len(self.lost), len(self.torn), len(self.errors))
-        return f"{self.operations:>10} {self.faults:>7}" + "".join(f"{n:>7}" for n in counts)
+        figures = f"{self.operations:>10} {self.faults:>7}" + "".join(f"{n:>7}" for n in counts)
+        return figures + (f"  (tags remade: {self.remade})" if self.remade else "")
 
     @property
     def is_clean(self) -> bool:
@@ -285,7 +286,7 @@ def _read(book: Book, page: Page) -> None:
 
 
 def kills(folder: Path, times: int, say: Callable[[str], None] = lambda text: None) -> Figures:
-    """Kill the service, or a worker of it, *times* times under load; look each time."""
+    """Kill the service with all its processes *times* times under load; look each time."""
     figures = Figures()
     server, book = _begin(folder, figures)
     for done in range(1, times + 1):
