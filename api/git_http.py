@@ -8,6 +8,7 @@ Git, so that a stalled upload holds no process, no lock and no quarantine.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -38,6 +40,8 @@ from hooks.settings import HookSettings
 _LOG = logging.getLogger(__name__)
 
 PATH = "/jobtypes.git"
+NICENESS = 10
+"""Of Git's processes and our hook: agents read while others clone and push."""
 CHUNK_BYTES = 64 * 1024
 DISCARDED_LIMIT = 8
 """How many times its limit a body may have until we stop listening to its end."""
@@ -130,14 +134,14 @@ class Transports:
             env=self._environment(access),
             cwd="/",
         )
+        with suppress(OSError):  # It has ended already.
+            os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
         self.touch(process)
         return process
 
     def _environment(self, access: Access) -> dict[str, str]:
         env = git_environment(self.settings())
-        protocol = request.headers.get("Git-Protocol", "")
-        if _PROTOCOL.fullmatch(protocol):
-            env["GIT_PROTOCOL"] = protocol
+        env["GIT_PROTOCOL"] = _protocol()
         # The reflog's line about a push bears the name of the token that pushed.
         env |= {"GIT_COMMITTER_NAME": access.name, "GIT_COMMITTER_EMAIL": access.email}
         settings = HookSettings(
@@ -208,7 +212,7 @@ def advertise() -> Response:
         raise
     # In protocol 2 the first line is left out, as in Git's own http-backend.
     head = b""
-    if "version=2" not in request.headers.get("Git-Protocol", "") or service.role > Role.READ:
+    if "version=2" not in _protocol().split(":") or service.role > Role.READ:
         line = f"# service={service.name}\n".encode()
         head = _packet(line) + b"0000"
     return _stream(transports, process, service, "advertisement", head)
@@ -239,6 +243,12 @@ def talk(name: str) -> Response:
     if service.role is Role.WRITE:
         _LOG.info("push by %s", access.name)
     return _stream(transports, process, service, "result")
+
+
+def _protocol() -> str:
+    """What the client asks of the protocol, for Git to understand; nothing if it is odd."""
+    given = request.headers.get("Git-Protocol", "")
+    return given if _PROTOCOL.fullmatch(given) else ""
 
 
 def _require(service: Service) -> Access:
@@ -372,6 +382,8 @@ class _End:
             assert process.stdout is not None
             while process.stdout.read(CHUNK_BYTES):
                 pass
+            store = self._transports.store
+            store.repository.flush(store.ref)
         else:
             process.kill()
         self._transports.end(process)

@@ -219,6 +219,22 @@ class Repository:
                     raise Moved(f"{ref} was moved by somebody else") from None
                 raise
 
+    def flush(self, ref: str) -> None:
+        """Have on disk what Git's own programs did to *ref*: they flush files, not folders.
+
+        Raises:
+            StorageFailed: the disk fails.
+        """
+        objects, head = self.git_dir / "objects", self.git_dir / ref
+        above = [path for path in head.parents if path.is_relative_to(self.git_dir)]
+        with _translated():
+            for folder in filter(Path.is_dir, (objects / "pack", objects, *above)):
+                handle = os.open(folder, os.O_RDONLY)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+
     # History
 
     def commit(self, id: str) -> Commit:

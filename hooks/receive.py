@@ -140,8 +140,9 @@ def _counted(problems: Iterable[Problem], noun: str) -> str:
 
 
 def post_receive(git_dir: Path, updates: list[Update], settings: HookSettings) -> None:
-    """Publish the tags of what was pushed."""
+    """See that what was pushed is on disk, and publish its tags."""
     store = Store(git_dir, settings.ref, settings.checks)
+    store.repository.flush(store.ref)
     if any(update.ref == store.ref for update in updates):
         store.publish_tags()
 

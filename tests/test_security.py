@@ -7,9 +7,9 @@ import json
 import os
 import pkgutil
 import re
-import shutil
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from urllib.parse import quote
 import pytest
 from commands import jobtypes
 from conftest import Server, git, wait_for
+from forge import Forge
 from rest import CODE, Rest, body, error
 
 import api
@@ -84,41 +85,108 @@ def test_no_line_end_of_a_request_becomes_a_header(farm, text):
     assert "x-evil" not in answer.headers
     message = "UTF-8''" + "".join(f"%{byte:02x}" for byte in text.encode())
     answer = rest("PUT", "/jobtypes/Fine", body("Fine"), {"X-Commit-Message": message})
+    error(answer, 400)
     assert "x-evil" not in answer.headers
-    assert "\nX-Evil" not in "\n".join(answer.headers.values())
 
 
-def test_no_header_forges_a_line_of_the_log(farm):
+@pytest.fixture(params=["plain", "json"])
+def logging(request, empty, serve) -> Server:
+    """A service on an empty repository that logs in either form."""
+    started: Server = serve(empty, "--workers", "1", "--log-format", request.param)
+    return started
+
+
+def test_no_header_forges_a_line_of_the_log(logging):
     hostile = "\x9b31m 2026-01-01T00:00:00Z 200 forged"  # a control sequence in Latin-1
+    path = "/api/v1/jobtypes/Blender%1b%5b31m%0aforged"
+    names = ("User-Agent", "Referer", "X-Forwarded-For", "X-Request-Id")
 
-    farm.request(
-        "GET",
-        "/api/v1/jobtypes/Blender%1b%5b31m%0aforged",
-        headers={"User-Agent": hostile, "Referer": hostile, "X-Forwarded-For": hostile},
+    answer = logging.request("GET", path, headers=dict.fromkeys(names, hostile))
+
+    id = answer.headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]+", id)
+    wait_for(lambda: id in logging.log.read_text(), "the request's line")
+    text = logging.log.read_text()
+    assert text.isascii()
+    assert "\x1b" not in text
+    assert not any(line.startswith("forged") for line in text.splitlines())
+    assert "2026-01-01" not in text
+
+
+def test_what_the_service_says_itself_commands_no_terminal():
+    program = (
+        "import logging; from api.logs import LogFormat, set_up; set_up(LogFormat.PLAIN)\n"
+        "logging.getLogger('api').warning('%s', 'remote: \\x1b[2J\\x9b\\u202e\\nforged')"
     )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
-    wait_for(lambda: "\\x1b" in farm.log.read_text(), "the request's line")
-    assert farm.log.read_text().isascii()
-    assert "\x1b" not in farm.log.read_text()
-    assert not any(line.startswith("forged") for line in farm.log.read_text().splitlines())
+    assert done.stderr.endswith("api: remote: \\x1b[2J\\x9b\\u202e\\nforged\n")
+
+
+def test_what_was_pushed_commands_no_terminal(branch):
+    hostile = "red \x1b[31m\x9b"
+    commit = branch.side({"jobtypes/Job/code.py": CODE}, f"{hostile}\n")
+    git(branch.path, "update-ref", "refs/heads/main", commit)
+    git(branch.path, "update-ref", "refs/heads/mine", branch.side({"x": "y"}, hostile, commit))
+
+    for command in (("changes", "list"), ("changes", "show", "mine"), ("log", "Job")):
+        done = jobtypes(*command, "--repo", branch.path)
+
+        assert r"red \x1b[31m\x9b" in done.stdout, done.stderr
+        assert done.stdout.replace("\n", "").isprintable()
+
+
+def test_a_file_name_forges_no_line_of_a_check(tmp_path):
+    folder = tmp_path / "jobtypes/Bad\n::error::forged\x1b[31m"
+    folder.mkdir(parents=True)
+    (folder / "code.py").write_text("def\n")
+
+    for form in ("text", "github", "gitlab", "json"):
+        done = jobtypes("check", tmp_path, "--format", form)
+
+        assert done.returncode == 1
+        assert "forged" in done.stdout
+        assert not any(line.startswith("::error::") for line in done.stdout.splitlines())
+        assert "\x1b" not in done.stdout
 
 
 @pytest.mark.parametrize("form", ["plain", "json"])
-def test_no_secret_of_a_request_is_in_a_log(empty, serve, form):
-    server = serve(empty, "--workers", "1", "--log-format", form, "--webhook-secret", "hush-hush")
-    secrets = {
-        "X-Gitlab-Token": "hush-hush",
-        "Authorization": "Basic bWU6aHVzaC1odXNo",
-        "Cookie": "hush-hush",
-        "X-Request-Id": "the-last",
-    }
+def test_no_secret_of_any_kind_is_in_a_log(tmp_path, serve, form):
+    repo, origin = tmp_path / "copy.git", tmp_path / "origin.git"
+    create_repository(repo, "main", None)
+    create_repository(origin, "main", sample_path())
+    made = jobtypes("token", "create", "alice", "--role", "write", "--repo", repo).stdout
+    token = re.search(r"jtr_\S+", made)[0]
+    secrets = [token, "jtr_wrong", "pass-of-upstream", "hush-webhook", "crumb-of-a-cookie"]
+    with Forge(origin) as forge:
+        forge.password = "another"
+        upstream = forge.url_for("bot:pass-of-upstream@")
+        options = ("--upstream", upstream, "--fetch-pause-s", "0", "--log-format", form)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("JOBTYPES_WEBHOOK_SECRET", "hush-webhook")
+            server = serve(repo, "--workers", "1", *options)
+        basic = [b64encode(f"alice:{secret}".encode()).decode() for secret in secrets]
+        given = [f"Bearer {secret}" for secret in secrets] + [f"Basic {row}" for row in basic]
+        for method, path in (
+            ("PUT", "/api/v1/jobtypes/X"),
+            ("GET", f"/api/v1/jobtypes/?token={token}"),
+            ("GET", "/jobtypes.git/info/refs?service=git-receive-pack"),
+            ("POST", "/webhooks/gitlab"),
+            ("POST", "/nowhere"),
+        ):
+            for value in given:
+                headers = {"Authorization": value, "Cookie": f"c={secrets[-1]}"}
+                for secret in ("hush-webhook", "hush-wrong"):
+                    headers |= {"X-Gitlab-Token": secret, "X-Gitlab-Event": "Push Hook"}
+                    server.request(method, path, body("X"), headers)
+        server.request("GET", "/nowhere", headers={"X-Request-Id": "the-last"})
+        wait_for(lambda: "the-last" in server.log.read_text(), "the requests' lines")
+        wait_for(lambda: "Authentication failed" in server.log.read_text(), "a fetch to fail")
+        server.stop()
 
-    for path in ("/webhooks/gitlab", "/api/v1/jobtypes/", "/jobtypes.git/info/refs"):
-        server.request("POST", path, b"{}", secrets)
-
-    wait_for(lambda: server.log.read_text().count("the-last") >= 3, "the requests' lines")
-    assert "hush-hush" not in server.log.read_text()
-    assert "bWU6aHVzaC1odXNo" not in server.log.read_text()
+    text = server.log.read_text()
+    assert "alice" in text
+    assert [secret for secret in (*secrets, *basic, "hush-wrong") if secret in text] == []
 
 
 # Git
@@ -140,6 +208,28 @@ def test_a_branch_that_looks_like_an_option_is_a_branch(farm, clone):
     assert farm.get("/api/v1/changes/-x").status == 200
     assert farm.get("/preview/-x/api/v1/jobtypes/").status == 200
     assert farm.request("DELETE", "/api/v1/changes/-x").status == 204
+
+
+@pytest.mark.parametrize("word", ["-x", "--output=ran", "--upload-pack=touch ran", "-"])
+def test_a_word_of_the_command_line_is_no_option_of_git(sample, word, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    commands = {
+        "changes show": (word,),
+        "changes merge": (word,),
+        "summary": (word, word),
+        "summary ": ("main", word),
+        "log": (word,),
+        "show": (word,),
+        "diff": (word, "1", "2"),
+        "list": (),
+    }
+    for command, words in commands.items():
+        options = ("--repo", sample, *(() if words else (f"--branch={word}",)))
+        done = jobtypes(*command.split(), *options, "--", *words)
+
+        # A branch that there is not yet has no jobtypes.
+        assert done.returncode == (1 if words else 0), (command, done)
+    assert not list(tmp_path.rglob("ran"))
 
 
 @pytest.mark.parametrize(
@@ -172,6 +262,31 @@ def test_gits_variables_are_not_inherited(sample, serve, clone, tmp_path):
     worktree.write("jobtypes/Maya/meta.yaml", "max_batch: ten\n")
 
     assert "jobtypes/Maya/meta.yaml:1" in worktree.push().stderr
+    assert not list(tmp_path.rglob("ran"))
+
+
+def test_no_header_becomes_a_variable_of_git(farm, clone, tmp_path):
+    folder = evil_hook(tmp_path / "evil")
+    variables = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "core.hooksPath",
+        "GIT_CONFIG_VALUE_0": str(folder),
+        "GIT_CONFIG_PARAMETERS": f"'core.hooksPath'='{folder}'",
+        "GIT_DIR": "/nowhere",
+        "GIT_EXEC_PATH": str(folder),
+        "JOBTYPES_HOOK": "{}",
+        "PATH": str(folder),
+    }
+    names = {form for name in variables for form in (name, name.replace("_", "-"))}
+    hostile = {name: variables[name.replace("-", "_")] for name in names}
+    hostile["Git-Protocol"] = f"version=2\0core.hooksPath={folder}".replace("\0", ":")
+    worktree = clone(f"{farm.url}/jobtypes.git")
+    for name, value in hostile.items():
+        worktree.git("config", "--add", "http.extraHeader", f"{name}: {value}")
+    worktree.write("jobtypes/Maya/meta.yaml", "max_batch: ten\n")
+
+    assert "jobtypes/Maya/meta.yaml:1" in worktree.push().stderr
+    assert "refs/heads/main" in worktree.git("ls-remote", "origin")
     assert not list(tmp_path.rglob("ran"))
 
 
@@ -256,39 +371,66 @@ def test_a_push_can_not_borrow_objects_from_elsewhere(farm, clone, tmp_path):
     assert not (farm.repo / "objects/info/alternates").exists()
 
 
+@pytest.mark.parametrize(
+    "path", ["jobtypes/Maya", "jobtypes/Maya/meta.yaml", "software/maya.yaml", "withdrawn.yaml"]
+)
+def test_a_link_in_place_of_what_is_read_is_refused_to_a_push(farm, clone, path):
+    worktree = clone(f"{farm.url}/jobtypes.git")
+    worktree.git("rm", "-r", "--quiet", "--ignore-unmatch", path)
+    (worktree.path / path).parent.mkdir(exist_ok=True)
+    (worktree.path / path).symlink_to("/etc/passwd")
+
+    result = worktree.push()
+
+    assert result.returncode == 1
+    assert path in result.stderr
+    assert "symbolic link" in " ".join(result.stderr.replace("remote:", "").split())
+
+
+@pytest.mark.parametrize("path", ["jobtypes/Job/code.py", "jobtypes/Job", "software/x.yaml"])
+def test_a_link_in_a_folder_is_not_followed_by_a_check(tmp_path, path):
+    secret = "class Precious:\n    def\n"
+    for name in ("code.py", "meta.yaml"):
+        (tmp_path / "outside").mkdir(exist_ok=True)
+        (tmp_path / "outside" / name).write_text(secret)
+    link = tmp_path / "folder" / path
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "outside" / ("" if path == "jobtypes/Job" else "code.py"))
+
+    done = jobtypes("check", tmp_path / "folder")
+
+    assert done.returncode == 1
+    assert "symbolic link" in done.stdout
+    assert "Precious" not in done.stdout + done.stderr
+    assert "code.py:2" not in done.stdout
+
+
 # Files beside the repository
 
 
-@pytest.mark.parametrize("kind", ["symbolic", "hard"])
-def test_no_file_is_written_through_a_link(sample, tmp_path, kind):
-    victim = tmp_path / "victim"
-    victim.write_text("precious")
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to], ids=["symbolic", "hard"])
+def test_no_file_is_written_through_a_link(sample, tmp_path, link):
     ours = sample / "jobtypes"
     jobtypes("index", "--rebuild", "--repo", sample)
     jobtypes("token", "create", "first", "--role", "read", "--repo", sample)
-    files = [
-        path for path in ours.iterdir() if path.is_file() and path.suffix in (".json", ".index")
-    ]
-    assert len(files) == 2
-    tokens = (ours / "tokens.json").read_text()
-    for path in files:
-        path.unlink()
-        if kind == "symbolic":
-            path.symlink_to(victim)
-        else:
-            path.hardlink_to(victim)
+    files = {path: path.read_bytes() for path in ours.iterdir() if path.is_file()}
+    assert {"tokens.json", "tokens.lock"} < {path.name for path in files}
+    assert any(path.suffix == ".index" for path in files)
+    files[ours / "tokens.new"] = b"left by a process that was killed"
+    victims = tmp_path / "victims"
+    victims.mkdir()
+    for path, content in files.items():
+        (victims / path.name).write_bytes(content or b"precious")
+        path.unlink(missing_ok=True)
+        link(path, victims / path.name)
 
     jobtypes("index", "--rebuild", "--repo", sample)
-    (ours / "tokens.json").unlink()
-    (ours / "tokens.json").write_text(tokens)
-    linked = tmp_path / "tokens"
-    shutil.copy(ours / "tokens.json", linked)
-    (ours / "tokens.json").unlink()
-    (ours / "tokens.json").hardlink_to(linked)
     jobtypes("token", "create", "second", "--role", "read", "--repo", sample)
 
-    assert victim.read_text() == "precious"
-    assert linked.read_text() == tokens
+    for path, content in files.items():
+        assert (victims / path.name).read_bytes() == (content or b"precious"), path
+    assert (ours / "tokens.json").stat().st_mode & 0o777 == 0o600
+    assert b"second" in (ours / "tokens.json").read_bytes()
 
 
 # Values
@@ -313,6 +455,53 @@ def test_json_without_end_is_400(farm, sent):
     answer = farm.request("POST", "/api/v1/jobtypes/", sent, {"Content-Type": "application/json"})
 
     error(answer, 400)
+
+
+def bomb() -> str:
+    rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    rows += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("application/yaml", 415), ("text/x-yaml", 415), ("application/json", 400)]
+)
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_yaml_is_no_body(farm, method, kind, status):
+    path = "/api/v1/jobtypes/" + ("Bomb" if method == "PUT" else "")
+
+    error(farm.request(method, path, bomb().encode(), {"Content-Type": kind}), status)
+
+
+def test_a_yaml_bomb_on_another_branch_is_told_and_never_unfolds(farm, clone):
+    worktree = clone(f"{farm.url}/jobtypes.git")
+    worktree.write("jobtypes/Maya/meta.yaml", bomb())
+    worktree.write("software/maya.yaml", bomb())
+
+    assert worktree.push("origin", "HEAD:refs/heads/bomb").returncode == 0
+
+    review = farm.get("/api/v1/changes/bomb")
+    assert review.status == 200
+    assert "jobtypes/Maya/meta.yaml" in {row["path"] for row in review.json["problems"]}
+    assert farm.get("/preview/bomb/api/v1/jobtypes/Maya").status == 200
+    assert farm.get("/preview/bomb/api/v1/jobtypes/Blender").status == 200
+    assert farm.request("POST", "/api/v1/changes/bomb/merge").status == 400
+    assert farm.request("DELETE", "/api/v1/changes/bomb").status == 204
+
+
+@pytest.mark.parametrize(
+    ("name", "twin"), [("Stra\xdfe", "STRASSE"), ("\xc9mile", "\xe9mile"), ("\ufb01lm", "Film")]
+)
+def test_names_that_a_file_system_takes_for_one_are_409(farm, name, twin):
+    assert farm.request("PUT", f"/api/v1/jobtypes/{quote(name)}", body(name)).status == 201
+
+    error(farm.request("PUT", f"/api/v1/jobtypes/{quote(twin)}", body(twin)), 409)
+    error(farm.request("POST", "/api/v1/jobtypes/", body(twin)), 409)
+
+
+@pytest.mark.parametrize("name", ["e\u0301mile", "\u212aelvin", "A\u200bB", "A\u202eB", "\uff21?"])
+def test_names_that_only_look_composed_or_hide_something_are_400(farm, name):
+    error(farm.request("POST", "/api/v1/jobtypes/", body(name)), 400)
 
 
 def test_a_look_alike_name_is_another_jobtype_and_is_warned_about(farm, clone):
@@ -344,19 +533,54 @@ PATTERNS = sorted(
         if isinstance(value, re.Pattern) and isinstance(value.pattern, str)
     }
 )
-SEEDS = ("a", "0", " ", "/", "-", ".", "a.", "0.", "a ", "a/", "\n", ":", "'", "%41", "a:b,", "é")
+BEGINNINGS = ("", "/preview/", "/api/v1/jobtypes/", "utf-8'", "!\t", "Jobtype-Version: 1 ")
+SEEDS = ("a", "0", " ", "/", ".", "\n", "[", "a ", "a/", "a:b,", "/api/v1", "/versions/", "\xe9")
 
 HANGS = """
 import re, sys, json
-pattern, flags, seeds = json.loads(sys.stdin.read())
+pattern, flags, beginnings, seeds = json.loads(sys.stdin.read())
 compiled = re.compile(pattern, flags)
-for seed in seeds:
-    for end in ("", "!", "\\0"):
-        text = seed * (20_000 // len(seed)) + end
-        compiled.fullmatch(text), compiled.match(text)
-        # Searching is quadratic for any pattern that may begin anywhere.
-        compiled.search(text[-2000:])
+for beginning in beginnings:
+    for seed in seeds:
+        for end in ("", "!", "\\n"):
+            text = beginning + seed * (200_000 // len(seed)) + end
+            compiled.fullmatch(text), compiled.match(text)
+            # Searching is quadratic for any pattern that may begin anywhere.
+            compiled.search(text[-2000:])
 """
+
+CALLS = """
+import sys
+from gitstore import layout, trees, upstream, versions
+for seed in ("%", "a", "/", " ", "..", "a@", "://", "://a", "\\n", " \\n", "\\n\\t", ".lock"):
+    for end in ("!", "\\n", ".yaml"):
+        text = "x" + seed * (100_000 // len(seed)) + end
+        layout.software_name(text), layout.software_file_advice(text), layout.ref_component(text)
+        layout.jobtype_name_fault(text), layout.software_name_fault(text), layout.escaped(text)
+        upstream.scrub(text, "http://a:b@c/"), list(versions.parse_trailers(text))
+"""
+
+ROUTES = """
+import sys
+from pathlib import Path
+from werkzeug.exceptions import HTTPException
+from api import create_app
+from api.config import Config
+routes = create_app(Config(Path(sys.argv[1]))).url_map
+for beginning in sorted({rule.rule.split("<")[0] for rule in routes.iter_rules()}):
+    for seed in ("/", "a/", "//a", "/versions", "/versions/1", "/merge", "1..", "/code"):
+        for end in ("", "!", "//", "/versions//"):
+            try:
+                routes.bind("").match(beginning + seed * (100_000 // len(seed)) + end)
+            except HTTPException:
+                pass
+"""
+
+
+def run(program: str, *args: object, input: object = None) -> None:
+    """Run *program*, which must end within a minute."""
+    command = [sys.executable, "-c", program, *map(str, args)]
+    subprocess.run(command, input=json.dumps(input), text=True, check=True, timeout=50)
 
 
 def test_there_are_patterns():
@@ -365,13 +589,22 @@ def test_there_are_patterns():
 
 def test_no_pattern_takes_for_ever():
     for pattern, flags in PATTERNS:
-        subprocess.run(
-            [sys.executable, "-S", "-c", HANGS],
-            input=json.dumps([pattern, flags, SEEDS]),
-            text=True,
-            check=True,
-            timeout=30,
-        )
+        run(HANGS, input=[pattern, flags, BEGINNINGS, SEEDS])
+
+
+def test_no_name_message_or_url_takes_for_ever():
+    run(CALLS)
+
+
+def test_no_path_takes_for_ever_to_find_its_route(empty):
+    run(ROUTES, empty)
+
+
+@pytest.mark.parametrize(
+    "path", ["/preview/" + "/api/v1" * 8000 + "%0a", "/api/v1/software" + "/versions" * 6000]
+)
+def test_a_long_path_is_404_at_once(farm, path):
+    error(farm.request("GET", path, timeout_s=30), 404)
 
 
 # Browsers
@@ -386,12 +619,23 @@ def test_nothing_is_served_as_a_page(farm):
     paths = ["/", "/diff/Page/1..2", f"/{script}", "/metrics", "/health/ready", "/jobtypes.git/x"]
     paths += ["/preview/main/api/v1/jobtypes/Page", "/api/v1/changes/", "/api/v1/openapi.json"]
     paths += [f"/api/v1/jobtypes/{rest}" for rest in ("Page", "Page/versions/1/code", script)]
+    for rule in RULES:
+        for text, number in (("Page", "1"), ("main", "9"), (quote(script), quote(script))):
+            path = re.sub(r"<(?:\w+\([^)]*\):|slashed:)?\w+>", lambda _: text, rule)  # noqa: B023
+            paths.append(re.sub(r"<number:\w+>", lambda _: number, path))  # noqa: B023
+    paths.append("/jobtypes.git/info/refs?service=git-upload-pack")
 
-    for path in paths:
-        answer = farm.get(path.replace("<", "%3C").replace(">", "%3E"), Accept="text/html")
+    # The second time, what can be comes from memory.
+    for path in 2 * [path.replace("<", "%3C").replace(">", "%3E") for path in paths]:
+        answer = farm.get(path, Accept="text/html")
         kind = answer.headers["content-type"]
 
         assert kind.startswith(("text/plain", "text/x-", "application/")), (path, kind)
         assert "html" not in kind
         assert "xml" not in kind
         assert answer.headers["x-content-type-options"] == "nosniff"
+        known = {"If-None-Match": answer.headers.get("etag", '"none"')}
+        for method, headers in (("GET", known), ("HEAD", {}), ("PATCH", {}), ("TRACE", {})):
+            again = farm.request(method, path, headers=headers)
+            assert again.headers["x-content-type-options"] == "nosniff", (method, path)
+            assert "html" not in again.headers.get("content-type", ""), (method, path)
