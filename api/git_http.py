@@ -382,14 +382,15 @@ class _End:
             assert process.stdout is not None
             while process.stdout.read(CHUNK_BYTES):
                 pass
-            store = self._transports.store
-            store.repository.flush(store.ref)
         else:
             process.kill()
         self._transports.end(process)
         self._transports.give_place()
         if self._service.role is Role.WRITE:
             self._keeper.wake()
+            # Before the answer ends, which is what tells the client that its push is there.
+            store = self._transports.store
+            store.repository.flush(store.ref)
 
 
 def _chunks(
