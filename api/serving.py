@@ -37,6 +37,9 @@ SWITCH_S = 0.0005
 FILES_BESIDE = 512
 """Open files that a worker may need beside its connections: packs, Git's pipes, logs."""
 
+TELL_S = 1
+"""How long a worker that was told to end is given before it is told again."""
+
 
 def serve(config: Config) -> None:
     """Serve until stopped by a signal."""
@@ -65,7 +68,7 @@ def serve(config: Config) -> None:
 class _Server(MPServer):
     """granian's server, which tells its workers to end until they do.
 
-    granian 2.8 tells them once; a worker that has just begun to listen may miss it.
+    granian 2.8 tells them once; a worker that has just begun to listen misses it.
     """
 
     def shutdown(self, exit_code: int = 0) -> None:
@@ -76,7 +79,7 @@ class _Server(MPServer):
 
 def _end_workers() -> None:
     while workers := multiprocessing.active_children():
-        time.sleep(1)
+        time.sleep(TELL_S)
         for worker in workers:
             worker.terminate()
 
@@ -122,12 +125,16 @@ def _let_workers_be_ended() -> None:
 def _end_with_parent() -> None:
     """End this worker when the process that started it is gone, killed perhaps.
 
-    Otherwise it would go on at the same port, beside those of the next start.
+    Otherwise it would go on at the same port, beside those of the next start. It tells itself
+    again, as ``_Server`` does and for the same reason.
     """
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
+    if parent is None:
+        return
+    parent.join()
+    while True:
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(TELL_S)
 
 
 def _load(config: Config) -> WSGIApplication:
