@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pygit2
-from pygit2.enums import FileMode, RepositoryOpenFlag, SortMode
+from pygit2.enums import FileMode, ObjectType, RepositoryOpenFlag, SortMode
 
 from gitstore.errors import (
     Damaged,
@@ -465,18 +465,21 @@ class Repository:
         self, tree: str, parents: tuple[str, ...], message: str, author: Signature, by: Signature
     ) -> str:
         """The id of a new commit, on disk but on no ref; *by* is its committer."""
-        return _written(
-            lambda: self._kept(
-                self._repo.create_commit(
-                    None,
-                    _git_signature(author),
-                    _git_signature(by),
-                    message,
-                    pygit2.Oid(hex=tree),
-                    [pygit2.Oid(hex=parent) for parent in parents],
-                )
-            )
+        return _written(lambda: self._kept(self._write_commit(tree, parents, message, author, by)))
+
+    def _write_commit(
+        self, tree: str, parents: tuple[str, ...], message: str, author: Signature, by: Signature
+    ) -> pygit2.Oid:
+        repo = self._repo
+        # pygit2 1.21's create_commit calls a commit made which the disk would not take.
+        content = repo.create_commit_string(
+            _git_signature(author),
+            _git_signature(by),
+            message,
+            pygit2.Oid(hex=tree),
+            [pygit2.Oid(hex=parent) for parent in parents],
         )
+        return repo.write(ObjectType.COMMIT, str(content))
 
     def merged_tree(self, ours: str, theirs: str) -> str:
         """The tree that merging commit *theirs* into commit *ours* gives. Moves nothing.
@@ -622,8 +625,11 @@ def _written(write: Callable[[], T]) -> T:
         with suppress(Moved), _translated():
             return write()
         time.sleep(random.uniform(0, 0.005))
-    with _translated():
-        return write()
+    try:
+        with _translated():
+            return write()
+    except Moved as error:
+        raise StorageFailed(f"the repository can't be written: {error}") from error
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from torture import workers
 
 from api import create_app
 from api.config import Config
-from gitstore import init_repository
+from gitstore import Repository, StorageFailed, StorageFull, init_repository
+from gitstore.store import SERVICE
 
 pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 
@@ -96,6 +97,20 @@ def test_a_write_that_fails_changes_nothing_and_says_why(writer, calls, error, s
         assert not list(repository(writer).rglob("refs/**/*.lock"))
 
     assert writer.put(PATH, json=body("Sound", code=code(f"{calls} {error}"))).status_code == 201
+
+
+@pytest.mark.parametrize(("error", "failure"), [("EIO", StorageFailed), ("ENOSPC", StorageFull)])
+def test_a_commit_that_the_disk_will_not_take_is_no_commit(empty, error, failure):
+    repository = Repository(empty)
+    tree = repository.write_tree(None, {"README.md": b"x"})
+
+    with (
+        fault("mkdir", error, "1+", "-p", str(threading.get_native_id())),
+        pytest.raises(failure) as raised,
+    ):
+        repository.write_commit(tree, (), "x\n", SERVICE, SERVICE)
+
+    assert type(raised.value) is failure
 
 
 LIVES = (("fsync", "ENOSPC", 507), ("link,rename", "EIO", 503))
