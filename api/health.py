@@ -28,13 +28,21 @@ def live() -> Response:
 
 @blueprint.get("/ready")
 def ready() -> Response:
-    """Tell whether agents can be served: yes, also while upstream is down."""
+    """Tell whether agents can be served: yes, also while upstream is down.
+
+    Objects that could not be read are named: what needs one of them is not served.
+    """
     try:
-        catalogue = store().catalogue()
+        history = store().catalogue().history
     except StoreError as error:
         return json_response({"ready": False, "error": str(error)}, 503)
-    history = catalogue.history
-    return json_response({"ready": True, "tip": history.tip, "jobtypes": len(history.jobtypes)})
+    answer = {
+        "ready": True,
+        "tip": history.tip,
+        "jobtypes": len(history.jobtypes),
+        "damaged": store().repository.damaged_objects(),
+    }
+    return json_response(answer)
 
 
 @blueprint.get("/upstream")

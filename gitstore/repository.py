@@ -23,6 +23,7 @@ from typing import TypeVar
 import pygit2
 from pygit2.enums import FileMode, ObjectType, RepositoryOpenFlag, SortMode
 
+from gitstore.damage import Damage
 from gitstore.errors import (
     Damaged,
     MergeConflict,
@@ -32,8 +33,9 @@ from gitstore.errors import (
     Refused,
     StorageFailed,
     StorageFull,
+    StoreError,
 )
-from gitstore.trees import EMPTY_TREE, Entry, blob_id, parse_tree
+from gitstore.trees import EMPTY_TREE, Entry, blob_id, object_id, parse_tree
 from gitstore.versions import Step
 from gitstore.walk import Walk
 
@@ -116,6 +118,7 @@ class Repository:
         self._entries = functools.lru_cache(_KEPT_TREES)(self._read_entries)
         self.git_dir = Path(self._repo.path)
         self._objects = f"{self.git_dir}/objects/"
+        self._damage = Damage(self.git_dir)
 
     @property
     def _repo(self) -> pygit2.Repository:
@@ -333,7 +336,27 @@ class Repository:
             return read(self._repo)
         except (KeyError, ValueError, OSError, NoRepository, pygit2.GitError) as error:
             self._check_readable()
-            raise Damaged(_damage(id)) from error
+            raise self._damaged(id) from error
+
+    def _damaged(self, id: str) -> Damaged:
+        """What to raise of object *id*, which can't be read; it is noted, too."""
+        self._damage.note(id)
+        return Damaged(
+            f"the object {id} is missing or damaged; run `git fsck` in the repository"
+            " and restore the object from a mirror"
+        )
+
+    def damaged_objects(self) -> list[str]:
+        """The objects that some process could not read, and that still can't be read."""
+        return self._damage.ids(self._is_whole)
+
+    def _is_whole(self, id: str) -> bool:
+        try:
+            self._check_loose(id)
+            kind, data = self._found(id, lambda repo: repo.read(id))
+        except StoreError:
+            return False
+        return object_id(ObjectType(kind).name.lower(), data) == id
 
     def _check_loose(self, id: str) -> None:
         """Refuse an object whose file is cut off: libgit2 1.9 would read it for ever.
@@ -350,9 +373,9 @@ class Repository:
         try:
             unzip.decompress(data)
         except zlib.error:
-            raise Damaged(_damage(id)) from None
+            raise self._damaged(id) from None
         if not unzip.eof:
-            raise Damaged(_damage(id))
+            raise self._damaged(id)
 
     def _loose(self, id: str) -> str:
         """The path that object *id* has where it is in no pack; each read asks for one."""
@@ -391,7 +414,7 @@ class Repository:
         """
         data = self.read_raw(id)
         if blob_id(data) != id:
-            raise Damaged(_damage(id))
+            raise self._damaged(id)
         return data
 
     def entries(self, tree: str) -> Mapping[str, Entry]:
@@ -605,13 +628,6 @@ def _git_signature(signature: Signature) -> pygit2.Signature:
     seconds = int(signature.when.timestamp())
     return pygit2.Signature(
         signature.name, signature.email, seconds, int(offset.total_seconds() // 60)
-    )
-
-
-def _damage(id: str) -> str:
-    return (
-        f"the object {id} is missing or damaged; run `git fsck` in the repository"
-        " and restore the object from a mirror"
     )
 
 

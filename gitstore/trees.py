@@ -66,15 +66,16 @@ def parse_tree(data: bytes) -> dict[str, Entry]:
 
 def blob_id(data: bytes) -> str:
     """The id that Git gives a blob of *data*."""
-    return _object_id("blob", data)
+    return object_id("blob", data)
 
 
 def tree_id(entries: Mapping[str, Entry]) -> str:
     """The id that Git gives a tree of *entries*."""
-    return _object_id("tree", b"".join(_raw(*item) for item in sorted(entries.items(), key=_order)))
+    return object_id("tree", b"".join(_raw(*item) for item in sorted(entries.items(), key=_order)))
 
 
-def _object_id(kind: str, data: bytes) -> str:
+def object_id(kind: str, data: bytes) -> str:
+    """The id that Git gives an object of that *kind* (blob, tree, commit) and content."""
     header = f"{kind} {len(data)}\0".encode()
     return hashlib.sha1(header + data, usedforsecurity=False).hexdigest()
 

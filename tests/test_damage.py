@@ -56,6 +56,27 @@ def test_a_damaged_version_is_a_500_that_names_the_object_and_all_else_is_served
         assert damaged.get(f"/api/v1/jobtypes/{path}").status_code == 200, path
 
 
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_health_names_damaged_objects_in_every_process_until_they_are_mended(
+    damaged, branch, damage
+):
+    id = code_id(branch, "main~2", "Old")
+    path = loose(branch, id)
+    whole = path.read_bytes()
+    others = create_app(Config(branch.path)).test_client()
+    assert damaged.get("/health/ready").json["damaged"] == []
+    damage(path)
+    damaged.get("/api/v1/jobtypes/Old/versions/1")
+
+    for client in (damaged, others):
+        health = client.get("/health/ready")
+        assert (health.status_code, health.json["damaged"]) == (200, [id])
+
+    path.write_bytes(whole)
+    for client in (damaged, others):
+        assert client.get("/health/ready").json["damaged"] == []
+
+
 def test_a_damaged_version_is_served_again_once_its_object_is_restored(damaged, branch):
     path = loose(branch, code_id(branch, "main~2", "Old"))
     whole = path.read_bytes()

@@ -1,23 +1,14 @@
-"""A power cut right after an acknowledgement, replayed from what strace saw.
-
-The model is a journaled file system, such as ext4 or XFS: a file's bytes are there once
-that file was flushed, and names (made, linked, renamed, removed) are there, in their
-order, once anything at all was flushed after them. All else is lost.
-"""
+"""A power cut right after an acknowledgement, replayed from what strace saw; see power.py."""
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import signal
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from conftest import Server, Worktree, git
+from power import Disk, Traced, traced
 from rest import Rest, body, code
 
 from gitstore import Store
@@ -25,126 +16,14 @@ from gitstore.setup import create_repository, sample_path
 
 pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 
-CALLS = (
-    "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat"
-)
-LINE = re.compile(r"^(\w+)\((.*)\) += (-?\d+)")
-QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-OF_HANDLE = re.compile(r"^\d+<([^>]*)>")
-
-
-@dataclass
-class Disk:
-    """What of a repository is on disk, as far as a trace tells.
-
-    *unsure* are the names that changed since the last flush of anything, *dirty* the files
-    whose own bytes were not flushed since they were written.
-    """
-
-    repo: Path
-    unsure: set[str] = field(default_factory=set)
-    dirty: set[str] = field(default_factory=set)
-    flushes: int = 0
-    halves: dict[str, str] = field(default_factory=dict)
-    """The beginnings of calls that other threads' calls came in between, by thread."""
-
-    def feed(self, trace: str) -> None:
-        """Go on with the lines of *trace*."""
-        for line in trace.splitlines():
-            thread, _, rest = line.partition(" ")
-            rest = rest.strip()
-            if rest.endswith(" <unfinished ...>"):
-                self.halves[thread] = rest.removesuffix(" <unfinished ...>")
-                continue
-            if rest.startswith("<... "):
-                rest = self.halves.pop(thread, "") + rest.partition(" resumed>")[2]
-            found = LINE.match(rest)
-            if found and int(found[3]) >= 0:
-                self._take(found[1], found[2])
-
-    def _take(self, call: str, args: str) -> None:
-        handle = OF_HANDLE.match(args)
-        names = [self._name(text) for text in QUOTED.findall(args)]
-        if call in ("write", "pwrite64") and handle:
-            if self._is_ours(handle[1]):
-                self.dirty.add(handle[1])
-        elif call in ("fsync", "fdatasync") and handle:
-            if self._is_ours(handle[1]):
-                self.dirty.discard(handle[1])
-                self.unsure.clear()
-                self.flushes += 1
-        elif call in ("rename", "renameat", "renameat2", "link", "linkat"):
-            old, new = names
-            if self._is_ours(new):
-                self.unsure.add(new)
-                # A folder's files go with it: the quarantine of a push.
-                for path in [p for p in self.dirty if p == old or p.startswith(f"{old}/")]:
-                    self.dirty.add(new + path.removeprefix(old))
-                    if "link" not in call:
-                        self.dirty.discard(path)
-        elif call in ("unlink", "unlinkat"):
-            self.dirty -= set(names)
-        elif call == "openat" and "O_CREAT" in args and names and self._is_ours(names[0]):
-            self.unsure.add(names[0])
-
-    def _name(self, text: str) -> str:
-        return os.path.normpath(os.path.join(self.repo, text))
-
-    def _is_ours(self, path: str) -> bool:
-        return path.startswith(f"{self.repo}/")
-
-    def lost(self) -> set[Path]:
-        """The files that a cut now would take, or take bytes of."""
-        return {Path(path) for path in self.unsure | self.dirty if Path(path).is_file()}
-
-
-@dataclass
-class Farm:
-    """A service under strace."""
-
-    server: Server
-    trace: Path
-    disk: Disk
-    read: int = 0
-
-    def settle(self) -> None:
-        """Take in what was traced until now."""
-        text = self.trace.read_text(errors="replace")
-        whole = text[: text.rfind("\n") + 1]
-        self.disk.feed(whole[self.read :])
-        self.read = len(whole)
-
-    def cut(self, to: Path) -> tuple[Path, set[str]]:
-        """The repository as a power cut now leaves it, and what was lost."""
-        self.settle()
-        lost = self.disk.lost()
-        copy = to / "after.git"
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(self.server.repo, copy, ignore=shutil.ignore_patterns("*.lock"))
-        for path in lost:
-            (copy / path.relative_to(self.server.repo)).unlink(missing_ok=True)
-        return copy, {str(path.relative_to(self.server.repo)) for path in lost}
-
 
 @pytest.fixture
-def farm(tmp_path) -> Iterator[Farm]:
+def farm(tmp_path) -> Iterator[Traced]:
     repo = tmp_path / "farm.git"
     create_repository(repo, "main", sample_path())
     server = Server(repo, "--workers", "1", "--housekeeping-s", "3600")
-    trace = tmp_path / "trace"
-    command = ["strace", "-f", "-y", "-s", "300", "-e", f"trace={CALLS}", "-o", str(trace)]
-    pids = subprocess.run(
-        ["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True, check=True
-    ).stdout.split()
-    strace = subprocess.Popen(
-        [*command, *(arg for pid in pids for arg in ("-p", pid))], stderr=subprocess.PIPE, text=True
-    )
-    assert strace.stderr is not None
-    if "not permitted" in strace.stderr.readline():
-        pytest.skip("strace may not trace here")
-    yield Farm(server, trace, Disk(repo))
-    strace.send_signal(signal.SIGINT)
-    strace.communicate(timeout=30)
+    with traced(server, tmp_path) as farm:
+        yield farm
     server.stop()
 
 
@@ -160,7 +39,7 @@ def versions(repo: Path) -> dict[str, list[str]]:
     }
 
 
-def survives(farm: Farm, folder: Path, *needed: str) -> None:
+def survives(farm: Traced, folder: Path, *needed: str) -> None:
     """Cut the power now: nothing that was acknowledged is missing, and writing goes on.
 
     *needed* are files that must have been flushed by now, or the trace saw nothing.
@@ -224,3 +103,22 @@ def test_a_file_that_nobody_flushed_is_lost_in_the_model(tmp_path):
     assert disk.lost() == {tmp_path / "ref"}
     disk.feed(f"1 fsync(4<{tmp_path}/ref>) = 0\n")
     assert disk.lost() == set()
+
+
+def test_a_ref_whose_move_nobody_flushed_is_where_it_was_in_the_model(tmp_path):
+    repo, old, new = tmp_path / "farm.git", "1" * 40, "2" * 40
+    disk = Disk(repo, refs={f"{repo}/main": old})
+    repo.mkdir()
+    (repo / "main").write_text(f"{new}\n")
+    disk.feed(f'1 write(3<{repo}/main.lock>, "{new}\\n", 41) = 41\n')
+    disk.feed(f"1 fsync(3<{repo}/main.lock>) = 0\n")
+    disk.feed(f'1 rename("{repo}/main.lock", "{repo}/main") = 0\n')
+
+    disk.copy_cut(tmp_path / "before")
+    disk.feed(f"1 fsync(4<{repo}/other>) = 0\n")
+    disk.copy_cut(tmp_path / "after")
+
+    assert (tmp_path / "before" / "main").read_text() == f"{old}\n"
+    assert (tmp_path / "before" / "main.lock").exists()
+    assert (tmp_path / "after" / "main").read_text() == f"{new}\n"
+    assert not (tmp_path / "after" / "main.lock").exists()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from conftest import git
 from flask.testing import FlaskClient
+from processes import workers
 from rest import Rest, body, code
-from torture import workers
+from strace import fault
 
 from api import create_app
 from api.config import Config
@@ -39,24 +37,6 @@ CASES = [
 ]
 WHEN = {"openat": ("1+", "12+", "25+"), "fsync": ("1+", "3", "14+"), "write": ("1", "4", "7+")}
 """Which of the calls fail: from the first on, or only the one of that number."""
-
-
-@contextmanager
-def fault(calls: str, error: str, when: str, *targets: str) -> Iterator[None]:
-    """Let those calls of *targets* (strace's options) fail until the end of the block."""
-    inject = f"inject={calls}:error={error}:when={when}"
-    command = ["strace", "-e", f"trace={calls}", "-e", inject, "-o", "/dev/null", *targets]
-    strace = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert strace.stderr is not None
-    try:
-        said = strace.stderr.readline()
-        if "not permitted" in said:
-            pytest.skip("strace may not trace here")
-        assert "attached" in said
-        yield
-    finally:
-        strace.terminate()
-        strace.communicate(timeout=30)
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from conftest import DATE, Answer, Server, Worktree, git, wait_for
+from processes import children
 from rest import CODE
 from sockets import Dialer, Raw, packet
-from torture import children
 
 from gitstore.setup import create_repository, sample_path
 

@@ -45,8 +45,8 @@ def test_ready_tells_the_tip_and_how_many_jobtypes(branch):
     before = asked(client, "ready")
     tip = branch.commit(jobtype("Blender"))
 
-    assert before == {"ready": True, "tip": None, "jobtypes": 0}
-    assert asked(client, "ready") == {"ready": True, "tip": tip, "jobtypes": 1}
+    assert before == {"ready": True, "tip": None, "jobtypes": 0, "damaged": []}
+    assert asked(client, "ready") == {"ready": True, "tip": tip, "jobtypes": 1, "damaged": []}
 
 
 def test_ready_is_503_when_the_branch_can_not_be_read(branch):

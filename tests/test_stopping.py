@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from conftest import wait_for
+from processes import children, workers
 from rest import Rest, body
 from sockets import Dialer, listens
-from torture import children, workers
 
 
 @pytest.fixture

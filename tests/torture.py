@@ -1,17 +1,15 @@
 """Doing damage to a service under load, and counting what it lost: ``make torture``.
 
-Writers keep a book of what was acknowledged. Whatever happens to the service, each entry of
-the book must be served afterwards with its number and its bytes, and what was never
-acknowledged is either wholly there or not at all.
-
-    python tests/torture.py                 200 kills, then 60 s of each other kind of load
+    python tests/torture.py                 some minutes; the table at the end says what of
     python tests/torture.py --minutes 60    the same, and an hour of writes and repacks
+    python tests/torture.py clock damage    these two alone
+
+test_torture.py has the same with less of each.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import itertools
 import os
 import random
@@ -21,279 +19,45 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from book import DOWN, HEAD, Book, Figures, begin, check_repository, load, run_git
 from conftest import Server, wait_for
-from rest import Rest, body, item
-
-from gitstore import init_repository
-
-DOWN = (OSError, http.client.HTTPException)
-"""What a client sees of a service that is gone."""
+from power import traced
+from processes import children, is_python, workers
+from strace import calls_of, fault
 
 TIDYING = (
-    ("gc", "--quiet", "--prune=now"),
     ("repack", "-a", "-d", "--quiet"),
     ("pack-refs", "--all"),
     ("prune", "--expire=1.hour.ago"),
     ("maintenance", "run", "--quiet"),
 )
-"""What another process does to the repository meanwhile. gc with --prune=now would delete
-objects of writes that are under way, as Git's own documentation says; see tidying()."""
+"""What another process does to the repository meanwhile."""
+GC = ("gc", "--quiet", "--prune=1.hour.ago")
+"""With a grace period for objects that no ref reaches, as gc has by itself: without one, the
+objects of a write that is under way are deleted, which no other process can prevent."""
+
+ALONE = ("--workers", "1", "--housekeeping-s", "3600")
+"""A service with nothing to do but what it is asked."""
+
+Say = Callable[[str], None]
 
 
-@dataclass
-class Figures:
-    """What was done, and what came of it."""
-
-    operations: int = 0
-    faults: int = 0
-    lost: list[str] = field(default_factory=list)
-    torn: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    remade: int = 0
-    """How often tags had to be waited for that a repack had broken."""
-
-    @property
-    def row(self) -> str:
-        counts = (len(self.lost), len(self.torn), len(self.errors))
-        figures = f"{self.operations:>10} {self.faults:>7}" + "".join(f"{n:>7}" for n in counts)
-        return figures + (f"  (tags remade: {self.remade})" if self.remade else "")
-
-    @property
-    def is_clean(self) -> bool:
-        return not (self.lost or self.torn or self.errors)
-
-
-HEAD = f"{'':<24}{'operations':>10} {'faults':>7}{'lost':>7}{'torn':>7}{'errors':>7}"
-
-
-@dataclass
-class Page:
-    """One writer's entries about one jobtype, which nobody else writes.
-
-    *pending* is what was sent last and not answered: the code of a version, or None for the
-    deletion. *ended* is the last number that a deletion took out of service.
-    """
-
-    name: str
-    versions: dict[int, str] = field(default_factory=dict)
-    ended: int = 0
-    lives: bool = False
-    pending: list[str | None] = field(default_factory=list)
-
-
-class Book:
-    """What was acknowledged."""
-
-    def __init__(self, rest: Rest, figures: Figures) -> None:
-        self.rest = rest
-        self.figures = figures
-        self.pages: list[Page] = []
-        self.pushed: dict[str, str] = {}
-        self.stopping = threading.Event()
-        self._marks = itertools.count()
-
-    def page(self, name: str) -> Page:
-        self.pages.append(Page(name))
-        return self.pages[-1]
-
-    def code(self) -> str:
-        """Code that nobody wrote before, large enough to be torn."""
-        mark = next(self._marks)
-        return f"class Job:\n    mark = {mark}\n" + f"# {mark}\n" * random.randrange(1, 400)
-
-    # Writing
-
-    def put(self, page: Page) -> None:
-        """Make a version of *page*'s jobtype, and note what was answered."""
-        code = self.code()
-        page.pending = [code]
-        answer = self.rest("PUT", item("jobtypes", page.name), body(page.name, code=code))
-        if answer.status == 201:
-            page.pending = []
-            page.versions[answer.json["version"]] = code  # type: ignore[index]
-            page.lives = True
-            self.figures.operations += 1
-        elif answer.status != 503:
-            self.figures.errors.append(f"PUT {page.name}: {answer.status} {answer.body!r}")
-
-    def delete(self, page: Page) -> None:
-        """Delete *page*'s jobtype, and note what was answered."""
-        page.pending = [None]
-        answer = self.rest("DELETE", item("jobtypes", page.name))
-        if answer.status == 204:
-            page.pending = []
-            _end(page)
-            self.figures.operations += 1
-        elif answer.status != 503:
-            self.figures.errors.append(f"DELETE {page.name}: {answer.status} {answer.body!r}")
-
-    def push(self, clone: Path, name: str) -> None:
-        """Push a version of *name*, and note what was answered."""
-        code = self.code()
-        if not (clone / ".git").exists():
-            shutil.rmtree(clone, ignore_errors=True)
-            if _git(clone.parent, "clone", "--quiet", self.url, clone.name).returncode:
-                return
-        if _git(clone, "fetch", "--quiet", "--no-tags", "origin", "main").returncode:
-            return
-        _git(clone, "reset", "--hard", "--quiet", "FETCH_HEAD")
-        folder = clone / "jobtypes" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "code.py").write_text(code)
-        (folder / "meta.yaml").write_text("classname: Job\n")
-        _git(clone, "add", "-A")
-        _git(clone, "commit", "--quiet", "-m", f"{name}: another")
-        done = _git(clone, "push", "origin", "HEAD:main")
-        said = re.search(rf"remote: {name}: version (\d+)", done.stderr)
-        if done.returncode == 0 and said:
-            self.pushed[f"{name}/versions/{said[1]}/code"] = code
-            self.figures.operations += 1
-
-    @property
-    def url(self) -> str:
-        return f"{self.rest.server.url}/jobtypes.git"
-
-    # Reading
-
-    def check(self, some: int | None = None) -> None:
-        """Compare what is served with the book; only the newest and *some* more versions."""
-        for page in self.pages:
-            self._settle(page)
-            if page.lives:
-                served = {n: code for n, code in page.versions.items() if n > page.ended}
-                for number in _chosen(served, some):
-                    self._compare(f"{page.name}/versions/{number}/code", page.versions[number])
-        for path in _chosen(self.pushed, some):
-            self._compare(path, self.pushed[path])
-
-    def _compare(self, path: str, code: str) -> None:
-        answer = self.rest.get(f"/jobtypes/{path}")
-        if answer.status == 404:
-            self.figures.lost.append(path)
-        elif answer.status != 200:
-            self.figures.errors.append(f"GET {path}: {answer.status} {answer.body!r}")
-        elif answer.body.decode() != code:
-            self.figures.torn.append(path)
-
-    def _settle(self, page: Page) -> None:
-        """Find out whether the write that was not answered took place, and that it is whole."""
-        answer = self.rest.get(item("jobtypes", page.name))
-        if answer.status not in (200, 404):
-            self.figures.errors.append(f"GET {page.name}: {answer.status} {answer.body!r}")
-            return
-        served = answer.json if answer.status == 200 else None
-        number = served["version"] if served else None  # type: ignore[index]
-        newest = max(page.versions, default=0)
-        for pending in page.pending:
-            if pending is None and served is None:
-                _end(page)
-            elif pending is not None and number == newest + 1:
-                page.versions[newest + 1] = pending
-                page.lives = True
-        page.pending = []
-        if page.lives and served is None:
-            self.figures.lost.append(f"{page.name}: it is not served")
-        elif served and (not page.lives or number != max(page.versions)):
-            self.figures.torn.append(f"{page.name}: version {number} was never acknowledged")
-
-
-def _end(page: Page) -> None:
-    page.lives = False
-    page.ended = max(page.versions)
-
-
-def _chosen(known: dict, some: int | None) -> list:  # type: ignore[type-arg]
-    """The newest keys and *some* others, all where it is None."""
-    keys = list(known)
-    if some is None or len(keys) <= some + 2:
-        return keys
-    return [*random.sample(keys[:-2], some), *keys[-2:]]
-
-
-def _git(where: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    command = ["git", "-C", str(where), *args]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-# Load
-
-
-@contextmanager
-def load(book: Book, clone: Path | None, pause_s: float = 0.02) -> Iterator[threading.Event]:
-    """Writers, a deleter, readers, and with *clone* a pusher, until the end of the block.
-
-    Yields what tells them that the service may be gone.
-    """
-    book.stopping.clear()
-    maybe_gone = threading.Event()
-    pages = {page.name: page for page in book.pages}
-    puts = [pages.get(f"Put{n}") or book.page(f"Put{n}") for n in range(3)]
-    gone = pages.get("Gone") or book.page("Gone")
-    works: list[Callable[[], None]] = [lambda page=page: book.put(page) for page in puts]  # type: ignore[misc]
-    works.append(lambda: book.delete(gone) if gone.lives else book.put(gone))
-    works.append(lambda: _read(book, puts[0]))
-    if clone is not None:
-        works.append(lambda: book.push(clone, "Pushed"))
-    threads = [
-        threading.Thread(target=_repeat, args=(work, book, maybe_gone, pause_s)) for work in works
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield maybe_gone
-    finally:
-        book.stopping.set()
-        for thread in threads:
-            thread.join()
-
-
-def _repeat(
-    work: Callable[[], None], book: Book, maybe_gone: threading.Event, pause_s: float
-) -> None:
-    while not book.stopping.wait(random.uniform(0, pause_s)):
-        try:
-            work()
-        except DOWN as error:
-            if not maybe_gone.is_set():
-                book.figures.errors.append(f"the service was gone: {error!r}")
-            return
-        except Exception as error:
-            book.figures.errors.append(f"{error!r}")
-            return
-
-
-def _read(book: Book, page: Page) -> None:
-    """Ask for the newest version: never older than what was acknowledged before."""
-    known = dict(page.versions)
-    if known:
-        answer = book.rest.get(item("jobtypes", page.name))
-        book.figures.operations += 1
-        newest = max(known)
-        if answer.status != 200:
-            book.figures.errors.append(f"GET {page.name}: {answer.status} {answer.body!r}")
-        elif answer.json["version"] < newest:  # type: ignore[index]
-            book.figures.torn.append(f"{page.name}: a stale answer")
-
-
-# Faults
-
-
-def kills(folder: Path, times: int, say: Callable[[str], None] = lambda text: None) -> Figures:
+def kills(folder: Path, times: int, say: Say = lambda text: None) -> Figures:
     """Kill the service with all its processes *times* times under load; look each time."""
     figures = Figures()
-    server, book = _begin(folder, figures)
+    book = begin(folder, figures)
+    server = book.rest.server
     for done in range(1, times + 1):
         clone = folder / "clone" if done % 2 else None
         tidier = None
         with load(book, clone) as maybe_gone:
-            tidied = random.choice(((), *TIDYING[1:]))
+            tidied = random.choice(((), *TIDYING))
             if tidied:
                 tidier = subprocess.Popen(["git", "-C", str(server.repo), *tidied])
             time.sleep(random.uniform(0.05, 0.6))
@@ -304,21 +68,15 @@ def kills(folder: Path, times: int, say: Callable[[str], None] = lambda text: No
             tidier.wait()
         server.start()
         book.check(some=3)
-        _fsck(server.repo, figures)
+        check_repository(server.repo, figures)
         if done % 10 == 0:
             say(f"{done} kills: {figures.row}")
         if not figures.is_clean:
             break
     book.check()
-    _write_again(book)
+    book.write_again()
     server.stop()
     return figures
-
-
-def _begin(folder: Path, figures: Figures, *options: str) -> tuple[Server, Book]:
-    repo = init_repository(folder / "served.git", "main").git_dir
-    server = Server(repo, *(options or ("--workers", "1", "--housekeeping-s", "2")))
-    return server, Book(Rest(server), figures)
 
 
 def _kill(server: Server, turn: int) -> None:
@@ -330,70 +88,224 @@ def _kill(server: Server, turn: int) -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     server.process.wait(30)
-    wait_for(lambda: not any(map(_is_python, below)), "the workers to end")
+    wait_for(lambda: not any(map(is_python, below)), "the workers to end")
 
 
-def children(pid: int) -> list[int]:
-    """The processes that *pid* started, and those that they did."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            for child in map(int, task.read_text().split()):
-                found += [child, *children(child)]
-    return found
+def power_cuts(folder: Path, times: int, say: Say = lambda text: None) -> Figures:
+    """Cut the power at *times* random moments under load; start on what is left each time.
+
+    What is left is told by power.py from what strace saw. The service itself goes on.
+    """
+    figures = Figures()
+    book = begin(folder, figures, *ALONE)
+    with traced(book.rest.server, folder) as farm, load(book, folder / "clone", pause_s=0.1):
+        for done in range(1, times + 1):
+            time.sleep(random.uniform(0.1, 0.7))
+            farm.freeze()
+            time.sleep(0.1)  # What was answered is noted by now.
+            known = book.copied(book.rest.server)
+            after, lost = farm.cut(folder)
+            farm.go_on()
+            figures.faults += 1
+            _check_after_cut(after, known)
+            say(f"{done} cuts, the last took {len(lost)} files: {figures.row}")
+            if not figures.is_clean:
+                break
+    book.check()
+    book.rest.server.stop()
+    return figures
 
 
-def workers(pid: int) -> list[int]:
-    """The workers among the processes that service *pid* started."""
-    return list(filter(_is_python, children(pid)))
+def _check_after_cut(repo: Path, known: Book) -> None:
+    again = known.copied(Server(repo, *ALONE))
+    again.check()
+    # What no ref reaches yet may be cut off; git calls that corrupt. Tags come later.
+    for tag in (repo / "refs/tags").rglob("v*"):
+        tag.unlink()
+    check_reachable(repo, known.figures)
+    again.write_again()
+    again.rest.server.stop()
 
 
-def _is_python(pid: int) -> bool:
-    """Whether it lives and is no Git process, which may go on for a while."""
-    try:
-        return b"python" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+def check_reachable(repo: Path, figures: Figures) -> None:
+    """Everything that the served branch reaches is whole."""
+    done = run_git(repo, "rev-list", "--objects", "--quiet", "main")
+    done2 = run_git(repo, "fsck", "--strict", "--connectivity-only", "main")
+    for says in (done.stderr, "" if done2.returncode == 0 else done2.stdout + done2.stderr):
+        if says:
+            figures.errors.append(f"after a power cut: {says}")
 
 
-def _fsck(repo: Path, figures: Figures) -> None:
-    """The repository is in order; tags, which are made after the fact, a moment later."""
-    says = _faults(repo)
-    end = time.monotonic() + 20
-    while "missing tag" in says and time.monotonic() < end:
-        figures.remade += 1
-        time.sleep(1)
-        says = _faults(repo)
-    if says:
-        figures.errors.append(f"git fsck: {says}")
+# Faults of the system
 
 
-def _faults(repo: Path) -> str:
-    done = _git(repo, "fsck", "--strict", "--no-dangling", "--no-progress")
-    return f"{done.stdout}{done.stderr}" if done.returncode or done.stderr.strip() else ""
+ERRORS = {
+    "openat": ("EMFILE", "ENFILE", "EIO", "ENOMEM", "ENOSPC", "EROFS"),
+    "read": ("EIO",),
+    "write": ("ENOSPC", "EIO", "EDQUOT"),
+    "fsync": ("EIO", "ENOSPC"),
+    "close": ("EIO", "ENOSPC"),
+    "link": ("EIO", "ENOSPC", "EROFS", "EDQUOT"),
+    "rename": ("EIO", "ENOSPC", "EROFS"),
+    "mkdir": ("EIO", "ENOSPC", "EROFS", "EDQUOT"),
+    "unlink": ("EIO", "EROFS"),
+    "utimensat": ("EIO", "EROFS"),
+    "stat": ("EIO", "ENOMEM"),
+    "lstat": ("EIO", "ENOMEM"),
+    "newfstatat": ("EIO", "ENOMEM"),
+    "access": ("EIO", "ENOMEM"),
+    "getdents64": ("EIO", "ENOMEM"),
+    "mmap": ("ENOMEM",),
+    "brk": ("ENOMEM",),
+}
+"""The ways in which system calls of a write can fail: a disk that is full, over its quota,
+failing or read-only, too many open files, no memory."""
+REFUSALS = {503, 507}
+"""What a write that failed so is answered with."""
 
 
-def _write_again(book: Book) -> None:
-    """No lock file stops the next write."""
-    for page in book.pages:
-        before = len(book.figures.errors), len(page.versions)
+def faults(folder: Path, every: int = 1, say: Say = lambda text: None) -> Figures:
+    """Let each system call of a PUT fail once, in each way; or each *every*-th of these cases."""
+    figures = Figures()
+    book = begin(folder, figures, *ALONE)
+    book.refusals |= REFUSALS
+    page = book.page("Put")
+    (worker,) = workers(book.rest.server.process.pid)
+    targets = ("-f", "-p", str(worker))
+    for _ in range(3):
         book.put(page)
-        if (len(book.figures.errors), len(page.versions)) != (before[0], before[1] + 1):
-            book.figures.errors.append(f"{page.name} could not be written again")
+    made = calls_of(lambda: book.put(page), folder / "trace", *targets)
+    cases = [
+        (call, error, number)
+        for call, errors in ERRORS.items()
+        for error in errors
+        for number in range(1, made[call] + 1)
+    ]
+    for call, error, number in cases[random.randrange(every) :: every]:
+        # What failed may have been the connection's own reading or writing.
+        with fault(call, error, str(number), *targets), suppress(*DOWN):
+            book.put(page)
+        figures.faults += 1
+        if worker not in workers(book.rest.server.process.pid):
+            figures.errors.append("the worker is gone")
+        book.check(some=0)
+        if not figures.is_clean:
+            figures.errors.append(f"... with {error} at {call} {number}")
+            break
+        if figures.faults % 100 == 0:
+            say(f"{figures.faults} of {len(cases[::every])} faults: {figures.row}")
+    book.check()
+    check_repository(book.rest.server.repo, figures)
+    book.write_again()
+    book.rest.server.stop()
+    return figures
+
+
+PUSH_ERRORS = {
+    "write": "ENOSPC",
+    "fsync": "EIO",
+    "link": "ENOSPC",
+    "rename": "EIO",
+    "mkdir": "EROFS",
+}
+
+
+def push_faults(folder: Path, numbers: int, say: Say = lambda text: None) -> Figures:
+    """Let the first *numbers* calls of each kind fail in the processes of a push."""
+    figures = Figures()
+    book = begin(folder, figures, *ALONE)
+    book.push(folder / "clone", "Pushed")
+    (worker,) = workers(book.rest.server.process.pid)
+    for (call, error), number in itertools.product(PUSH_ERRORS.items(), range(1, numbers + 1)):
+        with fault(call, error, str(number), "-f", "-p", str(worker)):
+            book.push(folder / "clone", "Pushed")
+        figures.faults += 1
+        book.check()
+        check_repository(book.rest.server.repo, figures)
+        say(f"{error} at {call} {number} of a push: {figures.row}")
+        if not figures.is_clean:
+            break
+    before = len(book.pushed)
+    book.push(folder / "clone", "Pushed")
+    if len(book.pushed) != before + 1:
+        figures.errors.append("a push is refused though the fault is gone")
+    book.rest.server.stop()
+    return figures
+
+
+# The clock
+
+
+CLOCKS = ("+10y", "-20y", "+0", "+1d", "-1d", "-30y", "+3y")
+"""What the clock is set to, one after the other, from what it really is."""
+
+
+def faketime() -> str | None:
+    """The library that sets a process's clock, None where it is not installed."""
+    folders = [*Path("/usr/lib").glob("*/faketime"), Path("/usr/local/lib/faketime")]
+    found = (folder / "libfaketimeMT.so.1" for folder in folders)
+    return next((str(path) for path in found if path.exists()), None)
+
+
+def clocks(folder: Path, seconds: float, say: Say = lambda text: None) -> Figures:
+    """Set the clock of the service and of Git forward and back, every *seconds*, under load."""
+    figures = Figures()
+    setting = folder / "clock"
+    setting.write_text("+0")
+    library = faketime()
+    assert library is not None, "libfaketime is not here; on Debian: apt-get install faketime"
+    environment = {
+        "LD_PRELOAD": library,
+        "FAKETIME_TIMESTAMP_FILE": str(setting),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    os.environ |= environment
+    try:
+        book = begin(folder, figures, "--workers", "2", "--housekeeping-s", "2")
+    finally:
+        for name in environment:
+            del os.environ[name]
+    with load(book, folder / "clone"):
+        for clock in CLOCKS:
+            setting.write_text(clock)
+            time.sleep(seconds)
+            figures.faults += 1
+            say(f"{clock}: {figures.row}")
+    book.check()
+    check_repository(book.rest.server.repo, figures)
+    _check_order(book)
+    book.write_again()
+    book.rest.server.stop()
+    return figures
+
+
+def _check_order(book: Book) -> None:
+    """Numbers grow along the branch, and the commits' dates did not."""
+    asked = ("log", "--reverse", "--first-parent", "--format=%ct %s", "main")
+    lines = run_git(book.rest.server.repo, *asked).stdout.splitlines()
+    dates = [int(line.split(" ", 1)[0]) for line in lines]
+    if dates == sorted(dates):
+        book.figures.errors.append("the clock was never set back")
+    for page in book.pages:
+        found = re.findall(rf"\d+ {page.name}: .*version (\d+)$", "\n".join(lines), re.MULTILINE)
+        numbers = list(map(int, found))
+        if numbers != sorted(set(numbers)):
+            book.figures.torn.append(f"{page.name}: numbers out of order, {numbers}")
+
+
+# Others who tidy up
 
 
 def tidying(folder: Path, seconds: float) -> Figures:
-    """Tidy the repository up from outside, over and over, under load.
-
-    With a grace period for objects that no ref reaches, as gc has by itself: without one,
-    the objects of a write that is under way are deleted, which no other process can prevent.
-    """
+    """Tidy the repository up from outside, over and over, under load."""
     figures = Figures()
-    server, book = _begin(folder, figures, "--workers", "2", "--housekeeping-s", "3600")
+    book = begin(folder, figures, "--workers", "2", "--housekeeping-s", "3600")
+    repo = book.rest.server.repo
     end = time.monotonic() + seconds
     with load(book, folder / "clone"):
-        for args in itertools.cycle((("gc", "--quiet", "--prune=1.hour.ago"), *TIDYING[1:])):
-            done = _git(server.repo, *args)
+        for args in itertools.cycle((GC, *TIDYING)):
+            done = run_git(repo, *args)
             figures.faults += 1
             # Two at a time, or a ref that moves: git says so and gives up, which harms nobody.
             if done.returncode and "lock" not in done.stderr:
@@ -401,9 +313,104 @@ def tidying(folder: Path, seconds: float) -> Figures:
             if time.monotonic() > end:
                 break
     book.check()
-    _fsck(server.repo, figures)
+    check_repository(repo, figures)
+    book.rest.server.stop()
+    return figures
+
+
+# Damage
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "gone": lambda data: None,
+    "empty": lambda data: b"",
+    "cut off": lambda data: data[:-5],
+    "rubbish": lambda data: b"rubbish",
+    "a bit": lambda data: data[:-3] + bytes([data[-3] ^ 1]) + data[-2:],
+}
+
+
+def damages(folder: Path, times: int, say: Say = lambda text: None) -> Figures:
+    """Damage the code of *times* versions, one after the other, and mend it from a mirror.
+
+    Only what needs it may fail, and has to say which object it is.
+    """
+    figures = Figures()
+    book = begin(folder, figures, *ALONE)
+    server = book.rest.server
+    pages = [book.page(f"Put{n}") for n in range(3)]
+    for page in pages * 5:
+        book.put(page)
+    run_git(folder, "clone", "--quiet", "--mirror", str(server.repo), "mirror.git")
+    for done in range(1, times + 1):
+        page = random.choice(pages)
+        number = random.choice(list(page.versions))
+        kind = random.choice(list(DAMAGES))
+        id = _code_id(book, page.name, number)
+        server.stop()
+        _damage(server.repo, id, DAMAGES[kind])
+        server.start()
+        figures.faults += 1
+        _check_damage(book, id, f"{page.name}/versions/{number}/code")
+        server.stop()
+        _mend(server.repo, folder / "mirror.git", id)
+        server.start()
+        book.check()
+        say(f"{done} damages, the last {kind}: {figures.row}")
+        if not figures.is_clean:
+            break
+    check_repository(server.repo, figures)
+    book.write_again()
     server.stop()
     return figures
+
+
+def _code_id(book: Book, name: str, number: int) -> str:
+    """The id of the blob that version *number* of *name* runs."""
+    commit = book.rest.get(f"/jobtypes/{name}/versions/{number}").headers["x-git-commit"]
+    said = run_git(book.rest.server.repo, "rev-parse", f"{commit}:jobtypes/{name}/code.py")
+    return said.stdout.strip()
+
+
+def _loose(repo: Path, id: str) -> Path:
+    return repo / "objects" / id[:2] / id[2:]
+
+
+def _damage(repo: Path, id: str, how: Callable[[bytes], bytes | None]) -> None:
+    path = _loose(repo, id)
+    path.chmod(0o644)
+    data = how(path.read_bytes())
+    if data is None:
+        path.unlink()
+    else:
+        path.write_bytes(data)
+
+
+def _check_damage(book: Book, id: str, path: str) -> None:
+    """What needs object *id* says so, health too, and all else is served."""
+    answer = book.rest.get(f"/jobtypes/{path}")
+    if answer.status != 500 or id not in answer.json["error"]:  # type: ignore[index]
+        book.figures.errors.append(f"{path} is damaged: {answer.status} {answer.body!r}")
+    if id not in book.rest.server.get("/health/ready").json["damaged"]:  # type: ignore[index]
+        book.figures.errors.append(f"health does not tell of {id}")
+    for page in book.pages:
+        for number in page.versions:
+            other = f"{page.name}/versions/{number}/code"
+            if other != path:
+                book.compare(other, page.versions[number])
+
+
+def _mend(repo: Path, mirror: Path, id: str) -> None:
+    """As docs/operations.md says."""
+    _loose(repo, id).unlink(missing_ok=True)
+    pack = subprocess.run(
+        ["git", "-C", str(mirror), "pack-objects", "--all", "--stdout", "--quiet"],
+        input=b"",
+        capture_output=True,
+        check=True,
+    )
+    command = ["git", "-C", str(repo), "unpack-objects", "-q"]
+    subprocess.run(command, input=pack.stdout, check=True)
 
 
 # A long run
@@ -435,19 +442,20 @@ def size(server: Server) -> Size:
     return Size(files, memory, sum(1 for path in names if path.parent != ours))
 
 
-def endurance(folder: Path, seconds: float, say: Callable[[str], None]) -> Figures:
+def endurance(folder: Path, seconds: float, say: Say) -> Figures:
     """Write and repack for that long; what the service takes of the machine stays flat.
 
     Compared are the middle and the end of the run: the beginning fills the caches.
     """
     figures = Figures()
-    server, book = _begin(folder, figures, "--workers", "2", "--housekeeping-s", "20")
+    book = begin(folder, figures, "--workers", "2", "--housekeeping-s", "20")
+    server = book.rest.server
     sizes: list[Size] = []
     end = time.monotonic() + seconds
     with load(book, folder / "clone", pause_s=0.1):
         while time.monotonic() < end:
             time.sleep(min(30, seconds / 10))
-            _git(server.repo, "repack", "-a", "-d", "--quiet")
+            run_git(server.repo, "repack", "-a", "-d", "--quiet")
             figures.faults += 1
             sizes.append(size(server))
             say(f"{figures.operations} operations: {sizes[-1]}")
@@ -461,7 +469,7 @@ def endurance(folder: Path, seconds: float, say: Callable[[str], None]) -> Figur
     if idle.temporary > 5:
         figures.errors.append(f"temporary files stay: {idle}")
     book.check(some=200)
-    _fsck(server.repo, figures)
+    check_repository(server.repo, figures)
     server.stop()
     return figures
 
@@ -476,31 +484,67 @@ def isolate(home: Path) -> None:
         os.environ |= {f"GIT_{who}_NAME": "Test TD", f"GIT_{who}_EMAIL": "td@studio.example"}
 
 
+@dataclass(frozen=True)
+class Amount:
+    """How much of each damage is done; times in seconds."""
+
+    kills: int = 200
+    cuts: int = 60
+    every: int = 1
+    push_faults: int = 6
+    clock_s: float = 8
+    tidying_s: float = 180
+    damages: int = 40
+    long_s: float = 0
+
+
+PLAN: dict[str, tuple[str, Callable[[Path, Amount, Say], Figures]]] = {
+    "kill": ("kill -9", lambda where, n, say: kills(where, n.kills, say)),
+    "power": ("power cut", lambda where, n, say: power_cuts(where, n.cuts, say)),
+    "faults": ("faults in a PUT", lambda where, n, say: faults(where, n.every, say)),
+    "push": ("faults in a push", lambda where, n, say: push_faults(where, n.push_faults, say)),
+    "clock": ("clock set", lambda where, n, say: clocks(where, n.clock_s, say)),
+    "tidying": ("gc, repack, prune ...", lambda where, n, say: tidying(where, n.tidying_s)),
+    "damage": ("damaged objects", lambda where, n, say: damages(where, n.damages, say)),
+    "long": ("long run", lambda where, n, say: endurance(where, n.long_s, say)),
+}
+"""Each kind of damage: its name in the table, and what does it."""
+
+NEEDS = {"power": "strace", "faults": "strace", "push": "strace", "clock": "faketime"}
+"""The programs that some need, each also the name of its Debian package."""
+
+
+def missing(kind: str) -> str | None:
+    """The program that damage of that *kind* needs and that is not here."""
+    program = NEEDS.get(kind)
+    return program if program and shutil.which(program) is None else None
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Do damage to a service and count the losses.")
-    parser.add_argument("--kills", type=int, default=200, help="how often to kill it")
-    parser.add_argument("--seconds", type=float, default=60, help="of tidying up under load")
+    parser.add_argument("kinds", nargs="*", help=f"of {', '.join(PLAN)}; all but long without")
     parser.add_argument("--minutes", type=float, default=0, help="of the long run")
     asked = parser.parse_args()
+    unknown = set(asked.kinds) - set(PLAN)
+    if unknown:
+        parser.error(f"there is no {unknown.pop()}")
+    kinds = asked.kinds or [kind for kind in PLAN if kind != "long" or asked.minutes]
+    for kind in kinds:
+        if program := missing(kind):
+            parser.error(f"{kind} needs {program}; on Debian: apt-get install {program}")
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     rows = {}
     with tempfile.TemporaryDirectory(prefix="torture-") as made:
-        folder = Path(made)
-        isolate(folder)
-        plan: dict[str, Callable[[Path], Figures]] = {
-            "kill -9": lambda where: kills(where, asked.kills, say),
-            "gc, repack, prune ...": lambda where: tidying(where, asked.seconds),
-        }
-        if asked.minutes:
-            plan["long run"] = lambda where: endurance(where, asked.minutes * 60, say)
-        for name, work in plan.items():
-            where = folder / name.split()[0].strip(",")
+        isolate(Path(made))
+        for kind in kinds:
+            name, work = PLAN[kind]
+            where = Path(made, kind)
             where.mkdir()
             say(f"{name} ...")
-            rows[name] = work(where)
+            rows[name] = work(where, Amount(long_s=asked.minutes * 60), say)
     print(HEAD)
     for name, figures in rows.items():
         print(f"{name:<24}{figures.row}")

@@ -1,0 +1,51 @@
+"""System calls, by strace: which of them some work makes, and letting them fail."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def attached(*options: str) -> Iterator[None]:
+    """Have strace at its targets, which are among its *options*, until the end of the block."""
+    strace = subprocess.Popen(["strace", *options], stderr=subprocess.PIPE, text=True)
+    assert strace.stderr is not None
+    try:
+        said = strace.stderr.readline()
+        if "not permitted" in said:
+            pytest.skip("strace may not trace here")
+        assert "attached" in said
+        yield
+    finally:
+        strace.terminate()
+        try:
+            strace.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            # It may wait for ever for a thread that forked just now; killed, it lets go, too.
+            strace.kill()
+            strace.communicate(timeout=30)
+
+
+@contextmanager
+def fault(calls: str, error: str, when: str, *targets: str) -> Iterator[None]:
+    """Let those calls of *targets* (strace's options) fail until the end of the block.
+
+    *when* is strace's: ``3`` the third of each thread's, ``3+`` from the third on.
+    """
+    inject = f"inject={calls}:error={error}:when={when}"
+    with attached("-e", f"trace={calls}", "-e", inject, "-o", "/dev/null", *targets):
+        yield
+
+
+def calls_of(work: Callable[[], object], file: Path, *targets: str) -> Counter[str]:
+    """How often *work* has *targets* make each system call; *file* is for the trace."""
+    with attached("-o", str(file), *targets):
+        work()
+    names = (line.split(" ", 1)[-1].strip() for line in file.read_text().splitlines())
+    return Counter(name.split("(")[0] for name in names if name.split("(")[0].isidentifier())
