@@ -10,6 +10,7 @@ import errno
 import functools
 import os
 import random
+import re
 import threading
 import time
 import zlib
@@ -46,6 +47,9 @@ pygit2.settings.enable_strict_hash_verification(False)
 
 _READS = 20_000
 """Reads after which a thread's handle lets go of packs that were repacked away."""
+
+_LOGGED = re.compile(r"[0-9a-f]{40} ([0-9a-f]{40}) ")
+"""The beginning of a reflog's line: where a ref was, and where it was moved to."""
 
 T = TypeVar("T")
 
@@ -335,7 +339,7 @@ class Repository:
         try:
             return read(self._repo)
         except (KeyError, ValueError, OSError, NoRepository, pygit2.GitError) as error:
-            self._check_readable()
+            self.check_readable()
             raise self._damaged(id) from error
 
     def _damaged(self, id: str) -> Damaged:
@@ -381,8 +385,8 @@ class Repository:
         """The path that object *id* has where it is in no pack; each read asks for one."""
         return f"{self._objects}{id[:2]}/{id[2:]}"
 
-    def _check_readable(self) -> None:
-        """Tell a disk that fails, or a process that may open no more files, from damage.
+    def check_readable(self) -> None:
+        """Tell a disk that fails or is gone, or too many open files, from damage.
 
         Raises:
             StorageFailed: nothing at all can be read.
@@ -555,6 +559,15 @@ class Repository:
         except (KeyError, ValueError, pygit2.GitError):
             return None
         return next((move.committer.name for move in moves if str(move.oid_new) == to), None)
+
+    def last_logged(self, ref: str) -> str | None:
+        """The commit that *ref* was last moved to by its reflog, which outlives a lost ref."""
+        try:
+            last = (self.git_dir / "logs" / ref).read_text(errors="replace").splitlines()[-1]
+        except (OSError, IndexError):
+            return None
+        found = _LOGGED.match(last)
+        return found[1] if found and found[1].strip("0") else None
 
     def delete_ref(self, ref: str, old: str) -> None:
         """Delete *ref*, if it is at *old*.

@@ -24,6 +24,7 @@ from gitstore.contents import Contents
 from gitstore.difference import Difference, difference
 from gitstore.errors import (
     Busy,
+    Damaged,
     Forbidden,
     Invalid,
     Moved,
@@ -134,6 +135,7 @@ class Store:
     def _at(self, tip: str | None, known: Catalogue | None, progress: Progress | None) -> Catalogue:
         contents = known.contents if known else Contents(self.repository)
         if tip is None:
+            self._check_never_begun()
             return Catalogue(History(), contents)
         if known is None:
             kept = self.index.read() or History()
@@ -146,6 +148,28 @@ class Store:
                 _LOG.error("%s was rewritten outside the service: read anew", self.ref)
             self._indexed = 0
             return self.build(tip, contents, progress)
+
+    def last_tip(self) -> str | None:
+        """The commit where the branch is, or was when it was last seen, before it was lost."""
+        known = self._catalogue.history if self._catalogue else self.index.read() or History()
+        return self.repository.tip(self.ref) or known.tip or self.repository.last_logged(self.ref)
+
+    def _check_never_begun(self) -> None:
+        """Tell a branch that has no commit yet from one that was lost.
+
+        Taken for new, it would be numbered from 1 again, and agents keep what they once got.
+
+        Raises:
+            Damaged: it was there.
+            StorageFailed: the repository itself is gone.
+        """
+        self.repository.check_readable()
+        lost = self.last_tip()
+        if lost is not None:
+            raise Damaged(
+                f"{self.ref} is gone, which was at {lost}; put it back:"
+                f" git update-ref {self.ref} {lost}"
+            )
 
     def build(
         self, tip: str, contents: Contents | None = None, progress: Progress | None = None
@@ -161,6 +185,8 @@ class Store:
 
     def rebuild_index(self, progress: Progress | None = None) -> Catalogue:
         """The catalogue, read from nothing and kept on disk."""
+        if self.repository.tip(self.ref) is None:
+            self._check_never_begun()
         self.index.delete()
         with self._reading:
             self._catalogue = None

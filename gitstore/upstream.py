@@ -130,12 +130,12 @@ class Upstream:
                 f"upstream has no branch {self.branch} any more; push it there again, or"
                 " start the service with another --branch"
             )
-        tip = repository.tip(ref)
+        tip, last = repository.tip(ref), self.store.last_tip()
         if fetched == tip:
             return ""
         try:
-            if tip is not None:
-                repository.check_growth(tip, fetched)
+            if last is not None:
+                repository.check_growth(last, fetched)
             repository.move(ref, tip, fetched, _FOLLOWER, "upstream")
         except Moved:
             return ""
@@ -144,9 +144,9 @@ class Upstream:
                 # This service pushed while the fetch was under way: the next one tells.
                 return ""
             return (
-                f"upstream's {self.branch} was rewritten: it does not contain {tip} on its"
+                f"upstream's {self.branch} was rewritten: it does not contain {last} on its"
                 f" first-parent chain. That commit is served until it does; push it back with"
-                f" git push --force-with-lease origin {tip}:{self.branch}, and put what is new"
+                f" git push --force-with-lease origin {last}:{self.branch}, and put what is new"
                 " on top"
             )
         return ""

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from branches import Branch, jobtype
+from commands import jobtypes
 from conftest import git
 
 from api import create_app
@@ -156,3 +157,71 @@ def test_the_objects_of_a_backup_mend_the_damage(damaged, branch, tmp_path):
     subprocess.run(command, input=pack.stdout, check=True)
 
     assert damaged.get("/api/v1/jobtypes/Old/versions/1").status_code == 200
+
+
+LOSSES = {
+    "the ref": lambda path: (path / "refs/heads/main").unlink(),
+    "the ref and the reflog": lambda path: (
+        (path / "refs/heads/main").unlink(),
+        (path / "logs/refs/heads/main").unlink(),
+    ),
+    "the folder": lambda path: path.rename(path.with_name("elsewhere.git")),
+}
+
+
+@pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
+def test_a_branch_that_is_lost_is_not_taken_for_a_new_one(damaged, branch, lose):
+    before = damaged.get("/api/v1/jobtypes/New").data
+    tip = branch.tip
+    lose(branch.path)
+
+    for path in ("New", "New/versions/1", "New/versions/1/code", "", "Old/versions/"):
+        assert damaged.get(f"/api/v1/jobtypes/{path}").status_code in (500, 503), path
+    assert damaged.get("/health/ready").status_code == 503
+    sent = {"name": "New", "classname": "Job", "code": "class Job:\n    other = 1\n"}
+    answer = damaged.put("/api/v1/jobtypes/New", json=sent)
+    assert answer.status_code in (500, 503)
+
+    if not branch.path.exists():
+        branch.path.with_name("elsewhere.git").rename(branch.path)
+    else:
+        assert f"git update-ref refs/heads/main {tip}" in answer.json["error"]
+        git(branch.path, "update-ref", "refs/heads/main", tip)
+    assert damaged.get("/api/v1/jobtypes/New").data == before
+
+
+@pytest.mark.parametrize("witness", ["index", "reflog"])
+def test_a_start_without_the_branch_is_refused_where_something_tells_of_it(
+    damaged, branch, witness
+):
+    damaged.application.extensions["jobtypes"].rebuild_index()
+    tip = branch.tip
+    (branch.path / "refs/heads/main").unlink()
+    if witness == "index":
+        (branch.path / "logs/refs/heads/main").unlink()
+    else:
+        damaged.application.extensions["jobtypes"].index.delete()
+    again = create_app(Config(branch.path)).test_client()
+
+    answer = again.get("/api/v1/jobtypes/")
+
+    assert answer.status_code == 500
+    assert tip in answer.json["error"]
+    assert jobtypes("index", "--rebuild", "--repo", branch.path).returncode == 3
+    assert jobtypes("list", "--repo", branch.path).returncode == 3
+
+
+def test_a_push_to_a_branch_that_is_lost_is_refused(branch, clone, serve):
+    branch.commit(jobtype("Old"))
+    server = serve(branch.path)
+    worktree = clone(f"{server.url}/jobtypes.git")
+    tip = branch.tip
+    (branch.path / "refs/heads/main").unlink()
+
+    worktree.write("jobtypes/Old/code.py", "class Job:\n    other = 1\n")
+    pushed = worktree.push()
+
+    assert pushed.returncode != 0
+    assert tip in " ".join(pushed.stderr.replace("remote:", " ").split())
+    git(branch.path, "update-ref", "refs/heads/main", tip)
+    assert worktree.push_head().returncode == 0

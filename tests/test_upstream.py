@@ -370,6 +370,24 @@ def test_a_rewritten_upstream_is_refused_loudly_and_the_last_good_tip_served(ori
     assert health(server)["state"] == "following"
 
 
+def test_a_lost_branch_comes_back_from_upstream_and_only_as_it_was(origin, tmp_path):
+    upstream = following(tmp_path, origin)
+    second(origin)
+    upstream.fetch()
+    upstream.store.rebuild_index()
+    copy = upstream.store.repository.git_dir
+    good = tip(copy)
+    git(copy, "update-ref", "-d", "refs/heads/main")
+    git(origin.path, "update-ref", "refs/heads/main", tip(origin.path, "main~1"))
+
+    assert upstream.fetch().name == "refused"
+    assert upstream.store.repository.tip("refs/heads/main") is None
+
+    git(origin.path, "update-ref", "refs/heads/main", good)
+    assert upstream.fetch().name == "following"
+    assert tip(copy) == good
+
+
 def test_published_steps_pushed_off_the_first_parents_are_refused_too(origin, tmp_path):
     upstream = following(tmp_path, origin)
     mine = origin.side(jobtype("Mine"))
