@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from conftest import Server
-from rest import Rest, body, item
+from rest import Direct, Rest, body, item
 
 from gitstore.setup import create_repository
 
@@ -77,8 +77,8 @@ class Book:
     *refusals* are the statuses with which a write may be turned away.
     """
 
-    def __init__(self, server: Server, figures: Figures) -> None:
-        self.rest = Rest(server)
+    def __init__(self, rest: Rest | Direct, figures: Figures) -> None:
+        self.rest = rest
         self.figures = figures
         self.refusals = {503}
         self.pages: list[Page] = []
@@ -96,7 +96,7 @@ class Book:
 
     def copied(self, server: Server) -> Book:
         """What was acknowledged until now, to be asked of another *server*."""
-        book = Book(server, self.figures)
+        book = Book(Rest(server), self.figures)
         book.pages = copy.deepcopy(self.pages)
         book.pushed = dict(self.pushed)
         return book
@@ -156,7 +156,13 @@ class Book:
 
     @property
     def url(self) -> str:
-        return f"{self.rest.server.url}/jobtypes.git"
+        return f"{self.server.url}/jobtypes.git"
+
+    @property
+    def server(self) -> Server:
+        """The service that is spoken to."""
+        assert isinstance(self.rest, Rest)
+        return self.rest.server
 
     def write_again(self) -> None:
         """No lock file, and nothing else, stops the next write of any page."""
@@ -296,7 +302,8 @@ def begin(folder: Path, figures: Figures, *options: str) -> Book:
     """A book about a new service in *folder*."""
     repo = folder / "served.git"
     create_repository(repo, "main", None)
-    return Book(Server(repo, *(options or ("--workers", "1", "--housekeeping-s", "2"))), figures)
+    server = Server(repo, *(options or ("--workers", "1", "--housekeeping-s", "2")))
+    return Book(Rest(server), figures)
 
 
 def check_repository(repo: Path, figures: Figures) -> None:

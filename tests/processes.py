@@ -8,22 +8,29 @@ from pathlib import Path
 
 def children(pid: int) -> list[int]:
     """The processes that *pid* started, and those that they did."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            for child in map(int, task.read_text().split()):
-                found += [child, *children(child)]
-    return found
+    return [found for child in _own(pid) for found in (child, *children(child))]
 
 
 def workers(pid: int) -> list[int]:
     """The workers among the processes that service *pid* started."""
-    return list(filter(is_python, children(pid)))
+    return [child for child in _own(pid) if is_python(child, but=b"resource_tracker")]
 
 
-def is_python(pid: int) -> bool:
-    """Whether it lives and is no Git process, which may go on for a while."""
+def _own(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, task.read_text().split())
+    return found
+
+
+def is_python(pid: int, but: bytes = b"\0\0") -> bool:
+    """Whether it lives and is no Git process, which may go on for a while.
+
+    *but* is a word that its command does not have.
+    """
     try:
-        return b"python" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
+    return b"python" in command and but not in command

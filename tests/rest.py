@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from conftest import Answer, Server
+from flask.testing import FlaskClient
 
 from gitstore import init_repository
 
@@ -84,6 +85,27 @@ class Rest:
         answer = self("PUT", item("software", name), sent)
         assert answer.status in (200, 201), answer.body
         return answer.json
+
+
+@dataclass
+class Direct:
+    """The application in this process, spoken to below the prefix as if over HTTP."""
+
+    client: FlaskClient
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        said = self.client.open(PREFIX + path, method=method, json=body, headers=headers)
+        found = {name.lower(): value for name, value in said.headers.items()}
+        return Answer(said.status_code, found, said.data)
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        return self("GET", path, headers=headers)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+_CALL = re.compile(r"^(?:\d+ +)?(\w+)\(", re.MULTILINE)
 
 
 @contextmanager
@@ -20,7 +23,7 @@ def attached(*options: str) -> Iterator[None]:
         said = strace.stderr.readline()
         if "not permitted" in said:
             pytest.skip("strace may not trace here")
-        assert "attached" in said
+        assert "attached" in said, said
         yield
     finally:
         strace.terminate()
@@ -47,5 +50,4 @@ def calls_of(work: Callable[[], object], file: Path, *targets: str) -> Counter[s
     """How often *work* has *targets* make each system call; *file* is for the trace."""
     with attached("-o", str(file), *targets):
         work()
-    names = (line.split(" ", 1)[-1].strip() for line in file.read_text().splitlines())
-    return Counter(name.split("(")[0] for name in names if name.split("(")[0].isidentifier())
+    return Counter(_CALL.findall(file.read_text()))

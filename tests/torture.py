@@ -19,17 +19,24 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from book import DOWN, HEAD, Book, Figures, begin, check_repository, load, run_git
+from book import HEAD, Book, Figures, begin, check_repository, load, run_git
 from conftest import Server, wait_for
 from power import traced
-from processes import children, is_python, workers
+from processes import children, is_python
+from rest import Direct
 from strace import calls_of, fault
+
+from api import create_app
+from api.config import Config
+from gitstore.setup import create_repository
 
 TIDYING = (
     ("repack", "-a", "-d", "--quiet"),
@@ -52,7 +59,7 @@ def kills(folder: Path, times: int, say: Say = lambda text: None) -> Figures:
     """Kill the service with all its processes *times* times under load; look each time."""
     figures = Figures()
     book = begin(folder, figures)
-    server = book.rest.server
+    server = book.server
     for done in range(1, times + 1):
         clone = folder / "clone" if done % 2 else None
         tidier = None
@@ -98,12 +105,12 @@ def power_cuts(folder: Path, times: int, say: Say = lambda text: None) -> Figure
     """
     figures = Figures()
     book = begin(folder, figures, *ALONE)
-    with traced(book.rest.server, folder) as farm, load(book, folder / "clone", pause_s=0.1):
+    with traced(book.server, folder) as farm, load(book, folder / "clone", pause_s=0.1):
         for done in range(1, times + 1):
             time.sleep(random.uniform(0.1, 0.7))
             farm.freeze()
             time.sleep(0.1)  # What was answered is noted by now.
-            known = book.copied(book.rest.server)
+            known = book.copied(book.server)
             after, lost = farm.cut(folder)
             farm.go_on()
             figures.faults += 1
@@ -112,7 +119,7 @@ def power_cuts(folder: Path, times: int, say: Say = lambda text: None) -> Figure
             if not figures.is_clean:
                 break
     book.check()
-    book.rest.server.stop()
+    book.server.stop()
     return figures
 
 
@@ -124,7 +131,7 @@ def _check_after_cut(repo: Path, known: Book) -> None:
         tag.unlink()
     check_reachable(repo, known.figures)
     again.write_again()
-    again.rest.server.stop()
+    again.server.stop()
 
 
 def check_reachable(repo: Path, figures: Figures) -> None:
@@ -165,39 +172,21 @@ REFUSALS = {503, 507}
 
 
 def faults(folder: Path, every: int = 1, say: Say = lambda text: None) -> Figures:
-    """Let each system call of a PUT fail once, in each way; or each *every*-th of these cases."""
+    """Let each system call of a PUT fail once, in each way; or each *every*-th of these cases.
+
+    The application is in this process, so that only its own calls fail and not the server's,
+    which wakes its threads by them.
+    """
     figures = Figures()
-    book = begin(folder, figures, *ALONE)
+    repo = folder / "served.git"
+    create_repository(repo, "main", None)
+    book = Book(Direct(create_app(Config(repo, write_limit_s=2)).test_client()), figures)
     book.refusals |= REFUSALS
-    page = book.page("Put")
-    (worker,) = workers(book.rest.server.process.pid)
-    targets = ("-f", "-p", str(worker))
-    for _ in range(3):
-        book.put(page)
-    made = calls_of(lambda: book.put(page), folder / "trace", *targets)
-    cases = [
-        (call, error, number)
-        for call, errors in ERRORS.items()
-        for error in errors
-        for number in range(1, made[call] + 1)
-    ]
-    for call, error, number in cases[random.randrange(every) :: every]:
-        # What failed may have been the connection's own reading or writing.
-        with fault(call, error, str(number), *targets), suppress(*DOWN):
-            book.put(page)
-        figures.faults += 1
-        if worker not in workers(book.rest.server.process.pid):
-            figures.errors.append("the worker is gone")
-        book.check(some=0)
-        if not figures.is_clean:
-            figures.errors.append(f"... with {error} at {call} {number}")
-            break
-        if figures.faults % 100 == 0:
-            say(f"{figures.faults} of {len(cases[::every])} faults: {figures.row}")
+    with ThreadPoolExecutor(1) as pool:
+        _fail_in_turn(book, pool, folder, every, say)
     book.check()
-    check_repository(book.rest.server.repo, figures)
+    check_repository(repo, figures)
     book.write_again()
-    book.rest.server.stop()
     return figures
 
 
@@ -210,56 +199,94 @@ PUSH_ERRORS = {
 }
 
 
+def _fail_in_turn(book: Book, pool: ThreadPoolExecutor, folder: Path, every: int, say: Say) -> None:
+    """Let the calls fail that a PUT in the one thread of *pool* makes."""
+    page, figures = book.page("Put"), book.figures
+
+    def put() -> None:
+        pool.submit(book.put, page).result()
+
+    target = ("-p", str(pool.submit(threading.get_native_id).result()))
+    for _ in range(3):
+        put()
+    made = calls_of(put, folder / "trace", *target)
+    cases = [
+        (call, error, number)
+        for call, errors in ERRORS.items()
+        for error in errors
+        for number in range(1, made[call] + 1)
+    ]
+    for call, error, number in cases[random.randrange(every) :: every]:
+        with fault(call, error, str(number), *target):
+            put()
+        figures.faults += 1
+        book.check(some=0)
+        if not figures.is_clean:
+            figures.errors.append(f"... with {error} at {call} {number}")
+            break
+        if figures.faults % 100 == 0:
+            say(f"{figures.faults} of {len(cases[::every])} faults: {figures.row}")
+
+
+_GIT = """\
+#!/bin/sh
+# git, whose system calls fail as the file {file} says.
+if [ "$1" = receive-pack ] && [ -s {file} ]; then
+    exec strace -f -o /dev/null $(cat {file}) {git} "$@"
+fi
+exec {git} "$@"
+"""
+
+
 def push_faults(folder: Path, numbers: int, say: Say = lambda text: None) -> Figures:
-    """Let the first *numbers* calls of each kind fail in the processes of a push."""
+    """Let the first *numbers* calls of each kind fail in all processes of a push."""
     figures = Figures()
-    book = begin(folder, figures, *ALONE)
+    file, shim = folder / "fault", folder / "bin" / "git"
+    shim.parent.mkdir()
+    shim.write_text(_GIT.format(file=file, git=shutil.which("git")))
+    shim.chmod(0o755)
+    path = os.environ["PATH"]
+    os.environ["PATH"] = f"{shim.parent}:{path}"
+    try:
+        book = begin(folder, figures, *ALONE)
+    finally:
+        os.environ["PATH"] = path
     book.push(folder / "clone", "Pushed")
-    (worker,) = workers(book.rest.server.process.pid)
     for (call, error), number in itertools.product(PUSH_ERRORS.items(), range(1, numbers + 1)):
-        with fault(call, error, str(number), "-f", "-p", str(worker)):
-            book.push(folder / "clone", "Pushed")
+        file.write_text(f"-e trace={call} -e inject={call}:error={error}:when={number}")
+        book.push(folder / "clone", "Pushed")
         figures.faults += 1
         book.check()
-        check_repository(book.rest.server.repo, figures)
+        check_repository(book.server.repo, figures)
         say(f"{error} at {call} {number} of a push: {figures.row}")
         if not figures.is_clean:
             break
+    file.unlink()
     before = len(book.pushed)
     book.push(folder / "clone", "Pushed")
     if len(book.pushed) != before + 1:
         figures.errors.append("a push is refused though the fault is gone")
-    book.rest.server.stop()
+    book.server.stop()
     return figures
 
 
 # The clock
 
 
-CLOCKS = ("+10y", "-20y", "+0", "+1d", "-1d", "-30y", "+3y")
-"""What the clock is set to, one after the other, from what it really is."""
-
-
-def faketime() -> str | None:
-    """The library that sets a process's clock, None where it is not installed."""
-    folders = [*Path("/usr/lib").glob("*/faketime"), Path("/usr/local/lib/faketime")]
-    found = (folder / "libfaketimeMT.so.1" for folder in folders)
-    return next((str(path) for path in found if path.exists()), None)
+DAY_S = 24 * 3600
+CLOCKS_S = (3650 * DAY_S, -7300 * DAY_S, 0, DAY_S, -DAY_S, -11000 * DAY_S, 1000 * DAY_S)
+"""By how much the clock is set wrong, one after the other."""
 
 
 def clocks(folder: Path, seconds: float, say: Say = lambda text: None) -> Figures:
     """Set the clock of the service and of Git forward and back, every *seconds*, under load."""
     figures = Figures()
-    setting = folder / "clock"
-    setting.write_text("+0")
-    library = faketime()
-    assert library is not None, "libfaketime is not here; on Debian: apt-get install faketime"
-    environment = {
-        "LD_PRELOAD": library,
-        "FAKETIME_TIMESTAMP_FILE": str(setting),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
+    setting = folder / "shift"
+    setting.write_text("0")
+    library = folder / "clock.so"
+    source = Path(__file__).with_name("clock.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    environment = {"LD_PRELOAD": str(library), "CLOCK_SHIFT": str(setting)}
     os.environ |= environment
     try:
         book = begin(folder, figures, "--workers", "2", "--housekeeping-s", "2")
@@ -267,23 +294,26 @@ def clocks(folder: Path, seconds: float, say: Say = lambda text: None) -> Figure
         for name in environment:
             del os.environ[name]
     with load(book, folder / "clone"):
-        for clock in CLOCKS:
-            setting.write_text(clock)
+        for shift_s in CLOCKS_S:
+            # In its place, because a file that is written is empty for a moment.
+            fresh = setting.with_suffix(".new")
+            fresh.write_text(str(shift_s))
+            fresh.replace(setting)
             time.sleep(seconds)
             figures.faults += 1
-            say(f"{clock}: {figures.row}")
+            say(f"{shift_s / DAY_S:.0f} days: {figures.row}")
     book.check()
-    check_repository(book.rest.server.repo, figures)
+    check_repository(book.server.repo, figures)
     _check_order(book)
     book.write_again()
-    book.rest.server.stop()
+    book.server.stop()
     return figures
 
 
 def _check_order(book: Book) -> None:
     """Numbers grow along the branch, and the commits' dates did not."""
     asked = ("log", "--reverse", "--first-parent", "--format=%ct %s", "main")
-    lines = run_git(book.rest.server.repo, *asked).stdout.splitlines()
+    lines = run_git(book.server.repo, *asked).stdout.splitlines()
     dates = [int(line.split(" ", 1)[0]) for line in lines]
     if dates == sorted(dates):
         book.figures.errors.append("the clock was never set back")
@@ -301,7 +331,7 @@ def tidying(folder: Path, seconds: float) -> Figures:
     """Tidy the repository up from outside, over and over, under load."""
     figures = Figures()
     book = begin(folder, figures, "--workers", "2", "--housekeeping-s", "3600")
-    repo = book.rest.server.repo
+    repo = book.server.repo
     end = time.monotonic() + seconds
     with load(book, folder / "clone"):
         for args in itertools.cycle((GC, *TIDYING)):
@@ -314,7 +344,7 @@ def tidying(folder: Path, seconds: float) -> Figures:
                 break
     book.check()
     check_repository(repo, figures)
-    book.rest.server.stop()
+    book.server.stop()
     return figures
 
 
@@ -337,11 +367,13 @@ def damages(folder: Path, times: int, say: Say = lambda text: None) -> Figures:
     """
     figures = Figures()
     book = begin(folder, figures, *ALONE)
-    server = book.rest.server
+    server = book.server
     pages = [book.page(f"Put{n}") for n in range(3)]
     for page in pages * 5:
         book.put(page)
-    run_git(folder, "clone", "--quiet", "--mirror", str(server.repo), "mirror.git")
+    # As another machine's, without links to the files that are damaged.
+    copied = ("clone", "--quiet", "--mirror", "--no-hardlinks")
+    run_git(folder, *copied, str(server.repo), "mirror.git")
     for done in range(1, times + 1):
         page = random.choice(pages)
         number = random.choice(list(page.versions))
@@ -368,7 +400,7 @@ def damages(folder: Path, times: int, say: Say = lambda text: None) -> Figures:
 def _code_id(book: Book, name: str, number: int) -> str:
     """The id of the blob that version *number* of *name* runs."""
     commit = book.rest.get(f"/jobtypes/{name}/versions/{number}").headers["x-git-commit"]
-    said = run_git(book.rest.server.repo, "rev-parse", f"{commit}:jobtypes/{name}/code.py")
+    said = run_git(book.server.repo, "rev-parse", f"{commit}:jobtypes/{name}/code.py")
     return said.stdout.strip()
 
 
@@ -391,7 +423,7 @@ def _check_damage(book: Book, id: str, path: str) -> None:
     answer = book.rest.get(f"/jobtypes/{path}")
     if answer.status != 500 or id not in answer.json["error"]:  # type: ignore[index]
         book.figures.errors.append(f"{path} is damaged: {answer.status} {answer.body!r}")
-    if id not in book.rest.server.get("/health/ready").json["damaged"]:  # type: ignore[index]
+    if id not in book.server.get("/health/ready").json["damaged"]:  # type: ignore[index]
         book.figures.errors.append(f"health does not tell of {id}")
     for page in book.pages:
         for number in page.versions:
@@ -404,7 +436,7 @@ def _mend(repo: Path, mirror: Path, id: str) -> None:
     """As docs/operations.md says."""
     _loose(repo, id).unlink(missing_ok=True)
     pack = subprocess.run(
-        ["git", "-C", str(mirror), "pack-objects", "--all", "--stdout", "--quiet"],
+        ["git", "-C", str(mirror), "pack-objects", "--all", "--stdout", "-q"],
         input=b"",
         capture_output=True,
         check=True,
@@ -449,7 +481,7 @@ def endurance(folder: Path, seconds: float, say: Say) -> Figures:
     """
     figures = Figures()
     book = begin(folder, figures, "--workers", "2", "--housekeeping-s", "20")
-    server = book.rest.server
+    server = book.server
     sizes: list[Size] = []
     end = time.monotonic() + seconds
     with load(book, folder / "clone", pause_s=0.1):
@@ -494,7 +526,7 @@ class Amount:
     push_faults: int = 6
     clock_s: float = 8
     tidying_s: float = 180
-    damages: int = 40
+    damages: int = 20
     long_s: float = 0
 
 
@@ -510,8 +542,8 @@ PLAN: dict[str, tuple[str, Callable[[Path, Amount, Say], Figures]]] = {
 }
 """Each kind of damage: its name in the table, and what does it."""
 
-NEEDS = {"power": "strace", "faults": "strace", "push": "strace", "clock": "faketime"}
-"""The programs that some need, each also the name of its Debian package."""
+NEEDS = {"power": "strace", "faults": "strace", "push": "strace", "clock": "cc"}
+"""The programs that some need."""
 
 
 def missing(kind: str) -> str | None:
@@ -531,7 +563,7 @@ def main() -> int:
     kinds = asked.kinds or [kind for kind in PLAN if kind != "long" or asked.minutes]
     for kind in kinds:
         if program := missing(kind):
-            parser.error(f"{kind} needs {program}; on Debian: apt-get install {program}")
+            parser.error(f"{kind} needs {program}, which is not here")
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
