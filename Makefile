@@ -34,7 +34,7 @@ check: $(READY) ## lint, check the format and the types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-torture: $(READY) ## kill the service 200 times under load, and more; ARGS="--minutes 60" for long
+torture: $(READY) ## damage a service under load, count the losses; ARGS="--minutes 60" for long
 	$(BIN)/python tests/torture.py $(ARGS)
 
 bench: $(READY) $(BENCH_READY) ## measure beside what people would use instead; needs wrk, lighttpd

@@ -31,6 +31,26 @@ settings.load_profile("tests")
 DATE = "2024-05-06T07:08:09+0000"
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of test_torture.py."""
+    from book import HEAD
+
+    reports = (
+        report
+        for kind in ("passed", "failed")
+        for report in terminalreporter.stats.get(kind, ())
+        if report.when == "call"
+    )
+    rows = sorted(
+        text for report in reports for key, text in report.user_properties if key == "torture"
+    )
+    if rows:
+        terminalreporter.section("what the damage came to")
+        terminalreporter.write_line(HEAD)
+        for row in rows:
+            terminalreporter.write_line(row)
+
+
 @pytest.fixture(autouse=True)
 def isolated(tmp_path_factory, monkeypatch) -> Path:
     """An empty HOME and no setting of this machine's that Git, we or libgit2 would read."""
