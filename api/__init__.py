@@ -16,6 +16,7 @@ from api import (
     health,
     jobtypes,
     openapi,
+    pages,
     places,
     previews,
     reviews,
@@ -78,6 +79,7 @@ def create_app(config: Config) -> Flask:
     health.install(app, config)
     reviewing = app.extensions["reviews"] = Reviews(store, partial(kept.held, places.Work.REVIEW))
     previews.install(app, reviewing)
+    pages.install(app)
     app.register_blueprint(jobtypes.blueprint, url_prefix=PREFIX)
     app.register_blueprint(software.blueprint, url_prefix=PREFIX)
     app.register_blueprint(reviews.blueprint, url_prefix=PREFIX)

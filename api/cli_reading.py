@@ -22,7 +22,6 @@ from api.options import (
 from gitstore import Checks, NotFound, Severity, Store
 from gitstore.catalogue import Catalogue
 from gitstore.validation import check_tree
-from gitstore.versions import Jobtype, Version
 from gitstore.worktree import Worktree
 
 
@@ -103,28 +102,12 @@ def log(name: str, repo: Path, branch: str | None) -> None:
     For each: number, commit, date, author, state, subject. Jobtypes that were deleted
     are shown too.
     """
-    store = open_store(repo, branch)
-    catalogue = store.catalogue()
-    jobtypes = [j for j in catalogue.history.ended if j.name == name]
-    current = catalogue.find_jobtype(name)
-    if current is None and not jobtypes:
-        catalogue.jobtype(name)
     rows = [("VERSION", "COMMIT", "DATE", "AUTHOR", "STATE", "SUBJECT")]
-    for jobtype in reversed([*jobtypes, *([current] if current else [])]):
-        for version in reversed(jobtype.versions):
-            commit = store.commit(version.commit)
-            when = commit.author.when
-            date = when.strftime("%Y-%m-%d %H:%M") if when else ""
-            state = _state(catalogue, jobtype, version) if jobtype is current else "deleted"
-            row = (str(version.number), version.commit[:10], date, commit.author.name, state)
-            rows.append((*row, commit.subject))
+    for row in open_store(repo, branch).log(name):
+        commit = row.commit
+        made = (str(row.version.number), commit.id[:10], commit.date, commit.author.name)
+        rows.append((*made, row.state, commit.subject))
     print_table(rows)
-
-
-def _state(catalogue: Catalogue, jobtype: Jobtype, version: Version) -> str:
-    if catalogue.history.is_withdrawn(jobtype.name, version.number):
-        return "withdrawn"
-    return "broken" if catalogue.fault(jobtype, version) else "in service"
 
 
 @click.command()

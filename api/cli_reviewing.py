@@ -27,10 +27,8 @@ def list_changes(repo: Path, branch: str | None) -> None:
     """List the changes: branch, last commit, date, author, subject."""
     rows = [("BRANCH", "COMMIT", "DATE", "AUTHOR", "SUBJECT")]
     for row in Reviews(open_store(repo, branch)).changes():
-        when = row.commit.author.when
-        date = when.strftime("%Y-%m-%d %H:%M") if when else ""
-        author = row.commit.author.name
-        rows.append((row.branch, row.commit.id[:10], date, author, row.commit.subject))
+        commit = row.commit
+        rows.append((row.branch, commit.id[:10], commit.date, commit.author.name, commit.subject))
     print_table(rows)
 
 

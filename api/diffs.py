@@ -1,10 +1,11 @@
-"""Differences between versions, as plain text: where a push's answer links to."""
+"""Differences between versions, as text or as a page: where a push's answer links to."""
 
 from __future__ import annotations
 
-from flask import Flask, Response
+from flask import Flask, Response, render_template
 
-from api.wire import found_text, store
+from api.pages import wants_page
+from api.wire import found_page, found_text, store
 
 
 def install(app: Flask) -> None:
@@ -14,4 +15,11 @@ def install(app: Flask) -> None:
 
 def diff(jobtype: str, old: int, new: int) -> Response:
     """Show what differs between two versions of a jobtype, withdrawn ones too."""
-    return found_text(*store().diff(jobtype, old, new))
+    text, commit = store().diff(jobtype, old, new)
+    if wants_page():
+        page = render_template("diff.html", name=jobtype, old=old, new=new, text=text)
+        response = found_page(page, commit)
+    else:
+        response = found_text(text, commit)
+    response.vary.add("Accept")
+    return response

@@ -31,7 +31,7 @@ class Work(StrEnum):
 
     GIT = "clones and pushes"
     WRITE = "writes"
-    REVIEW = "previews, changes and differences"
+    REVIEW = "previews, changes, differences and pages"
     WEBHOOK = "webhooks"
 
 
@@ -138,4 +138,5 @@ def _work() -> Work | None:
         return Work.WEBHOOK
     if request.method not in _SAFE:
         return Work.WRITE
-    return Work.REVIEW if request.blueprint == "changes" or request.endpoint == "diff" else None
+    is_review = request.blueprint in ("changes", "pages") or request.endpoint == "diff"
+    return Work.REVIEW if is_review else None

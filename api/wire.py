@@ -112,6 +112,22 @@ def found_text(text: str, commit: str | None = None) -> Response:
     return _conditional(_response(text.encode(), 200, TEXT), commit)
 
 
+def found_page(html: str, commit: str | None = None) -> Response:
+    """The answer to a GET of a page, which may run nothing and load nothing but its style."""
+    response = _conditional(_response(html.encode(), 200, "text/html; charset=utf-8"), commit)
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    )
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response
+
+
+def found_style(css: str) -> Response:
+    """The answer to a GET of a style sheet."""
+    return _conditional(_response(css.encode(), 200, "text/css; charset=utf-8"), None)
+
+
 def _conditional(response: Response, commit: str | None) -> Response:
     tag = etag_of(response.get_data())
     response.set_etag(tag)

@@ -89,6 +89,11 @@ class Commit:
         """The first line of the message."""
         return self.message.strip().split("\n", 1)[0]
 
+    @property
+    def date(self) -> str:
+        """When it was authored, to the minute and in its author's time."""
+        return self.author.when.strftime("%Y-%m-%d %H:%M") if self.author.when else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Graft:

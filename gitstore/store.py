@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitstore.access import EVERYBODY, Access, direct_refusal
@@ -39,7 +39,7 @@ from gitstore.repository import Commit, Repository, Signature
 from gitstore.stale import StaleLocks
 from gitstore.tags import publish
 from gitstore.validation import check_tree
-from gitstore.versions import History
+from gitstore.versions import History, Jobtype, Version
 
 _LOG = logging.getLogger(__name__)
 
@@ -79,6 +79,19 @@ class Push:
     after: Catalogue
     difference: Difference
     problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """A version in the history of a jobtype: what *commit* made it, and its *state* now.
+
+    *before* is the number of the version before it, None for the first.
+    """
+
+    version: Version
+    commit: Commit
+    state: str
+    before: int | None = None
 
 
 class Store:
@@ -343,6 +356,29 @@ class Store:
         """The commit *id*."""
         return self.repository.commit(id)
 
+    def log(self, key: str) -> list[LogRow]:
+        """Every version of the jobtype of that name or id, newest first.
+
+        Those of deleted jobtypes of that name are among them.
+
+        Raises:
+            NotFound: there never was one.
+        """
+        catalogue = self.catalogue()
+        ended = [j for j in catalogue.history.ended if j.name == key]
+        current = catalogue.find_jobtype(key)
+        jobtypes = ended if current is None and ended else [*ended, catalogue.jobtype(key)]
+        rows: list[LogRow] = []
+        for jobtype in jobtypes:
+            for version in jobtype.versions:
+                row = self.log_row(catalogue, jobtype, version)
+                rows.append(replace(row, before=rows[-1].version.number if rows else None))
+        return rows[::-1]
+
+    def log_row(self, catalogue: Catalogue, jobtype: Jobtype, version: Version) -> LogRow:
+        """What *catalogue* says of a version, without the one before it."""
+        return LogRow(version, self.commit(version.commit), _state(catalogue, jobtype, version))
+
     def publish_tags(self) -> int:
         """Publish the versions that have no tag yet; how many there were."""
         history = self.catalogue().history
@@ -375,6 +411,14 @@ def check_access(access: Access, made: Difference) -> None:
     refusals = list(access.refusals(made))
     if refusals:
         raise Forbidden("; ".join(refusals))
+
+
+def _state(catalogue: Catalogue, jobtype: Jobtype, version: Version) -> str:
+    if catalogue.history.jobtypes.get(jobtype.name) is not jobtype:
+        return "deleted"
+    if catalogue.history.is_withdrawn(jobtype.name, version.number):
+        return "withdrawn"
+    return "broken" if catalogue.fault(jobtype, version) else "in service"
 
 
 def _message(subject: str, trailers: tuple[str, ...]) -> str:

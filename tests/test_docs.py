@@ -128,13 +128,13 @@ def routes(repo: Path) -> set[str]:
     bare = {
         re.sub(r"<\w+(\(.*?\))?:", "<", route.removeprefix(PREFIX)).rstrip("/") for route in found
     }
-    return bare - {""}
+    return {route or "/" for route in bare}
 
 
 def documented_routes() -> set[str]:
     cells = [row[0] for row in rows("api.md")]
     named = [name for cell in cells for name in re.findall(r"`(/[^`]*)`", cell)]
-    return {name.removeprefix(PREFIX).rstrip("/") for name in named}
+    return {name.removeprefix(PREFIX).rstrip("/") or "/" for name in named}
 
 
 def test_routes_are_those_of_the_application(empty):
