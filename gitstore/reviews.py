@@ -26,7 +26,7 @@ from gitstore.errors import (
     errors_among,
 )
 from gitstore.layout import NUMBER_LIMIT
-from gitstore.repository import Commit
+from gitstore.repository import Commit, trimmed
 from gitstore.store import SERVICE, Store, Writer, check_access
 from gitstore.validation import check_tree
 from gitstore.versions import History, Jobtype
@@ -224,7 +224,7 @@ class Reviews:
         if not self._store.protect or access is EVERYBODY or access.role >= Role.ADMIN:
             return
         pusher = self._repository.last_mover(HEADS + row.branch, row.commit.id)
-        if pusher is None or pusher == access.name:
+        if pusher is None or trimmed(pusher) == trimmed(access.name):
             who = f"{access.name} pushed" if pusher else "nobody knows who pushed"
             raise Forbidden(f"{who} the last commit of {row.branch}; somebody else must merge it")
 

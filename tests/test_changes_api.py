@@ -19,6 +19,8 @@ from rest import Json, body, code
 
 from api import create_app
 from api.config import Config
+from api.tokens import Tokens
+from gitstore.access import Role
 from gitstore.setup import create_repository, sample_path
 
 BRANCH_ADVICE = ("git switch -c my-change", "git push -u origin my-change")
@@ -431,6 +433,16 @@ def test_who_pushed_the_last_commit_may_not_merge_it_and_another_may(studio):
     assert other.status == 200
     author = git(studio.server.repo, "log", "-1", "--format=%an", "main").strip()
     assert author == "bob"
+
+
+def test_who_pushed_is_known_though_git_trims_his_name(studio):
+    # No token gets such a name any more, but one may have it.
+    name = "J. Smith Jr."
+    tokens = Tokens(studio.server.repo)
+    studio.secrets[name] = tokens.create(name, Role.WRITE, "js@studio.example", ())
+    assert studio.push(name, "trimmed", "trimmed").returncode == 0
+
+    assert studio.call(name, "POST", "/changes/trimmed/merge").status == 403
 
 
 def test_who_pushed_last_counts_not_who_began(studio):
