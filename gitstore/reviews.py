@@ -188,24 +188,25 @@ class Reviews:
 
         Raises:
             MergeConflict, Invalid, Forbidden: why it can't be merged as it is.
+            Busy: other writers were faster for too long.
         """
         row = self.change(branch)
-        while True:
-            base = self._store.catalogue()
-            tip = base.history.tip
-            if tip is None:
-                raise Refused("the served branch has no commit yet; push it first")
-            if self._repository.is_ancestor(row.commit.id, tip):
-                merge = self._merge_of(tip, row.commit.id)
-                break
-            merge = self._try_merge(base, tip, row, writer)
-            if self._store.move(base, merge, writer.access):
-                break
+        merge = self._store.land(lambda: self._try_merge(row, writer))
         if delete_branch:
             self._delete(row)
         return merge
 
-    def _try_merge(self, base: Catalogue, tip: str, row: ChangeRow, writer: Writer) -> str:
+    def _try_merge(self, row: ChangeRow, writer: Writer) -> str | None:
+        base = self._store.catalogue()
+        tip = base.history.tip
+        if tip is None:
+            raise Refused("the served branch has no commit yet; push it first")
+        if self._repository.is_ancestor(row.commit.id, tip):
+            return self._merge_of(tip, row.commit.id)
+        merge = self._make_merge(base, tip, row, writer)
+        return merge if self._store.move(base, merge, writer.access) else None
+
+    def _make_merge(self, base: Catalogue, tip: str, row: ChangeRow, writer: Writer) -> str:
         tree = self._merged(tip, row.commit.id)
         errors = errors_among(check_tree(self._repository, tree, base, self._store.checks))
         if errors:

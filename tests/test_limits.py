@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from branches import jobtype
 from conftest import Server, git, wait_for
 from sockets import Dialer, packet
 
@@ -224,6 +225,31 @@ def _fill(places: Places) -> int:
         except Busy:
             continue
     return taken
+
+
+@pytest.mark.parametrize("kind", ["write", "merge"])
+def test_a_ref_that_stays_locked_is_given_up(branch, kind):
+    branch.commit(jobtype("Blender"))
+    git(branch.path, "update-ref", "refs/heads/topic", branch.side(jobtype("Nuke")))
+    app = create_app(Config(branch.path, write_limit_s=1))
+    noted: list[str] = []
+    app.extensions["jobtypes"].note = noted.append
+    client = app.test_client()
+
+    # Open, so that it is nobody's that died.
+    with (branch.path / "refs/heads/main.lock").open("x"):
+        if kind == "merge":
+            answer = client.post("/api/v1/changes/topic/merge")
+        else:
+            answer = client.put("/api/v1/jobtypes/Fresh", json=body("Fresh"))
+
+    assert answer.status_code == 503
+    assert "kept the branch busy" in answer.json["error"]
+    assert answer.headers["Retry-After"] == "5"
+    assert set(noted) == {"conflict"}
+    # It slept in between.
+    assert len(noted) < 250
+    assert git(branch.path, "rev-parse", "main").strip() == branch.tip
 
 
 def test_asking_for_the_head_of_an_advertisement_takes_no_place_for_good(tight):
