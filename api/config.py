@@ -13,7 +13,7 @@ from gitstore import RULES, Checks, CodeChecks
 from gitstore.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 
 WAITING_PLACES = 256
-"""Reads that wait for a fetch, a worker."""
+"""Reads that wait for a fetch, a worker; and as many that wait for a preview."""
 
 
 class ConfigError(Exception):
@@ -94,6 +94,11 @@ class Config:
         once for a version that this service has not heard of, and none may get a 404.
         """
         return 0 if self.upstream is None else WAITING_PLACES
+
+    @property
+    def waiting_threads(self) -> int:
+        """The threads beside the others, for reads that wait for a fetch or for a preview."""
+        return self.waiting_places + WAITING_PLACES
 
     def refuse_open_writes(self, has_tokens: bool) -> None:
         """Refuse to accept writes from other machines, where nobody can be told apart.

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from gitstore.access import EVERYBODY, Access, Role
 from gitstore.catalogue import Catalogue
@@ -26,6 +25,7 @@ from gitstore.errors import (
     errors_among,
 )
 from gitstore.layout import NUMBER_LIMIT
+from gitstore.once import Once
 from gitstore.repository import Commit, trimmed
 from gitstore.store import SERVICE, Store, Writer, check_access
 from gitstore.validation import check_tree
@@ -36,6 +36,7 @@ COMMITS_SHOWN = 250
 PREVIEW_FIRST = NUMBER_LIMIT + 1
 """Would-be versions are numbered from here, where no released version ever is."""
 PREVIEW_BITS = 30
+PREVIEWS_KEPT = 64
 
 Place = Callable[[], AbstractContextManager[None]]
 
@@ -81,14 +82,18 @@ class Review:
 class Reviews:
     """What can be done with the changes of one store.
 
-    *place* is held while a preview is computed that is not at hand.
+    *waiting* is held while a preview is waited for that is not at hand, *place* while it
+    is computed.
     """
 
-    def __init__(self, store: Store, place: Place = nullcontext) -> None:
+    def __init__(
+        self, store: Store, place: Place = nullcontext, waiting: Place = nullcontext
+    ) -> None:
         self._store = store
         self._place = place
+        self._waiting = waiting
         self._repository = store.repository
-        self._preview = lru_cache(64)(self._make_preview)
+        self._previews = Once(self._make_preview, PREVIEWS_KEPT)
 
     # Previews
 
@@ -101,8 +106,9 @@ class Reviews:
             NotFound: there is no such thing.
             MergeConflict: it doesn't merge.
         """
-        base = self._store.catalogue()
-        return self._preview(base.history.tip, self.resolve(name))
+        key = (self._store.catalogue().history.tip, self.resolve(name))
+        with nullcontext() if self._previews.at_hand(key) else self._waiting():
+            return self._previews.get(key)
 
     def resolve(self, name: str) -> str:
         """The commit that *name* means.
@@ -117,7 +123,8 @@ class Reviews:
             return self._repository.resolve(name).id
         raise NotFound(f"there is no branch, pull request, tag or commit {name}")
 
-    def _make_preview(self, tip: str | None, commit: str) -> Catalogue:
+    def _make_preview(self, key: tuple[str | None, str]) -> Catalogue:
+        tip, commit = key
         with self._place():
             base = self._store.at(tip)
             tree = self._merged(tip, commit)
