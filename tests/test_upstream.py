@@ -639,6 +639,23 @@ def test_writes_that_are_off_name_the_upstream(origin, follow):
     assert tip(origin.path) == tip(server.repo) == origin.tip
 
 
+@pytest.mark.parametrize(("writes", "status"), [("push", 200), ("review", 403), ("off", 403)])
+def test_a_change_of_this_service_is_merged_where_writes_go(origin, follow, writes, status):
+    server = follow(origin.path, "--writes", writes)
+    commit = origin.side(jobtype("Nuke"))
+    git(server.repo, "fetch", "--quiet", str(origin.path), commit)
+    git(server.repo, "update-ref", "refs/heads/topic", commit)
+
+    answer = server.request("POST", "/api/v1/changes/topic/merge")
+
+    assert answer.status == status
+    if status == 200:
+        assert tip(origin.path) == answer.json["commit"] == tip(server.repo)
+    else:
+        assert str(origin.path) in error(answer, 403)["error"]
+        assert tip(origin.path) == origin.tip == tip(server.repo)
+
+
 def test_beyond_loopback_a_replica_whose_writes_are_off_needs_no_tokens(tmp_path):
     open_to_all = Config(tmp_path, host="0.0.0.0", upstream="https://git.studio.example/x.git")
 
