@@ -157,6 +157,7 @@ def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings
     config.refuse_open_writes(has_tokens)
     if config.protect and not has_tokens:
         click.echo("without tokens nobody can be told apart: everybody may merge his own changes")
+        click.echo("jobtypes changes merge, here, merges what needs an admin")
     with _progress("reading the history") as progress:
         catalogue = store.catalogue(progress)
     url = f"http://{f'[{config.host}]' if ':' in config.host else config.host}:{config.port}"

@@ -7,7 +7,7 @@ be with a branch merged; nothing is moved for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
@@ -215,17 +215,22 @@ class Reviews:
 
     def _make_merge(self, base: Catalogue, tip: str, row: ChangeRow, writer: Writer) -> str:
         tree = self._merged(tip, row.commit.id)
-        errors = errors_among(check_tree(self._repository, tree, base, self._store.checks))
-        if errors:
-            raise Invalid(errors)
+        access = self._judged(writer.access)
+        _check_problems(check_tree(self._repository, tree, base, self._store.checks), access)
         step = self._repository.step(base.history.tree, tree, row.commit.id)
-        check_access(writer.access, difference(base, base.extend([step])))
+        check_access(access, difference(base, base.extend([step])))
         self._check_four_eyes(row, writer.access)
         subject = writer.message or f"Merge {row.branch}: {row.commit.subject}"
         parents = (tip, row.commit.id)
         return self._repository.write_commit(
             tree, parents, f"{subject}\n", writer.signature, SERVICE
         )
+
+    def _judged(self, access: Access) -> Access:
+        """*access*; on a protected branch, those who can't be told apart are a `write` user."""
+        if self._store.protect and access is EVERYBODY:
+            return replace(access, role=Role.WRITE)
+        return access
 
     def _check_four_eyes(self, row: ChangeRow, access: Access) -> None:
         """On a protected branch, whoever pushed a change last does not merge it himself."""
@@ -271,6 +276,21 @@ def _candidates(name: str) -> Iterator[str]:
     yield f"refs/heads/{name}"
     yield f"refs/upstream/heads/{name}"
     yield f"refs/tags/{name}"
+
+
+def _check_problems(problems: Sequence[Problem], access: Access) -> None:
+    """Refuse what a push would be refused for.
+
+    Raises:
+        Invalid: there are errors.
+        Forbidden: there are warnings, and it is not for *access* to pass them.
+    """
+    errors = errors_among(problems)
+    if errors:
+        raise Invalid(errors)
+    if problems and not access.passes_warnings:
+        says = "; ".join(map(str, problems))
+        raise Forbidden(f"{says}. Mend it, or have an admin merge it")
 
 
 def preview_number(tree: str) -> int:

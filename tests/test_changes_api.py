@@ -515,7 +515,41 @@ def test_a_change_that_deletes_a_jobtype_is_for_an_admin_to_merge(studio):
     assert studio.call("carol", "POST", "/changes/no-ffmpeg/merge").status == 200
 
 
+def test_a_change_with_a_warning_is_for_an_admin_to_merge(studio):
+    worktree = studio.clone("alice")
+    worktree.write("jobtypes/Warned/code.py", "class Job(object):\n    pass\n")
+    worktree.write("jobtypes/Warned/meta.yaml", "classname: null\n")
+    assert worktree.push("origin", "HEAD:refs/heads/warned").returncode == 0
+
+    refusal = studio.call("bob", "POST", "/changes/warned/merge")
+
+    assert refusal.status == 403
+    assert "jobtypes/Warned" in refusal.json["error"]
+    assert "have an admin merge it" in refusal.json["error"]
+    assert studio.call("carol", "POST", "/changes/warned/merge").status == 200
+
+
 # With --protect, without tokens
+
+
+@pytest.mark.parametrize(("protect", "status"), [(False, 200), (True, 403)])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"jobtypes/Nuke": None},
+        {"withdrawn.yaml": "Nuke: [1]\n"},
+        {"jobtypes/Nuke/meta.yaml": "classname: null\n"},
+    ],
+    ids=["deletes", "withdraws", "warned"],
+)
+def test_without_tokens_what_needs_an_admin_is_merged_if_nothing_is_protected(
+    served, changes, protect, status
+):
+    client = create_app(Config(served.path, protect=protect)).test_client()
+    propose(served, "topic", changes)
+
+    assert client.post("/api/v1/changes/topic/merge").status_code == status
+    assert jobtypes("changes", "merge", "topic", "--repo", served.path).returncode == 0
 
 
 def test_without_tokens_everybody_may_merge_and_the_start_says_so(sample, serve, clone):
