@@ -101,5 +101,7 @@ def merge_change(
 ) -> None:
     """Merge CHANGE into the served branch, if nothing is wrong with it."""
     store = Store(repo, Config(repo, branch).ref, checks)
-    commit = Reviews(store).merge(change, Writer(message=message), delete_branch)
-    click.echo(f"merged {change} in {commit[:10]}")
+    merged = Reviews(store).merge(change, Writer(message=message), delete_branch)
+    click.echo(f"merged {change} in {merged.commit[:10]}")
+    if delete_branch and not merged.deleted:
+        click.echo(f"kept the branch {change}, which has newer commits by now")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from flask import Blueprint, Response, current_app
 from flask.views import MethodView
 
@@ -98,9 +100,10 @@ class Merge(MethodView):
             raise ReadOnly(
                 f"what this service runs is reviewed at its upstream, {where}; merge it there"
             )
-        commit = _reviews().merge(branch, writer(), body.delete_branch)
+        merged = _reviews().merge(branch, writer(), body.delete_branch)
         housekeeping().wake()
-        return answer({"branch": branch, "merged": True, "commit": commit}, 200, commit)
+        said = {"branch": branch, "merged": True, **asdict(merged)}
+        return answer(said, 200, merged.commit)
 
 
 ROUTES: Routes = (

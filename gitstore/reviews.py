@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from gitstore.access import EVERYBODY, Access, Role
 from gitstore.catalogue import Catalogue
@@ -33,6 +34,10 @@ from gitstore.versions import History, Jobtype
 
 HEADS = "refs/heads/"
 COMMITS_SHOWN = 250
+MERGED = "Merged-Branch: "
+"""Begins the trailer of a merge that names the branch, which may be gone when asked for."""
+STEPS_SEARCHED = 250
+"""How far back the merge of a branch that is gone is looked for."""
 PREVIEW_FIRST = NUMBER_LIMIT + 1
 """Would-be versions are numbered from here, where no released version ever is."""
 PREVIEW_BITS = 30
@@ -77,6 +82,14 @@ class Review:
     diff: str
     outcome: Outcome
     merged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A merge that is done: its commit, and whether the change's branch is gone."""
+
+    commit: str
+    deleted: bool
 
 
 class Reviews:
@@ -190,18 +203,33 @@ class Reviews:
         problems = check_tree(self._repository, tree, base, self._store.checks)
         return Outcome(difference(base, base.extend([step])), tuple(problems), ())
 
-    def merge(self, branch: str, writer: Writer, delete_branch: bool) -> str:
-        """Merge the change on *branch*; the id of the merge commit, or of an earlier one.
+    def merge(self, branch: str, writer: Writer, delete_branch: bool) -> Merged:
+        """Merge the change on *branch*; what came of it, now or earlier.
+
+        A branch that has newer commits than those merged is kept.
 
         Raises:
+            NotFound: there is no such branch, nor was one merged lately.
             MergeConflict, Invalid, Forbidden: why it can't be merged as it is.
             Busy: other writers were faster for too long.
         """
-        row = self.change(branch)
+        try:
+            row = self.change(branch)
+        except NotFound:
+            earlier = self._merge_named(branch)
+            if earlier is None:
+                raise
+            return Merged(earlier, deleted=True)
         merge = self._store.land(lambda: self._try_merge(row, writer))
-        if delete_branch:
+        return Merged(merge, delete_branch and self._is_deleted(row))
+
+    def _is_deleted(self, row: ChangeRow) -> bool:
+        """Delete the branch of a change that is merged; False if it has gone on meanwhile."""
+        try:
             self._delete(row)
-        return merge
+        except Moved:
+            return False
+        return True
 
     def _try_merge(self, row: ChangeRow, writer: Writer) -> str | None:
         base = self._store.catalogue()
@@ -221,10 +249,9 @@ class Reviews:
         check_access(access, difference(base, base.extend([step])))
         self._check_four_eyes(row, writer.access)
         subject = writer.message or f"Merge {row.branch}: {row.commit.subject}"
+        message = f"{subject}\n\n{MERGED}{row.branch}\n"
         parents = (tip, row.commit.id)
-        return self._repository.write_commit(
-            tree, parents, f"{subject}\n", writer.signature, SERVICE
-        )
+        return self._repository.write_commit(tree, parents, message, writer.signature, SERVICE)
 
     def _judged(self, access: Access) -> Access:
         """*access*; on a protected branch, those who can't be told apart are a `write` user."""
@@ -243,13 +270,21 @@ class Reviews:
 
     def _merge_of(self, tip: str, commit: str) -> str:
         """The step that brought *commit* into the served branch, *tip* if none says so."""
-        id: str | None = tip
+        steps = self._steps_back(tip)
+        return next((s.id for s in steps if commit in (s.id, *s.parents[1:])), tip)
+
+    def _merge_named(self, branch: str) -> str | None:
+        """The newest of the last steps that merged a branch of that name, which is gone."""
+        steps = islice(self._steps_back(self._store.catalogue().history.tip), STEPS_SEARCHED)
+        trailer = f"{MERGED}{branch}"
+        return next((s.id for s in steps if trailer in s.message.splitlines()[1:]), None)
+
+    def _steps_back(self, tip: str | None) -> Iterator[Commit]:
+        id = tip
         while id is not None:
             found = self._repository.commit(id)
-            if commit in (found.id, *found.parents[1:]):
-                return id
+            yield found
             id = found.parents[0] if found.parents else None
-        return tip
 
     def delete(self, branch: str, access: Access) -> None:
         """Delete the change on *branch*, if there is one."""
