@@ -158,14 +158,16 @@ class Upstream:
 
     # Writing
 
-    def push(self, commit: str, branch: str) -> None:
-        """Put *commit* on upstream's *branch*, which only grows by it.
+    def push(self, commit: str, branch: str, old: str | None = None) -> None:
+        """Put *commit* on upstream's *branch*, if that is at *old* (None: is not there).
 
         Raises:
-            Moved: upstream's branch has what *commit* has not.
+            Moved: upstream's branch is elsewhere.
             UpstreamFailed: it can't be reached, or refuses; the message says which.
         """
-        args = ["push", "--porcelain", "--", self._url, f"{commit}:refs/heads/{branch}"]
+        ref = f"refs/heads/{branch}"
+        lease = f"--force-with-lease={ref}:{old or ''}"
+        args = ["push", "--porcelain", lease, "--", self._url, f"{commit}:{ref}"]
         try:
             self._git(args)
         except UpstreamFailed as error:
@@ -180,17 +182,17 @@ class Upstream:
             Moved: somebody else was faster; what he wrote is served by now.
             UpstreamFailed: nothing was changed.
         """
-        begun = time.time()
         try:
-            self.push(new, self.branch)
+            self.push(new, self.branch, old)
         except Moved:
-            state = self.fetch(begun)
+            # A fetch that began before may not have seen what is there now.
+            state = self.fetch(time.time())
             if state.error or state.refusal:
                 raise UpstreamFailed(state.error or state.refusal) from None
             raise
         except UpstreamFailed:
             # The answer may have been lost on its way, not the commit.
-            state = self.fetch(begun)
+            state = self.fetch(time.time())
             tip = self.store.repository.tip(self.store.ref)
             if state.error or tip is None or not self.store.repository.is_ancestor(new, tip):
                 raise

@@ -596,6 +596,43 @@ def test_a_write_whose_answer_was_lost_on_the_way_is_one_version(origin, forge, 
     assert tip(origin.path) == tip(server.repo) == answer.headers["x-git-commit"]
 
 
+def test_a_fetch_that_began_before_a_lost_write_landed_does_not_speak_of_it(forge, follow):
+    server = follow(forge.url)
+    forge.loses_answers = True
+    forge.lands.clear()
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(put, server)
+        wait_for(lambda: forge.landing > 0, "the push")
+        assert server.get("/api/v1/jobtypes/Unknown").status == 404
+        forge.lands.set()
+        answer = writing.result()
+
+    assert answer.status == 201
+    assert tip(forge.path) == tip(server.repo) == answer.headers["x-git-commit"]
+
+
+@pytest.mark.parametrize("taken_back_to", ["main~2", None], ids=["rewound", "deleted"])
+def test_a_write_does_not_undo_what_somebody_did_to_upstreams_branch(origin, follow, taken_back_to):
+    server = follow(origin.path)
+    for mark in (1, 2):
+        assert put(server, mark).status == 201
+    served = tip(server.repo)
+    if taken_back_to:
+        git(origin.path, "update-ref", "refs/heads/main", tip(origin.path, taken_back_to))
+    else:
+        git(origin.path, "update-ref", "-d", "refs/heads/main")
+    before = git(origin.path, "for-each-ref")
+
+    for mark in (3, 4):
+        says = error(put(server, mark), 502)["error"]
+        assert ("was rewritten" if taken_back_to else "no branch main any more") in says
+
+    assert git(origin.path, "for-each-ref") == before
+    assert tip(server.repo) == served
+    assert health(server)["state"] == "refused"
+
+
 def test_for_review_a_write_becomes_a_branch_upstream(origin, follow, clone):
     server = follow(origin.path, "--writes", "review", "--protect")
     before = tip(origin.path)
