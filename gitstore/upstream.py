@@ -14,7 +14,7 @@ import re
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from gitstore.errors import Moved, NotFound, Refused, UpstreamFailed
 from gitstore.git import GitFailed, GitTimeout, run_git
@@ -216,19 +216,48 @@ class Upstream:
 
 def scrub(text: str, url: str) -> str:
     """*text* without the credentials that *url*, or any URL in it, bears."""
-    parts = urlsplit(url) if "://" in url else None
-    # A name before the @ with no password behind it may be a token.
-    secret = (parts.password or parts.username) if parts else None
+    secret = _secret(url)
     for form in {secret, unquote(secret)} if secret else ():
         text = text.replace(form, "***")
     return re.sub(r"(?<=://)[^/@\s'\"]+@", "***@", text)
 
 
+def _secret(url: str) -> str:
+    """What *url* bears before its last @: a password, or a name alone, which may be a token.
+
+    Read with more suspicion than Git does: there may be a slash in it that is not encoded.
+    """
+    before = url.rpartition("@")[0]
+    scheme, slashes, rest = before.partition("://")
+    _, colon, password = (rest if slashes else scheme).partition(":")
+    return password if colon else rest
+
+
+_UNCLEAR = re.compile(
+    r"""
+      (?:https?|ssh|git|ftps?):/(?!/)       # one slash is missing
+    | [^/@:]+:[^/@]*@[^/]*:                 # a password, for which SSH's short form has no place
+    | [^/:]+://[^/?#]*[\s"@\[\]][^/?#]*@     # what ends a name or a password, within one
+    | [^/:]+://(?!(?:[\w.-]*|\[[\w:.]+\])(?::\d*)?/)[^/?#@]*[/?#].*@
+    """,
+    re.VERBOSE,
+)
+"""URLs of which it can't be told where a password in them ends, so that parts might show."""
+
+
 def _checked(url: str) -> str:
     if url.startswith("-") or any(ord(c) < 32 for c in url):
         raise NotFound(f"{scrub(url, url)!r} is no URL or path of a repository")
-    # A path counts from where we are, not from the repository that git runs in.
-    return str(Path(url).resolve()) if Path(url).is_dir() else url
+    if Path(url).is_dir():
+        # A path counts from where we are, not from the repository that git runs in.
+        return str(Path(url).resolve())
+    if _UNCLEAR.match(url):
+        raise NotFound(
+            "the upstream's URL is not clear; write it as https://name:password@host/path, and"
+            " percent-encode in name and password what is neither letter nor digit: / is %2F,"
+            " @ is %40"
+        )
+    return url
 
 
 def open_follower(path: Path, url: str, branch: str | None) -> Repository:

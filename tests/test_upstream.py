@@ -319,6 +319,48 @@ def test_a_token_alone_as_user_is_no_secret_to_tell_either(forge, follow):
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        *(f"http://bot:abc{c}S3CRETx@h.example/x.git" for c in '/?#@" []'),
+        *(f"http://bot:12{c}S3CRETx@h.example/x.git" for c in '?#@" []'),
+        "https:/bot:S3CRETx@h.example/x.git",
+        "bot:S3CRETx@h.example:x.git",
+        "ssh://bot:a/S3CRETx@h.example:22/x.git",
+    ],
+)
+def test_a_url_whose_password_can_not_be_told_is_refused_and_not_shown(tmp_path, url):
+    done = jobtypes("serve", "--repo", tmp_path / "new.git", "--upstream", url)
+
+    assert done.returncode == 1
+    assert "percent-encode" in done.stderr
+    assert "S3CRET" not in done.stdout + done.stderr
+    assert "S3CRET" not in scrub(f"fatal: {url}: no", url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://bot:a%2FS3@h.example:8443/td@studio/x.git",
+        "https://h.example/td@studio/x.git",
+        "https://bot@[::1]:8080/x.git",
+        "ssh://git@h.example:22/~td/x.git",
+        "git@h.example:td/x.git",
+        "h.example:td@studio/x.git",
+        "/srv/td@studio/x.git",
+        "file:///srv/x@y.git",
+    ],
+)
+def test_a_url_that_is_clear_is_taken(empty, url):
+    assert "S3" not in Upstream(Store(empty), url).shown_url
+
+
+def test_a_password_of_digits_before_a_slash_is_not_shown():
+    url = "http://bot:12/S3CRETx@h.example/x.git"
+
+    assert "S3CRET" not in scrub(f"fatal: unable to access '{url}/': no", url)
+
+
+@pytest.mark.parametrize(
     ("url", "text", "shown"),
     [
         (
