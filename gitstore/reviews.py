@@ -311,6 +311,7 @@ def _candidates(name: str) -> Iterator[str]:
     yield f"refs/heads/{name}"
     yield f"refs/upstream/heads/{name}"
     yield f"refs/tags/{name}"
+    yield f"refs/upstream/tags/{name}"
 
 
 def _check_problems(problems: Sequence[Problem], access: Access) -> None:

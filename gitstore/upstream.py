@@ -27,6 +27,7 @@ _LOG = logging.getLogger(__name__)
 _HEADS = "refs/upstream/heads/"
 _REFSPECS = (
     f"+refs/heads/*:{_HEADS}*",
+    "+refs/tags/*:refs/upstream/tags/*",
     "+refs/pull/*/head:refs/upstream/pull/*/head",
     "+refs/merge-requests/*/head:refs/upstream/merge-requests/*/head",
 )

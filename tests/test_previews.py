@@ -81,6 +81,7 @@ THREE = jobtype("Blender", "    three = 3\n", REQUIRES)
         ("pull/7/head", "pull/7"),
         ("upstream/merge-requests/8/head", "merge-requests/8"),
         ("tags/v1.0-rc", "v1.0-rc"),
+        ("upstream/tags/v1.0-rc", "v1.0-rc"),
     ],
 )
 def test_branches_pull_requests_and_tags_have_previews(served, client, ref, asked):

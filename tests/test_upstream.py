@@ -523,6 +523,16 @@ def test_a_damaged_note_of_the_last_fetch_is_read_past(origin, tmp_path, content
     assert upstream.fetch().name == "following"
 
 
+def test_tags_of_upstream_have_previews_and_are_not_handed_on(pair):
+    commit = pair.origin.side(jobtype("Tagged"), onto=tip(pair.origin.path))
+    git(pair.origin.path, "tag", "rc-1", commit)
+
+    previewed = pair.server.get("/preview/rc-1/api/v1/jobtypes/Tagged")
+
+    assert previewed.status == 200
+    assert "rc-1" not in git(pair.server.repo, "ls-remote", f"{pair.server.url}/jobtypes.git")
+
+
 def test_pull_requests_are_fetched_and_go_when_they_are_gone(origin, tmp_path):
     upstream = following(tmp_path, origin)
     names = ["pull/7/head", "merge-requests/8/head", "heads/topic"]
