@@ -753,6 +753,18 @@ def test_beyond_loopback_a_replica_whose_writes_are_off_needs_no_tokens(tmp_path
         open_to_all.refuse_open_writes(has_tokens=False)
 
 
+def test_a_read_only_replica_names_its_upstream(forge, follow, clone):
+    server = follow(forge.url_for(f"bot:{SECRET}@"), "--read-only")
+    worktree = clone(f"{server.url}/jobtypes.git")
+    worktree.write("x", "y")
+
+    pushed = worktree.push()
+
+    for says in (pushed.stderr, error(put(server), 403)["error"]):
+        assert f"read-only; push to its upstream, http://***@127.0.0.1:{forge.port}/" in says
+        assert SECRET not in says
+
+
 def test_a_git_push_is_told_where_to_push(pair, clone):
     worktree = clone(f"{pair.server.url}/jobtypes.git")
     worktree.write("x", "y")
