@@ -33,7 +33,7 @@ from gitstore import (
 )
 from gitstore.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 from gitstore.setup import create_repository, sample_path
-from gitstore.upstream import Upstream, open_follower
+from gitstore.upstream import Upstream, open_follower, state_file
 
 FIRST_FETCH_LIMIT_S = 600
 """How long the first fetch may take, which may be a whole clone."""
@@ -173,7 +173,9 @@ def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings
 def _store_to_serve(config: Config) -> Store:
     """The store, fetched from upstream where there is one and it can be reached."""
     if config.upstream is None:
-        return Store(config.repo, config.ref, config.checks)
+        alone = Store(config.repo, config.ref, config.checks)
+        state_file(alone.repository).unlink(missing_ok=True)
+        return alone
     store = Store(open_follower(config.repo, config.upstream, config.branch), config.ref)
     has_tip = store.repository.tip(store.ref) is not None
     limit_s = config.fetch_limit_s if has_tip else FIRST_FETCH_LIMIT_S

@@ -72,6 +72,11 @@ class UpstreamState:
         return "unreachable" if self.error else "following"
 
 
+def state_file(repository: Repository) -> Path:
+    """Where it is noted how the last fetch went, if *repository* follows another."""
+    return repository.git_dir / "jobtypes" / "upstream.json"
+
+
 class Upstream:
     """The repository at *url*, whose branch a store follows."""
 
@@ -81,9 +86,8 @@ class Upstream:
         self.shown_url = scrub(url, url)
         self._url = _checked(url)
         self._limit_s = limit_s
-        folder = store.repository.git_dir / "jobtypes"
-        self._lock = folder / "fetch.lock"
-        self._file = folder / "upstream.json"
+        self._lock = store.repository.git_dir / "jobtypes" / "fetch.lock"
+        self._file = state_file(store.repository)
 
     # Fetching
 

@@ -745,6 +745,22 @@ def test_a_change_of_this_service_is_merged_where_writes_go(origin, follow, writ
         assert tip(origin.path) == origin.tip == tip(server.repo)
 
 
+def test_the_command_line_merges_nothing_into_a_copy_that_follows(origin, follow, serve):
+    server = follow(origin.path)
+    git(server.repo, "fetch", "--quiet", str(origin.path), origin.side(jobtype("Nuke")))
+    git(server.repo, "update-ref", "refs/heads/topic", "FETCH_HEAD")
+    server.stop()
+
+    done = jobtypes("changes", "merge", "topic", "--repo", server.repo)
+
+    assert done.returncode == 1
+    assert "follows an upstream; merge there" in done.stderr
+    assert tip(server.repo) == origin.tip
+    serve(server.repo)
+    alone = jobtypes("changes", "merge", "topic", "--repo", server.repo)
+    assert alone.returncode == 0, alone.stderr
+
+
 def test_beyond_loopback_a_replica_whose_writes_are_off_needs_no_tokens(tmp_path):
     open_to_all = Config(tmp_path, host="0.0.0.0", upstream="https://git.studio.example/x.git")
 
