@@ -392,7 +392,10 @@ def test_a_rewritten_upstream_is_refused_loudly_and_the_last_good_tip_served(ori
     bad = origin.side(jobtype("Other"), onto=tip(origin.path, "main~1"))
     git(origin.path, "update-ref", "refs/heads/main", bad)
 
+    assert server.get("/health/upstream").status == 200
     assert server.get("/api/v1/jobtypes/Other").status == 404
+    assert server.get("/health/upstream").status == 503
+    assert server.get("/health/ready").status == 200
     said = health(server)
     assert said["state"] == "refused"
     assert good in str(said["refusal"])
@@ -410,6 +413,7 @@ def test_a_rewritten_upstream_is_refused_loudly_and_the_last_good_tip_served(ori
 
     assert server.get("/api/v1/jobtypes/Other").status == 200
     assert health(server)["state"] == "following"
+    assert server.get("/health/upstream").status == 200
 
 
 def test_a_lost_branch_comes_back_from_upstream_and_only_as_it_was(origin, tmp_path):
