@@ -83,6 +83,7 @@ class Upstream:
     def __init__(self, store: Store, url: str, limit_s: float = 30) -> None:
         self.store = store
         self.branch = store.ref.removeprefix("refs/heads/")
+        self._fetched = _HEADS + self.branch
         self.shown_url = scrub(url, url)
         self._url = _checked(url)
         self._limit_s = limit_s
@@ -115,11 +116,15 @@ class Upstream:
 
     def _fetch(self, known: UpstreamState) -> UpstreamState:
         begun = time.time()
-        served = self.store.repository.tip(self.store.ref)
+        repository = self.store.repository
+        served, before = repository.tip(self.store.ref), repository.tip(self._fetched)
         try:
             self._git(["fetch", "--quiet", "--prune", "--no-tags", "--", self._url, *_REFSPECS])
         except UpstreamFailed as error:
             _LOG.warning("%s", error)
+            # Another ref that could not be moved, by a lock perhaps, keeps this one not back.
+            if repository.tip(self._fetched) != before:
+                self._advance(served)
             return replace(known, begun=begun, error=str(error))
         refusal = self._advance(served)
         if refusal and refusal != known.refusal:
@@ -129,7 +134,7 @@ class Upstream:
     def _advance(self, served: str | None) -> str:
         """Move the served branch to what was fetched; why not, if it may not."""
         repository, ref = self.store.repository, self.store.ref
-        fetched = repository.tip(_HEADS + self.branch)
+        fetched = repository.tip(self._fetched)
         if fetched is None:
             return (
                 f"upstream has no branch {self.branch} any more; push it there again, or"

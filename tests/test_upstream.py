@@ -527,6 +527,21 @@ def test_a_damaged_note_of_the_last_fetch_is_read_past(origin, tmp_path, content
     assert upstream.fetch().name == "following"
 
 
+def test_a_lock_on_another_branch_does_not_keep_the_served_one_back(origin, tmp_path):
+    upstream = following(tmp_path, origin)
+    copy = upstream.store.repository.git_dir
+    commit = second(origin)
+    for name in ("aa", "zz"):
+        git(origin.path, "update-ref", f"refs/heads/{name}", commit)
+        (copy / "refs/upstream/heads" / f"{name}.lock").touch()
+
+    state = upstream.fetch()
+
+    assert state.name == "unreachable"
+    assert "lock" in state.error
+    assert tip(copy) == commit
+
+
 def test_tags_of_upstream_have_previews_and_are_not_handed_on(pair):
     commit = pair.origin.side(jobtype("Tagged"), onto=tip(pair.origin.path))
     git(pair.origin.path, "tag", "rc-1", commit)
