@@ -25,7 +25,7 @@ from gitstore.errors import (
     Refused,
     errors_among,
 )
-from gitstore.layout import NUMBER_LIMIT
+from gitstore.layout import NUMBER_LIMIT, is_text
 from gitstore.once import Once
 from gitstore.repository import Commit, trimmed
 from gitstore.store import SERVICE, Store, Writer, check_access
@@ -152,12 +152,15 @@ class Reviews:
     # Changes
 
     def changes(self) -> list[ChangeRow]:
-        """Every branch but the served one, by name."""
+        """Every branch but the served one, by name; none whose name is not UTF-8.
+
+        No URL could name it.
+        """
         refs = self._repository.refs(HEADS)
         return [
             ChangeRow(ref.removeprefix(HEADS), self._repository.commit(commit))
             for ref, commit in sorted(refs.items())
-            if ref != self._store.ref
+            if ref != self._store.ref and is_text(ref)
         ]
 
     def change(self, branch: str) -> ChangeRow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -97,6 +98,15 @@ def test_every_branch_but_the_served_one_is_a_change(served, client, slash):
         "email": "td@studio.example",
         "subject": "Tiles",
     }
+
+
+def test_a_branch_that_no_url_could_name_is_not_listed(served, client):
+    commit = propose(served, "topic", TWO)
+    command = [b"git", b"update-ref", b"refs/heads/caf\xe9", commit.encode()]
+    subprocess.run(command, cwd=served.path, check=True)
+
+    assert [row["branch"] for row in client.get("/api/v1/changes/").json] == ["topic"]
+    assert client.get("/api/v1/changes/topic").status_code == 200
 
 
 def test_without_a_branch_there_is_no_change(client):
