@@ -126,7 +126,12 @@ def init(path: Path, sample: bool, branch: str) -> None:
     type=click.Choice([w.value for w in Writes]),
     help="With an upstream, what becomes of REST writes: pushed there, or there for review.",
 )
-@setting("--poll-s", type=click.IntRange(1), help="Seconds between two fetches from upstream.")
+@setting(
+    "--poll-s",
+    "--poll",
+    type=click.IntRange(1),
+    help="Seconds between two fetches from upstream.",
+)
 @setting("--fetch-limit-s", type=click.IntRange(1), help="Seconds until a fetch is given up.")
 @setting("--fetch-pause-s", type=click.IntRange(0), help="Seconds between two fetches at least.")
 @setting("--upstream-stale-s", type=click.IntRange(1), help="Age at which health complains.")
