@@ -123,8 +123,9 @@ def test_it_fetches_at_start_and_serves_what_upstream_has(origin, follow):
     assert server.get("/api/v1/jobtypes/Blender").json["version"] == 2
 
 
-def test_it_polls(origin, follow):
-    server = follow(origin.path, "--poll-s", "1")
+@pytest.mark.parametrize("option", ["--poll-s", "--poll"])
+def test_it_polls(origin, follow, option):
+    server = follow(origin.path, option, "1")
     second(origin)
 
     wait_for(
@@ -722,6 +723,17 @@ def test_for_review_a_write_becomes_a_branch_upstream(origin, follow, clone):
     worktree.git("merge", "--quiet", "--no-ff", f"origin/{said['branch']}")
     worktree.push()
     assert server.get(TWO).json["code"] == previewed["code"]
+
+
+def test_for_review_a_branch_is_named_for_the_software(origin, follow):
+    server = follow(origin.path, "--writes", "review")
+    names = {"/bin/touch": "%2Fbin%2Ftouch", "Autodesk Maya": "Autodesk_Maya"}
+
+    for name, component in names.items():
+        said = server.request("POST", "/api/v1/software/", {"software": name}).json
+
+        assert said["branch"] == f"jobtypes/{component}/{said['commit'][:10]}"
+        assert tip(origin.path, said["branch"]) == said["commit"]
 
 
 def test_for_review_what_changes_nothing_makes_no_branch(origin, follow):
