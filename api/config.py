@@ -60,7 +60,7 @@ class Config:
     upstream: str | None = None
     writes: Writes = Writes.PUSH
     poll_s: int = 60
-    fetch_limit_s: int = 30
+    fetch_limit_s: int = 60
     fetch_pause_s: int = 2
     upstream_stale_s: int = 900
     webhook_secret: str | None = None

@@ -80,7 +80,7 @@ def state_file(repository: Repository) -> Path:
 class Upstream:
     """The repository at *url*, whose branch a store follows."""
 
-    def __init__(self, store: Store, url: str, limit_s: float = 30) -> None:
+    def __init__(self, store: Store, url: str, limit_s: float = 60) -> None:
         self.store = store
         self.branch = store.ref.removeprefix("refs/heads/")
         self._fetched = _HEADS + self.branch
