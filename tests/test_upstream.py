@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import statistics
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,7 @@ from forge import Forge
 from rest import body, code, error
 
 from api.config import Config, ConfigError, Writes
+from api.following import poll_pause_s
 from gitstore import Store, UpstreamFailed
 from gitstore.upstream import Upstream, UpstreamState, open_follower, scrub
 from hooks.forges import review_link
@@ -182,14 +187,29 @@ def test_misses_are_asked_of_upstream_once_in_a_few_seconds(origin, forge, follo
 # What upstream may do
 
 
+def timed(server: Server) -> float:
+    """The seconds that a read took, which must be answered."""
+    began = time.monotonic()
+    assert server.get(ONE).status == 200
+    return time.monotonic() - began
+
+
+def median_of_200(server: Server) -> float:
+    """The median of the seconds that 200 reads take, 20 at a time."""
+    with ThreadPoolExecutor(20) as pool:
+        return statistics.median(pool.map(timed, [server] * 200))
+
+
 def test_reads_are_answered_while_a_fetch_hangs(origin, forge, follow):
     server = follow(forge.url, "--poll-s", "1", "--threads", "8")
+    without_s = median_of_200(server)
     forge.open.clear()
     wait_for(lambda: forge.waiting > 0, "a fetch to hang")
 
     with ThreadPoolExecutor(20) as pool:
         missing = [pool.submit(server.get, f"{ONE[:-1]}{n}") for n in range(2, 22)]
         answers = many(200, lambda n: server.get(ONE))
+        with_s = median_of_200(server)
         hung = forge.waiting > 0 and not any(answer.done() for answer in missing)
         forge.open.set()
         missed = {answer.result().status for answer in missing}
@@ -197,6 +217,56 @@ def test_reads_are_answered_while_a_fetch_hangs(origin, forge, follow):
     assert hung
     assert {answer.status for answer in answers} == {200}
     assert missed == {404}
+    # Whoever waited for the fetch would be as late as that.
+    assert with_s < 5 * without_s + 0.05
+
+
+def test_an_upstream_that_is_slower_than_the_limit_is_followed_when_it_is_not(
+    origin, forge, follow
+):
+    server = follow(forge.url, "--poll-s", "1", "--fetch-limit-s", "1")
+    second(origin)
+    forge.open.clear()
+    newest = "/api/v1/jobtypes/Blender"
+    said = []
+
+    def is_given_up() -> bool:
+        said.append(server.get(newest))
+        return "did not answer" in str(health(server)["error"])
+
+    wait_for(is_given_up, "the fetch to be given up")
+    assert {(answer.status, answer.json["version"]) for answer in said} == {(200, 1)}
+    forge.open.set()
+
+    wait_for(lambda: server.get(newest).json["version"] == 2, "version 2")
+
+
+@pytest.mark.parametrize(
+    ("failures", "least_s", "most_s"), [(0, 48, 72), (1, 96, 144), (4, 400, 600), (10, 400, 600)]
+)
+def test_the_pause_between_fetches_grows_with_failures_and_differs(failures, least_s, most_s):
+    pauses = [poll_pause_s(60, failures) for _ in range(200)]
+
+    assert least_s <= min(pauses) < max(pauses) <= most_s
+    assert max(pauses) - min(pauses) > (most_s - least_s) / 2
+
+
+def test_an_upstream_that_refuses_is_asked_less_and_less_often(forge, follow):
+    server = follow(forge.url_for(f"bot:{SECRET}@"), "--poll-s", "1")
+    forge.password = "another"
+    path = server.repo / "jobtypes" / "upstream.json"
+    begun: list[float] = []
+
+    def is_seen() -> bool:
+        at = json.loads(path.read_text())["begun"]
+        if at not in begun:
+            begun.append(at)
+        return len(begun) == 4
+
+    wait_for(is_seen, "three fetches that fail")
+    gaps = [after - before for before, after in pairwise(begun)]
+    assert gaps[1] >= 1.6
+    assert gaps[2] >= 3.2
 
 
 def test_a_fetch_that_hangs_is_killed_and_misses_are_then_404_at_once(origin, forge, follow):
