@@ -26,6 +26,7 @@ from api import (
 from api.config import Config, Writes
 from api.following import Follower
 from api.housekeeping import Housekeeping
+from api.places import Places, Work
 from api.tokens import Tokens
 from gitstore import Store
 from gitstore.reviews import Reviews
@@ -69,7 +70,12 @@ def create_app(config: Config) -> Flask:
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"number": _Number, "slashed": _Slashed}
     auth.install(app, auth.Gate(config, Tokens(store.repository.git_dir)))
-    kept = places.install(app, config)
+    kept = Places.of(config)
+    reviewing = app.extensions["reviews"] = Reviews(
+        store, partial(kept.held, Work.REVIEW), kept.waiting
+    )
+    previews.install(app, reviewing)
+    places.install(app, kept)
     transports = git_http.install(app, config, store, kept)
     app.extensions["housekeeping"] = Housekeeping(
         store, partial(_end_idle, transports, config), config.housekeeping_s
@@ -77,8 +83,6 @@ def create_app(config: Config) -> Flask:
     diffs.install(app)
     webhooks.install(app, config, _follower(config, store))
     health.install(app, config)
-    reviewing = app.extensions["reviews"] = Reviews(store, partial(kept.held, places.Work.REVIEW))
-    previews.install(app, reviewing)
     pages.install(app)
     app.register_blueprint(jobtypes.blueprint, url_prefix=PREFIX)
     app.register_blueprint(software.blueprint, url_prefix=PREFIX)

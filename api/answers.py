@@ -155,6 +155,7 @@ class MergedAnswer(Answer):
     branch: str
     merged: Literal[True]
     commit: Commit
+    deleted: bool
 
 
 class ProposedAnswer(Answer):

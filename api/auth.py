@@ -69,12 +69,12 @@ class Gate:
 
 def _closed(config: Config) -> str | None:
     """Why nobody may write, None if writing is open to whoever may."""
-    if config.read_only:
-        return "this service is read-only; write to the one it follows"
-    if config.upstream and config.writes is Writes.OFF:
-        where = scrub(config.upstream, config.upstream)
-        return f"this service takes no writes; push to its upstream, {where}"
-    return None
+    if not (config.read_only or (config.upstream and config.writes is Writes.OFF)):
+        return None
+    what = "is read-only" if config.read_only else "takes no writes"
+    if config.upstream is None:
+        return f"this service {what}"
+    return f"this service {what}; push to its upstream, {scrub(config.upstream, config.upstream)}"
 
 
 def _secret(request: Request) -> str | None:

@@ -33,7 +33,7 @@ from gitstore import (
 )
 from gitstore.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 from gitstore.setup import create_repository, sample_path
-from gitstore.upstream import Upstream, open_follower
+from gitstore.upstream import Upstream, open_follower, state_file
 
 FIRST_FETCH_LIMIT_S = 600
 """How long the first fetch may take, which may be a whole clone."""
@@ -126,7 +126,12 @@ def init(path: Path, sample: bool, branch: str) -> None:
     type=click.Choice([w.value for w in Writes]),
     help="With an upstream, what becomes of REST writes: pushed there, or there for review.",
 )
-@setting("--poll-s", type=click.IntRange(1), help="Seconds between two fetches from upstream.")
+@setting(
+    "--poll-s",
+    "--poll",
+    type=click.IntRange(1),
+    help="Seconds between two fetches from upstream.",
+)
 @setting("--fetch-limit-s", type=click.IntRange(1), help="Seconds until a fetch is given up.")
 @setting("--fetch-pause-s", type=click.IntRange(0), help="Seconds between two fetches at least.")
 @setting("--upstream-stale-s", type=click.IntRange(1), help="Age at which health complains.")
@@ -157,6 +162,7 @@ def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings
     config.refuse_open_writes(has_tokens)
     if config.protect and not has_tokens:
         click.echo("without tokens nobody can be told apart: everybody may merge his own changes")
+        click.echo("jobtypes changes merge, here, merges what needs an admin")
     with _progress("reading the history") as progress:
         catalogue = store.catalogue(progress)
     url = f"http://{f'[{config.host}]' if ':' in config.host else config.host}:{config.port}"
@@ -172,7 +178,9 @@ def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings
 def _store_to_serve(config: Config) -> Store:
     """The store, fetched from upstream where there is one and it can be reached."""
     if config.upstream is None:
-        return Store(config.repo, config.ref, config.checks)
+        alone = Store(config.repo, config.ref, config.checks)
+        state_file(alone.repository).unlink(missing_ok=True)
+        return alone
     store = Store(open_follower(config.repo, config.upstream, config.branch), config.ref)
     has_tip = store.repository.tip(store.ref) is not None
     limit_s = config.fetch_limit_s if has_tip else FIRST_FETCH_LIMIT_S

@@ -37,7 +37,10 @@ def create_token(
     admin  also withdraws, deletes, and pushes past warnings
     """
     if not NAME.fullmatch(name):
-        raise click.BadParameter("write letters, digits, space and . _ + -", param_hint="NAME")
+        says = (
+            "write letters, digits, space and . _ + -, and begin and end with one of the first two"
+        )
+        raise click.BadParameter(says, param_hint="NAME")
     address = email or f"{name.replace(' ', '.')}@localhost"
     if not EMAIL.fullmatch(address):
         raise click.BadParameter("this is no mail address", param_hint="--email")

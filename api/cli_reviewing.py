@@ -9,10 +9,11 @@ import click
 from api import report
 from api.config import Config
 from api.options import branch_option, checks_options, open_store, print_table, repo_option
-from gitstore import Checks, NotFound, Repository, Store
+from gitstore import Checks, NotFound, ReadOnly, Repository, Store
 from gitstore.layout import escaped
 from gitstore.reviews import Outcome, Reviews
 from gitstore.store import Writer
+from gitstore.upstream import state_file
 
 
 @click.group()
@@ -82,6 +83,16 @@ def summary(
     _print_outcome(Reviews(Store(repository, ref, checks)).outcome(commit))
 
 
+def _refuse_follower(repository: Repository) -> None:
+    """Refuse to move the branch of a copy, which could never follow its upstream again."""
+    state = state_file(repository)
+    if state.exists():
+        raise ReadOnly(
+            f"{repository.path} follows an upstream; merge there, or over the service's REST API."
+            f" If it follows none any more, delete {state}"
+        )
+
+
 @changes.command("merge")
 @click.argument("change")
 @click.option("--delete-branch", is_flag=True, help="Delete the branch once it is merged.")
@@ -99,5 +110,8 @@ def merge_change(
 ) -> None:
     """Merge CHANGE into the served branch, if nothing is wrong with it."""
     store = Store(repo, Config(repo, branch).ref, checks)
-    commit = Reviews(store).merge(change, Writer(message=message), delete_branch)
-    click.echo(f"merged {change} in {commit[:10]}")
+    _refuse_follower(store.repository)
+    merged = Reviews(store).merge(change, Writer(message=message), delete_branch)
+    click.echo(f"merged {change} in {merged.commit[:10]}")
+    if delete_branch and not merged.deleted:
+        click.echo(f"kept the branch {change}, which has newer commits by now")

@@ -13,7 +13,7 @@ from gitstore import RULES, Checks, CodeChecks
 from gitstore.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 
 WAITING_PLACES = 256
-"""Reads that wait for a fetch, a worker."""
+"""Reads that wait for a fetch, a worker; and as many that wait for a preview."""
 
 
 class ConfigError(Exception):
@@ -60,7 +60,7 @@ class Config:
     upstream: str | None = None
     writes: Writes = Writes.PUSH
     poll_s: int = 60
-    fetch_limit_s: int = 30
+    fetch_limit_s: int = 60
     fetch_pause_s: int = 2
     upstream_stale_s: int = 900
     webhook_secret: str | None = None
@@ -94,6 +94,11 @@ class Config:
         once for a version that this service has not heard of, and none may get a 404.
         """
         return 0 if self.upstream is None else WAITING_PLACES
+
+    @property
+    def waiting_threads(self) -> int:
+        """The threads beside the others, for reads that wait for a fetch or for a preview."""
+        return self.waiting_places + WAITING_PLACES
 
     def refuse_open_writes(self, has_tokens: bool) -> None:
         """Refuse to accept writes from other machines, where nobody can be told apart.

@@ -16,8 +16,17 @@ CLOCK_S = 0.001
 """The least difference of two times of fetches that tells them apart."""
 RETRY_S = 5.0
 """How soon after a fetch that failed a reader who misses something has another begun."""
-BACKOFF_LIMIT_S = 600.0
-"""The longest time between two tries while upstream is down, unless someone asks."""
+BACKOFF_LIMIT_S = 500.0
+"""The longest time between two tries while upstream is down, unless someone asks; jitter may
+make ten minutes of it."""
+
+
+def poll_pause_s(poll_s: float, failures: int) -> float:
+    """Seconds from one fetch to the next, after so many *failures* in a row.
+
+    With jitter, so that a hundred replicas don't ask in one second.
+    """
+    return min(BACKOFF_LIMIT_S, poll_s * 2.0**failures) * random.uniform(0.8, 1.2)
 
 
 class Follower:
@@ -91,10 +100,8 @@ class Follower:
 
     def _wait(self, begun: float) -> None:
         """Wait until a fetch is wanted, or due."""
-        pause = min(BACKOFF_LIMIT_S, self._poll_s * 2**self._failures)
         with self._changed:
-            # With jitter, so that a hundred replicas don't ask in one second.
-            due = begun + pause * random.uniform(0.8, 1.2)
+            due = begun + poll_pause_s(self._poll_s, self._failures)
             self._changed.wait_for(lambda: self._wanted > self._done, max(0.0, due - time.time()))
 
     def _fetch(self, since: float) -> float:

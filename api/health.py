@@ -47,7 +47,10 @@ def ready() -> Response:
 
 @blueprint.get("/upstream")
 def upstream() -> Response:
-    """Tell how following goes: 503 when the last good fetch is too long ago."""
+    """Tell how following goes.
+
+    503 when the last good fetch is too long ago, or upstream's branch is refused.
+    """
     follower = current_app.extensions["follower"]
     if follower is None:
         return json_response({"state": "none", "says": "this service follows no upstream"})
@@ -65,4 +68,4 @@ def upstream() -> Response:
         "refusal": state.refusal or None,
         "error": state.error or None,
     }
-    return json_response(answer, 503 if stale else 200)
+    return json_response(answer, 503 if stale or state.refusal else 200)

@@ -2,7 +2,7 @@
 
 Whoever reads a version is never turned away: the agent fails its tasks on a 503. So all
 other work has a number of places, together fewer than there are threads, and is refused
-where none is free.
+where none is free. Previews are reads, too: they wait for a place, on threads of their own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from flask import Flask, current_app, g, request
 
-from api.config import Config
+from api.config import WAITING_PLACES, Config
 from gitstore import Busy
 
 CHUNK_BYTES = 512
@@ -42,7 +42,8 @@ class Places:
         self._limits = limits
         self._total = total
         self._taken: Counter[Work] = Counter()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._waiting = threading.BoundedSemaphore(WAITING_PLACES)
         self._bodies: dict[int, float] = {}
 
     @classmethod
@@ -63,29 +64,44 @@ class Places:
         Raises:
             Busy: none is free.
         """
-        with self._lock:
-            full = self._taken[work] >= self._limits[work] or self._taken.total() >= self._total
-            if full:
+        with self._changed:
+            if not self._is_free(work):
                 raise Busy(f"too many {work} at once; try again in a few seconds")
             self._taken[work] += 1
 
+    def _is_free(self, work: Work) -> bool:
+        return self._taken[work] < self._limits[work] and self._taken.total() < self._total
+
     def give(self, work: Work) -> None:
         """Let somebody else have the place."""
-        with self._lock:
+        with self._changed:
             self._taken[work] -= 1
+            self._changed.notify_all()
 
     @contextmanager
     def held(self, work: Work) -> Iterator[None]:
-        """Hold a place.
-
-        Raises:
-            Busy: none is free.
-        """
-        self.take(work)
+        """Hold a place, after waiting for it: on one of the threads of ``waiting``."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_free(work))
+            self._taken[work] += 1
         try:
             yield
         finally:
             self.give(work)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Be one of those who wait for a preview, who have threads beside the others.
+
+        Raises:
+            Busy: there are more than that.
+        """
+        if not self._waiting.acquire(blocking=False):
+            raise Busy("too many wait for previews; try again in a few seconds")
+        try:
+            yield
+        finally:
+            self._waiting.release()
 
     @contextmanager
     def waiting_for_body(self) -> Iterator[None]:
@@ -103,9 +119,13 @@ class Places:
         return max((now - since for since in list(self._bodies.values())), default=0.0)
 
 
-def install(app: Flask, config: Config) -> Places:
-    """Have each request of *app* that is no read take a place; it is known by then who asks."""
-    made = app.extensions["places"] = Places.of(config)
+def install(app: Flask, made: Places) -> None:
+    """Have each request of *app* that is no read take a place.
+
+    It is known by then who asks, and for a preview nobody waits any more: whoever held one
+    of the places while he waited would keep it from whom he waits for.
+    """
+    app.extensions["places"] = made
 
     def take() -> None:
         work = _work()
@@ -120,7 +140,6 @@ def install(app: Flask, config: Config) -> Places:
 
     app.before_request(take)
     app.teardown_request(give)
-    return made
 
 
 def places() -> Places:

@@ -3,38 +3,64 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from flask import Flask, g, request
 from werkzeug.exceptions import MethodNotAllowed
 
+from gitstore import StoreError
 from gitstore.reviews import Reviews
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# Line ends match too: a path that fails there would be tried again at every /api/v1 in it.
-_PATH = re.compile(r"/preview/(.+?)(/api/v1(?:/.*)?)", re.DOTALL)
+_BEGIN = "/preview/"
+_API = re.compile(r"/api/v1(?=/|\Z)")
+_SPLITS = 8
+"""How many /api/v1 of a path are tried: a branch's name may hold some."""
 _KEY = "jobtypes.preview"
 
 
 class PreviewPaths:
     """Turns a path below /preview/<ref> into the API's own, and notes the ref."""
 
-    def __init__(self, application: WSGIApplication) -> None:
+    def __init__(self, application: WSGIApplication, reviews: Reviews) -> None:
         self._application = application
+        self._reviews = reviews
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        match = _PATH.fullmatch(environ.get("PATH_INFO", ""))
-        if match:
-            # WSGI's strings are bytes in Latin-1.
-            ref = match[1].encode("latin-1").decode(errors="replace")
-            script = environ.get("SCRIPT_NAME", "") + "/preview/" + quote(ref)
-            environ = {**environ, "PATH_INFO": match[2], "SCRIPT_NAME": script, _KEY: ref}
+        splits = list(_splits(environ.get("PATH_INFO", "")))
+        if splits:
+            ref, path = self._chosen(splits)
+            script = environ.get("SCRIPT_NAME", "") + _BEGIN + quote(ref)
+            environ = {**environ, "PATH_INFO": path, "SCRIPT_NAME": script, _KEY: ref}
         return self._application(environ, start_response)
+
+    def _chosen(self, splits: list[tuple[str, str]]) -> tuple[str, str]:
+        """The first of *splits* whose ref there is; the first of all if there is none."""
+        if len(splits) == 1:
+            return splits[0]
+        return next((split for split in splits if self._is_there(split[0])), splits[0])
+
+    def _is_there(self, ref: str) -> bool:
+        try:
+            self._reviews.resolve(ref)
+        except StoreError:
+            return False
+        return True
+
+
+def _splits(path: str) -> Iterator[tuple[str, str]]:
+    """Yield the refs that *path* may begin with, each with the path in the API behind it."""
+    if path.startswith(_BEGIN):
+        for match in islice(_API.finditer(path, len(_BEGIN) + 1), _SPLITS):
+            # WSGI's strings are bytes in Latin-1.
+            ref = path[len(_BEGIN) : match.start()].encode("latin-1").decode(errors="replace")
+            yield ref, path[match.start() :]
 
 
 def install(app: Flask, reviews: Reviews) -> None:
@@ -48,4 +74,4 @@ def install(app: Flask, reviews: Reviews) -> None:
             g.preview = reviews.preview(ref)
 
     app.before_request(choose)
-    app.wsgi_app = PreviewPaths(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way
+    app.wsgi_app = PreviewPaths(app.wsgi_app, reviews)  # type: ignore[method-assign]  # Flask's documented way

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from flask import Blueprint, Response, current_app
 from flask.views import MethodView
 
 from api import auth
 from api.wire import Routes, add_routes, deleted, found, housekeeping, read_optional_body, writer
 from api.wire import written as answer
+from gitstore import ReadOnly
 from gitstore.access import Role
 from gitstore.repository import Commit
 from gitstore.reviews import ChangeRow, Review, Reviews
@@ -92,9 +95,15 @@ class Merge(MethodView):
         """Merge it; merging what is merged already says so again."""
         body = read_optional_body(MergeBody)
         auth.gate().require(auth.current(), Role.WRITE)
-        commit = _reviews().merge(branch, writer(), body.delete_branch)
+        if current_app.config["REVIEW"]:
+            where = current_app.extensions["follower"].upstream.shown_url
+            raise ReadOnly(
+                f"what this service runs is reviewed at its upstream, {where}; merge it there"
+            )
+        merged = _reviews().merge(branch, writer(), body.delete_branch)
         housekeeping().wake()
-        return answer({"branch": branch, "merged": True, "commit": commit}, 200, commit)
+        said = {"branch": branch, "merged": True, **asdict(merged)}
+        return answer(said, 200, merged.commit)
 
 
 ROUTES: Routes = (

@@ -52,7 +52,7 @@ def serve(config: Config) -> None:
         interface=Interfaces.WSGI,
         workers=config.workers,
         # The server starts them when they are needed, and ends them when they are not.
-        blocking_threads=config.threads + config.waiting_places,
+        blocking_threads=config.threads + config.waiting_threads,
         # Who comes when there are as many waits in the listening socket's queue.
         backpressure=_connections(config),
         http=HTTPModes.http1,

@@ -22,7 +22,8 @@ from gitstore.locks import file_lock
 PREFIX = "jtr_"
 """What every token begins with, so that secret scanners know one when they see it."""
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,63}")
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._+-]{0,62}[A-Za-z0-9])?")
+"""What a token may be called: Git takes other characters off the ends of names."""
 
 EMAIL = re.compile(r"[^\s<>@]+@[^\s<>@]+")
 

@@ -58,8 +58,8 @@ class Difference:
         )
 
     def subject(self) -> str:
-        """The name of what it is about: a jobtype, else a software's file, else nothing."""
-        return next(iter((*sorted(self.jobtypes()), *self.files)), "nothing")
+        """The name of what it is about: a jobtype, else software, else a file, else nothing."""
+        return next(iter((*sorted(self.jobtypes()), *map(_subject, self.files))), "nothing")
 
     def sentences(self) -> Iterator[str]:
         """Yield a line for each thing, as it is told to whoever made the change."""
@@ -70,6 +70,12 @@ class Difference:
         yield from (f"{name}: version {number} withdrawn" for name, number in self.withdrawn)
         yield from (f"{name}: version {number} back in service" for name, number in self.restored)
         yield from (f"{path}: changed" for path in self.files if path.startswith(layout.SOFTWARE))
+
+
+def _subject(path: str) -> str:
+    folder, _, name = path.partition("/")
+    software = layout.software_name(name) if folder == layout.SOFTWARE else None
+    return software or path
 
 
 def difference(before: Catalogue, after: Catalogue) -> Difference:

@@ -75,14 +75,15 @@ def _length_fault(name: str, file_name: str) -> str | None:
         return "is empty; give it 1 to 64 characters"
     if len(name) > NAME_LIMIT:
         return f"has {len(name)} characters; {NAME_LIMIT} is the limit"
-    if not _is_text(name):
+    if not is_text(name):
         return "holds bytes or surrogates that are no text; write it in UTF-8"
     if len(file_name.encode()) > FILE_NAME_LIMIT_BYTES:
         return f"takes more than {FILE_NAME_LIMIT_BYTES} bytes as a file name; shorten it"
     return None
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
+    """Whether *name*, which Python may have made of any bytes, was UTF-8."""
     return not any("\ud800" <= c <= "\udfff" for c in name)
 
 
@@ -119,7 +120,7 @@ def software_name_fault(name: str) -> str | None:
         return "is a route of the API; choose another"
     if is_id(name):
         return "consists of digits, which the API takes for an id; add a letter"
-    return _length_fault(name, _software_file_name(name) if _is_text(name) else "")
+    return _length_fault(name, _software_file_name(name) if is_text(name) else "")
 
 
 def _software_file_name(name: str) -> str:

@@ -51,6 +51,9 @@ _READS = 20_000
 _LOGGED = re.compile(r"[0-9a-f]{40} ([0-9a-f]{40}) ")
 """The beginning of a reflog's line: where a ref was, and where it was moved to."""
 
+_TRIMMED = "".join(map(chr, range(33))) + ".,:;<>\"\\'"
+"""What Git takes off the ends of a name (ident.c)."""
+
 T = TypeVar("T")
 
 _FOREIGN = "run this as its owner, or add it to Git's safe.directory"
@@ -618,6 +621,11 @@ def init_repository(path: Path, branch: str) -> Repository:
     repository = Repository(path)
     repository._repo.config["core.logAllRefUpdates"] = True
     return repository
+
+
+def trimmed(name: str) -> str:
+    """*name* as Git writes it into commits and reflogs: without what it takes off the ends."""
+    return name.strip(_TRIMMED)
 
 
 def _text(owner: pygit2.Commit | pygit2.Signature, field: str) -> str:

@@ -7,10 +7,10 @@ be with a branch merged; nothing is moved for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from itertools import islice
 
 from gitstore.access import EVERYBODY, Access, Role
 from gitstore.catalogue import Catalogue
@@ -25,17 +25,23 @@ from gitstore.errors import (
     Refused,
     errors_among,
 )
-from gitstore.layout import NUMBER_LIMIT
-from gitstore.repository import Commit
+from gitstore.layout import NUMBER_LIMIT, is_text
+from gitstore.once import Once
+from gitstore.repository import Commit, trimmed
 from gitstore.store import SERVICE, Store, Writer, check_access
 from gitstore.validation import check_tree
 from gitstore.versions import History, Jobtype
 
 HEADS = "refs/heads/"
 COMMITS_SHOWN = 250
+MERGED = "Merged-Branch: "
+"""Begins the trailer of a merge that names the branch, which may be gone when asked for."""
+STEPS_SEARCHED = 250
+"""How far back the merge of a branch that is gone is looked for."""
 PREVIEW_FIRST = NUMBER_LIMIT + 1
 """Would-be versions are numbered from here, where no released version ever is."""
 PREVIEW_BITS = 30
+PREVIEWS_KEPT = 64
 
 Place = Callable[[], AbstractContextManager[None]]
 
@@ -78,17 +84,29 @@ class Review:
     merged: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A merge that is done: its commit, and whether the change's branch is gone."""
+
+    commit: str
+    deleted: bool
+
+
 class Reviews:
     """What can be done with the changes of one store.
 
-    *place* is held while a preview is computed that is not at hand.
+    *waiting* is held while a preview is waited for that is not at hand, *place* while it
+    is computed.
     """
 
-    def __init__(self, store: Store, place: Place = nullcontext) -> None:
+    def __init__(
+        self, store: Store, place: Place = nullcontext, waiting: Place = nullcontext
+    ) -> None:
         self._store = store
         self._place = place
+        self._waiting = waiting
         self._repository = store.repository
-        self._preview = lru_cache(64)(self._make_preview)
+        self._previews = Once(self._make_preview, PREVIEWS_KEPT)
 
     # Previews
 
@@ -101,8 +119,9 @@ class Reviews:
             NotFound: there is no such thing.
             MergeConflict: it doesn't merge.
         """
-        base = self._store.catalogue()
-        return self._preview(base.history.tip, self.resolve(name))
+        key = (self._store.catalogue().history.tip, self.resolve(name))
+        with nullcontext() if self._previews.at_hand(key) else self._waiting():
+            return self._previews.get(key)
 
     def resolve(self, name: str) -> str:
         """The commit that *name* means.
@@ -117,7 +136,8 @@ class Reviews:
             return self._repository.resolve(name).id
         raise NotFound(f"there is no branch, pull request, tag or commit {name}")
 
-    def _make_preview(self, tip: str | None, commit: str) -> Catalogue:
+    def _make_preview(self, key: tuple[str | None, str]) -> Catalogue:
+        tip, commit = key
         with self._place():
             base = self._store.at(tip)
             tree = self._merged(tip, commit)
@@ -132,12 +152,15 @@ class Reviews:
     # Changes
 
     def changes(self) -> list[ChangeRow]:
-        """Every branch but the served one, by name."""
+        """Every branch but the served one, by name; none whose name is not UTF-8.
+
+        No URL could name it.
+        """
         refs = self._repository.refs(HEADS)
         return [
             ChangeRow(ref.removeprefix(HEADS), self._repository.commit(commit))
             for ref, commit in sorted(refs.items())
-            if ref != self._store.ref
+            if ref != self._store.ref and is_text(ref)
         ]
 
     def change(self, branch: str) -> ChangeRow:
@@ -183,60 +206,88 @@ class Reviews:
         problems = check_tree(self._repository, tree, base, self._store.checks)
         return Outcome(difference(base, base.extend([step])), tuple(problems), ())
 
-    def merge(self, branch: str, writer: Writer, delete_branch: bool) -> str:
-        """Merge the change on *branch*; the id of the merge commit, or of an earlier one.
+    def merge(self, branch: str, writer: Writer, delete_branch: bool) -> Merged:
+        """Merge the change on *branch*; what came of it, now or earlier.
+
+        A branch that has newer commits than those merged is kept.
 
         Raises:
+            NotFound: there is no such branch, nor was one merged lately.
             MergeConflict, Invalid, Forbidden: why it can't be merged as it is.
+            Busy: other writers were faster for too long.
         """
-        row = self.change(branch)
-        while True:
-            base = self._store.catalogue()
-            tip = base.history.tip
-            if tip is None:
-                raise Refused("the served branch has no commit yet; push it first")
-            if self._repository.is_ancestor(row.commit.id, tip):
-                merge = self._merge_of(tip, row.commit.id)
-                break
-            merge = self._try_merge(base, tip, row, writer)
-            if self._store.move(base, merge, writer.access):
-                break
-        if delete_branch:
-            self._delete(row)
-        return merge
+        try:
+            row = self.change(branch)
+        except NotFound:
+            earlier = self._merge_named(branch)
+            if earlier is None:
+                raise
+            return Merged(earlier, deleted=True)
+        merge = self._store.land(lambda: self._try_merge(row, writer))
+        return Merged(merge, delete_branch and self._is_deleted(row))
 
-    def _try_merge(self, base: Catalogue, tip: str, row: ChangeRow, writer: Writer) -> str:
+    def _is_deleted(self, row: ChangeRow) -> bool:
+        """Delete the branch of a change that is merged; False if it has gone on meanwhile."""
+        try:
+            self._delete(row)
+        except Moved:
+            return False
+        return True
+
+    def _try_merge(self, row: ChangeRow, writer: Writer) -> str | None:
+        base = self._store.catalogue()
+        tip = base.history.tip
+        if tip is None:
+            raise Refused("the served branch has no commit yet; push it first")
+        if self._repository.is_ancestor(row.commit.id, tip):
+            return self._merge_of(tip, row.commit.id)
+        merge = self._make_merge(base, tip, row, writer)
+        return merge if self._store.move(base, merge, writer.access) else None
+
+    def _make_merge(self, base: Catalogue, tip: str, row: ChangeRow, writer: Writer) -> str:
         tree = self._merged(tip, row.commit.id)
-        errors = errors_among(check_tree(self._repository, tree, base, self._store.checks))
-        if errors:
-            raise Invalid(errors)
+        access = self._judged(writer.access)
+        _check_problems(check_tree(self._repository, tree, base, self._store.checks), access)
         step = self._repository.step(base.history.tree, tree, row.commit.id)
-        check_access(writer.access, difference(base, base.extend([step])))
+        check_access(access, difference(base, base.extend([step])))
         self._check_four_eyes(row, writer.access)
         subject = writer.message or f"Merge {row.branch}: {row.commit.subject}"
+        message = f"{subject}\n\n{MERGED}{row.branch}\n"
         parents = (tip, row.commit.id)
-        return self._repository.write_commit(
-            tree, parents, f"{subject}\n", writer.signature, SERVICE
-        )
+        return self._repository.write_commit(tree, parents, message, writer.signature, SERVICE)
+
+    def _judged(self, access: Access) -> Access:
+        """*access*; on a protected branch, those who can't be told apart are a `write` user."""
+        if self._store.protect and access is EVERYBODY:
+            return replace(access, role=Role.WRITE)
+        return access
 
     def _check_four_eyes(self, row: ChangeRow, access: Access) -> None:
         """On a protected branch, whoever pushed a change last does not merge it himself."""
         if not self._store.protect or access is EVERYBODY or access.role >= Role.ADMIN:
             return
         pusher = self._repository.last_mover(HEADS + row.branch, row.commit.id)
-        if pusher is None or pusher == access.name:
+        if pusher is None or trimmed(pusher) == trimmed(access.name):
             who = f"{access.name} pushed" if pusher else "nobody knows who pushed"
             raise Forbidden(f"{who} the last commit of {row.branch}; somebody else must merge it")
 
     def _merge_of(self, tip: str, commit: str) -> str:
         """The step that brought *commit* into the served branch, *tip* if none says so."""
-        id: str | None = tip
+        steps = self._steps_back(tip)
+        return next((s.id for s in steps if commit in (s.id, *s.parents[1:])), tip)
+
+    def _merge_named(self, branch: str) -> str | None:
+        """The newest of the last steps that merged a branch of that name, which is gone."""
+        steps = islice(self._steps_back(self._store.catalogue().history.tip), STEPS_SEARCHED)
+        trailer = f"{MERGED}{branch}"
+        return next((s.id for s in steps if trailer in s.message.splitlines()[1:]), None)
+
+    def _steps_back(self, tip: str | None) -> Iterator[Commit]:
+        id = tip
         while id is not None:
             found = self._repository.commit(id)
-            if commit in (found.id, *found.parents[1:]):
-                return id
+            yield found
             id = found.parents[0] if found.parents else None
-        return tip
 
     def delete(self, branch: str, access: Access) -> None:
         """Delete the change on *branch*, if there is one."""
@@ -263,6 +314,22 @@ def _candidates(name: str) -> Iterator[str]:
     yield f"refs/heads/{name}"
     yield f"refs/upstream/heads/{name}"
     yield f"refs/tags/{name}"
+    yield f"refs/upstream/tags/{name}"
+
+
+def _check_problems(problems: Sequence[Problem], access: Access) -> None:
+    """Refuse what a push would be refused for.
+
+    Raises:
+        Invalid: there are errors.
+        Forbidden: there are warnings, and it is not for *access* to pass them.
+    """
+    errors = errors_among(problems)
+    if errors:
+        raise Invalid(errors)
+    if problems and not access.passes_warnings:
+        says = "; ".join(map(str, problems))
+        raise Forbidden(f"{says}. Mend it, or have an admin merge it")
 
 
 def preview_number(tree: str) -> int:

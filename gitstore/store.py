@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from gitstore.access import EVERYBODY, Access, direct_refusal
 from gitstore.catalogue import Catalogue
@@ -42,6 +43,8 @@ from gitstore.validation import check_tree
 from gitstore.versions import History, Jobtype, Version
 
 _LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 SERVICE = Signature("Jobtype repository", "jobtypes@localhost")
 """Who commits, and who is the author where no other is known."""
@@ -230,16 +233,31 @@ class Store:
         refusal = direct_refusal(writer.access) if self.protect else None
         if refusal:
             raise Forbidden(f"{refusal}; push a branch and merge that")
+        return self.land(lambda: self._try_write(changes, writer, before, checked))
+
+    def _try_write(
+        self,
+        changes: Sequence[Change],
+        writer: Writer,
+        before: Callable[[Catalogue], None] | None,
+        checked: bool,
+    ) -> Catalogue | None:
+        base, catalogue = self.prepare(changes, writer, before, checked)
+        return catalogue if catalogue is base or self._move(base, catalogue, writer) else None
+
+    def land(self, attempt: Callable[[], T | None]) -> T:
+        """What *attempt* gives, which moves the branch; anew while it loses races, with None.
+
+        Raises:
+            Busy: other writers were faster for too long.
+        """
         give_up = time.monotonic() + self.write_limit_s
         # One at a time saves lost races; but nobody waits for another's network.
         with self._writing if self.outlet is None else nullcontext():
             while True:
-                base, catalogue = self.prepare(changes, writer, before, checked)
-                if catalogue is base:
-                    return catalogue
-                if self._move(base, catalogue, writer):
-                    self.note("commit")
-                    return catalogue
+                landed = attempt()
+                if landed is not None:
+                    return landed
                 self.note("conflict")
                 self.locks.remove(self.ref)
                 if time.monotonic() > give_up:
@@ -288,8 +306,12 @@ class Store:
 
     def move(self, base: Catalogue, commit: str, access: Access) -> bool:
         """Move the branch from *base*'s tip to *commit*; False if it is elsewhere by now."""
-        by = Signature(access.name, access.email)
-        old = base.history.tip
+        moved = self._is_moved(base.history.tip, commit, Signature(access.name, access.email))
+        if moved:
+            self.note("commit")
+        return moved
+
+    def _is_moved(self, old: str | None, commit: str, by: Signature) -> bool:
         try:
             if self.outlet is not None:
                 self.outlet(old, commit)

@@ -14,7 +14,7 @@ import re
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from gitstore.errors import Moved, NotFound, Refused, UpstreamFailed
 from gitstore.git import GitFailed, GitTimeout, run_git
@@ -27,6 +27,7 @@ _LOG = logging.getLogger(__name__)
 _HEADS = "refs/upstream/heads/"
 _REFSPECS = (
     f"+refs/heads/*:{_HEADS}*",
+    "+refs/tags/*:refs/upstream/tags/*",
     "+refs/pull/*/head:refs/upstream/pull/*/head",
     "+refs/merge-requests/*/head:refs/upstream/merge-requests/*/head",
 )
@@ -71,18 +72,23 @@ class UpstreamState:
         return "unreachable" if self.error else "following"
 
 
+def state_file(repository: Repository) -> Path:
+    """Where it is noted how the last fetch went, if *repository* follows another."""
+    return repository.git_dir / "jobtypes" / "upstream.json"
+
+
 class Upstream:
     """The repository at *url*, whose branch a store follows."""
 
-    def __init__(self, store: Store, url: str, limit_s: float = 30) -> None:
+    def __init__(self, store: Store, url: str, limit_s: float = 60) -> None:
         self.store = store
         self.branch = store.ref.removeprefix("refs/heads/")
+        self._fetched = _HEADS + self.branch
         self.shown_url = scrub(url, url)
         self._url = _checked(url)
         self._limit_s = limit_s
-        folder = store.repository.git_dir / "jobtypes"
-        self._lock = folder / "fetch.lock"
-        self._file = folder / "upstream.json"
+        self._lock = store.repository.git_dir / "jobtypes" / "fetch.lock"
+        self._file = state_file(store.repository)
 
     # Fetching
 
@@ -110,11 +116,15 @@ class Upstream:
 
     def _fetch(self, known: UpstreamState) -> UpstreamState:
         begun = time.time()
-        served = self.store.repository.tip(self.store.ref)
+        repository = self.store.repository
+        served, before = repository.tip(self.store.ref), repository.tip(self._fetched)
         try:
             self._git(["fetch", "--quiet", "--prune", "--no-tags", "--", self._url, *_REFSPECS])
         except UpstreamFailed as error:
             _LOG.warning("%s", error)
+            # Another ref that could not be moved, by a lock perhaps, keeps this one not back.
+            if repository.tip(self._fetched) != before:
+                self._advance(served)
             return replace(known, begun=begun, error=str(error))
         refusal = self._advance(served)
         if refusal and refusal != known.refusal:
@@ -124,7 +134,7 @@ class Upstream:
     def _advance(self, served: str | None) -> str:
         """Move the served branch to what was fetched; why not, if it may not."""
         repository, ref = self.store.repository, self.store.ref
-        fetched = repository.tip(_HEADS + self.branch)
+        fetched = repository.tip(self._fetched)
         if fetched is None:
             return (
                 f"upstream has no branch {self.branch} any more; push it there again, or"
@@ -158,14 +168,16 @@ class Upstream:
 
     # Writing
 
-    def push(self, commit: str, branch: str) -> None:
-        """Put *commit* on upstream's *branch*, which only grows by it.
+    def push(self, commit: str, branch: str, old: str | None = None) -> None:
+        """Put *commit* on upstream's *branch*, if that is at *old* (None: is not there).
 
         Raises:
-            Moved: upstream's branch has what *commit* has not.
+            Moved: upstream's branch is elsewhere.
             UpstreamFailed: it can't be reached, or refuses; the message says which.
         """
-        args = ["push", "--porcelain", "--", self._url, f"{commit}:refs/heads/{branch}"]
+        ref = f"refs/heads/{branch}"
+        lease = f"--force-with-lease={ref}:{old or ''}"
+        args = ["push", "--porcelain", lease, "--", self._url, f"{commit}:{ref}"]
         try:
             self._git(args)
         except UpstreamFailed as error:
@@ -180,17 +192,17 @@ class Upstream:
             Moved: somebody else was faster; what he wrote is served by now.
             UpstreamFailed: nothing was changed.
         """
-        begun = time.time()
         try:
-            self.push(new, self.branch)
+            self.push(new, self.branch, old)
         except Moved:
-            state = self.fetch(begun)
+            # A fetch that began before may not have seen what is there now.
+            state = self.fetch(time.time())
             if state.error or state.refusal:
                 raise UpstreamFailed(state.error or state.refusal) from None
             raise
         except UpstreamFailed:
             # The answer may have been lost on its way, not the commit.
-            state = self.fetch(begun)
+            state = self.fetch(time.time())
             tip = self.store.repository.tip(self.store.ref)
             if state.error or tip is None or not self.store.repository.is_ancestor(new, tip):
                 raise
@@ -214,19 +226,48 @@ class Upstream:
 
 def scrub(text: str, url: str) -> str:
     """*text* without the credentials that *url*, or any URL in it, bears."""
-    parts = urlsplit(url) if "://" in url else None
-    # A name before the @ with no password behind it may be a token.
-    secret = (parts.password or parts.username) if parts else None
+    secret = _secret(url)
     for form in {secret, unquote(secret)} if secret else ():
         text = text.replace(form, "***")
     return re.sub(r"(?<=://)[^/@\s'\"]+@", "***@", text)
 
 
+def _secret(url: str) -> str:
+    """What *url* bears before its last @: a password, or a name alone, which may be a token.
+
+    Read with more suspicion than Git does: there may be a slash in it that is not encoded.
+    """
+    before = url.rpartition("@")[0]
+    scheme, slashes, rest = before.partition("://")
+    _, colon, password = (rest if slashes else scheme).partition(":")
+    return password if colon else rest
+
+
+_UNCLEAR = re.compile(
+    r"""
+      (?:https?|ssh|git|ftps?):/(?!/)       # one slash is missing
+    | [^/@:]+:[^/@]*@[^/]*:                 # a password, for which SSH's short form has no place
+    | [^/:]+://[^/?#]*[\s"@\[\]][^/?#]*@     # what ends a name or a password, within one
+    | [^/:]+://(?!(?:[\w.-]*|\[[\w:.]+\])(?::\d*)?/)[^/?#@]*[/?#].*@
+    """,
+    re.VERBOSE,
+)
+"""URLs of which it can't be told where a password in them ends, so that parts might show."""
+
+
 def _checked(url: str) -> str:
     if url.startswith("-") or any(ord(c) < 32 for c in url):
         raise NotFound(f"{scrub(url, url)!r} is no URL or path of a repository")
-    # A path counts from where we are, not from the repository that git runs in.
-    return str(Path(url).resolve()) if Path(url).is_dir() else url
+    if Path(url).is_dir():
+        # A path counts from where we are, not from the repository that git runs in.
+        return str(Path(url).resolve())
+    if _UNCLEAR.match(url):
+        raise NotFound(
+            "the upstream's URL is not clear; write it as https://name:password@host/path, and"
+            " percent-encode in name and password what is neither letter nor digit: / is %2F,"
+            " @ is %40"
+        )
+    return url
 
 
 def open_follower(path: Path, url: str, branch: str | None) -> Repository:

@@ -112,7 +112,7 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
 
 def _judge_warnings(push: Push, settings: HookSettings) -> Verdict:
     lines = list(problem_lines(push.problems))
-    if push.problems and settings.access.role < Role.ADMIN:
+    if push.problems and not settings.access.passes_warnings:
         says = f"Refused: {_counted(push.problems, 'warning')}."
         advice = "Mend them, or have an admin push past them."
         return Verdict(False, (*lines, f"{says} {advice}"))

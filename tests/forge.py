@@ -16,8 +16,9 @@ class Forge:
     """Serves the bare repository at *path* until left.
 
     While *open* is clear, whoever asks waits. *password* is what Basic must bear, if any.
-    *loses_answers* takes pushes and ends the connection without a word. *fetches* counts
-    the beginnings of fetches.
+    *loses_answers* takes pushes and ends the connection without a word. While *lands* is
+    clear, pushes that have come wait, and *landing* counts them. *fetches* counts the
+    beginnings of fetches.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,6 +29,9 @@ class Forge:
         self.waiting = 0
         self.open = threading.Event()
         self.open.set()
+        self.landing = 0
+        self.lands = threading.Event()
+        self.lands.set()
         self._listen(0)
 
     def _listen(self, port: int) -> None:
@@ -110,8 +114,13 @@ class _Handler(BaseHTTPRequestHandler):
         if forge.password and not self._knows(forge.password):
             self._say(b"Status: 401 Unauthorized", [b"WWW-Authenticate: Basic realm=forge"], b"")
             return
+        is_push = self.path.endswith("/git-receive-pack")
+        if is_push:
+            forge.landing += 1
+            forge.lands.wait(60)
+            forge.landing -= 1
         head, _, answer = self._run_git(body).partition(b"\r\n\r\n")
-        if forge.loses_answers and self.path.endswith("/git-receive-pack"):
+        if forge.loses_answers and is_push:
             self.close_connection = True
             return
         lines = head.split(b"\r\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from rest import Json, body, code
 
 from api import create_app
 from api.config import Config
+from api.tokens import Tokens
+from gitstore import Store, Writer
+from gitstore.access import Role
+from gitstore.reviews import Merged, Reviews
 from gitstore.setup import create_repository, sample_path
 
 BRANCH_ADVICE = ("git switch -c my-change", "git push -u origin my-change")
@@ -93,6 +98,15 @@ def test_every_branch_but_the_served_one_is_a_change(served, client, slash):
         "email": "td@studio.example",
         "subject": "Tiles",
     }
+
+
+def test_a_branch_that_no_url_could_name_is_not_listed(served, client):
+    commit = propose(served, "topic", TWO)
+    command = [b"git", b"update-ref", b"refs/heads/caf\xe9", commit.encode()]
+    subprocess.run(command, cwd=served.path, check=True)
+
+    assert [row["branch"] for row in client.get("/api/v1/changes/").json] == ["topic"]
+    assert client.get("/api/v1/changes/topic").status_code == 200
 
 
 def test_without_a_branch_there_is_no_change(client):
@@ -180,7 +194,8 @@ def test_merging_makes_a_commit_whose_first_parent_is_the_served_branch(served, 
 
     assert answer.status_code == 200
     merged = tip(served.path)
-    assert answer.json == {"branch": "topic", "merged": True, "commit": merged}
+    said = {"branch": "topic", "merged": True, "commit": merged, "deleted": False}
+    assert answer.json == said
     assert answer.headers["X-Git-Commit"] == merged
     parents = git(served.path, "log", "-1", "--format=%P%n%s", "main").splitlines()
     assert parents == [f"{before} {commit}", "Merge topic: Tiles"]
@@ -236,10 +251,12 @@ def test_changes_that_are_merged_at_once_all_land(served):
 def test_the_branch_can_be_deleted_with_the_merge(served, client):
     propose(served, "topic", TWO)
 
-    merge(client, "topic", delete_branch=True)
+    first = merge(client, "topic", delete_branch=True)
 
+    assert first["deleted"] is True
     assert client.get("/api/v1/changes/").json == []
-    assert client.post("/api/v1/changes/topic/merge").status_code == 404
+    assert merge(client, "topic", delete_branch=True) == merge(client, "topic") == first
+    assert client.post("/api/v1/changes/topi/merge").status_code == 404
     assert client.get("/api/v1/jobtypes/Blender/versions/").json == [1, 2]
 
 
@@ -255,9 +272,36 @@ def test_merge_clicks_at_once_that_delete_the_branch_are_no_conflict(served):
         ]
         statuses = {click.result().status_code for click in clicks}
 
-    assert 200 in statuses
-    assert statuses <= {200, 404}
+    assert statuses == {200}
     assert len(git(served.path, "rev-list", "--first-parent", "main").split()) == 2
+
+
+def test_a_branch_that_was_pushed_to_while_it_was_merged_is_kept(served):
+    commit = propose(served, "topic", TWO)
+    store = Store(served.path)
+    newer = served.side({"notes.txt": "more\n"}, onto=commit)
+
+    def push(old: str | None, new: str) -> None:
+        git(served.path, "update-ref", "refs/heads/topic", newer)
+
+    # What upstream is to a service: called just before the served branch moves.
+    store.outlet = push
+    merged = Reviews(store).merge("topic", Writer(), delete_branch=True)
+
+    assert merged == Merged(tip(served.path), deleted=False)
+    assert tip(served.path, "topic") == newer
+
+
+def test_a_branch_of_a_name_that_was_merged_before_is_merged_anew(served, client):
+    propose(served, "topic", TWO)
+    first = merge(client, "topic", delete_branch=True)
+    served.tip = tip(served.path)
+    propose(served, "topic", jobtype("Nuke", "    two = 2\n"))
+
+    second = merge(client, "topic", delete_branch=True)
+
+    assert second["commit"] == tip(served.path) != first["commit"]
+    assert merge(client, "topic") == second
 
 
 def test_the_message_of_the_merge_can_be_given(served, client):
@@ -265,7 +309,8 @@ def test_the_message_of_the_merge_can_be_given(served, client):
 
     client.post("/api/v1/changes/topic/merge", headers={"X-Commit-Message": "Tiles, at last"})
 
-    assert git(served.path, "log", "-1", "--format=%B", "main").strip() == "Tiles, at last"
+    message = git(served.path, "log", "-1", "--format=%B", "main").strip()
+    assert message == "Tiles, at last\n\nMerged-Branch: topic"
 
 
 def test_a_change_that_conflicts_is_not_merged(served, client):
@@ -433,6 +478,16 @@ def test_who_pushed_the_last_commit_may_not_merge_it_and_another_may(studio):
     assert author == "bob"
 
 
+def test_who_pushed_is_known_though_git_trims_his_name(studio):
+    # No token gets such a name any more, but one may have it.
+    name = "J. Smith Jr."
+    tokens = Tokens(studio.server.repo)
+    studio.secrets[name] = tokens.create(name, Role.WRITE, "js@studio.example", ())
+    assert studio.push(name, "trimmed", "trimmed").returncode == 0
+
+    assert studio.call(name, "POST", "/changes/trimmed/merge").status == 403
+
+
 def test_who_pushed_last_counts_not_who_began(studio):
     assert studio.push("alice", "shared", "alice").returncode == 0
     worktree = studio.clone("bob")
@@ -503,7 +558,41 @@ def test_a_change_that_deletes_a_jobtype_is_for_an_admin_to_merge(studio):
     assert studio.call("carol", "POST", "/changes/no-ffmpeg/merge").status == 200
 
 
+def test_a_change_with_a_warning_is_for_an_admin_to_merge(studio):
+    worktree = studio.clone("alice")
+    worktree.write("jobtypes/Warned/code.py", "class Job(object):\n    pass\n")
+    worktree.write("jobtypes/Warned/meta.yaml", "classname: null\n")
+    assert worktree.push("origin", "HEAD:refs/heads/warned").returncode == 0
+
+    refusal = studio.call("bob", "POST", "/changes/warned/merge")
+
+    assert refusal.status == 403
+    assert "jobtypes/Warned" in refusal.json["error"]
+    assert "have an admin merge it" in refusal.json["error"]
+    assert studio.call("carol", "POST", "/changes/warned/merge").status == 200
+
+
 # With --protect, without tokens
+
+
+@pytest.mark.parametrize(("protect", "status"), [(False, 200), (True, 403)])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"jobtypes/Nuke": None},
+        {"withdrawn.yaml": "Nuke: [1]\n"},
+        {"jobtypes/Nuke/meta.yaml": "classname: null\n"},
+    ],
+    ids=["deletes", "withdraws", "warned"],
+)
+def test_without_tokens_what_needs_an_admin_is_merged_if_nothing_is_protected(
+    served, changes, protect, status
+):
+    client = create_app(Config(served.path, protect=protect)).test_client()
+    propose(served, "topic", changes)
+
+    assert client.post("/api/v1/changes/topic/merge").status_code == status
+    assert jobtypes("changes", "merge", "topic", "--repo", served.path).returncode == 0
 
 
 def test_without_tokens_everybody_may_merge_and_the_start_says_so(sample, serve, clone):

@@ -127,7 +127,7 @@ def test_a_refusal_is_told_with_what_to_do(copy, branch):
     branch.repository.move(REF, good, bad, TD, "rewrite")
     upstream.fetch()
 
-    said = asked(client, "upstream")
+    said = asked(client, "upstream", 503)
 
     assert said["state"] == "refused"
     assert f"git push --force-with-lease origin {good}:main" in said["refusal"]

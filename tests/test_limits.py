@@ -2,15 +2,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from branches import jobtype
 from conftest import Server, git, wait_for
 from sockets import Dialer, packet
 
 from api import create_app
-from api.config import Config
+from api.config import WAITING_PLACES, Config
 from api.payloads import JobtypeBody
 from api.places import Places, Work
 from gitstore import Busy, Store, Writer, changes
@@ -152,7 +155,6 @@ def test_a_request_head_over_its_limit_is_refused(tight, dial):
         (Work.WRITE, "DELETE", "/api/v1/jobtypes/Blender"),
         (Work.REVIEW, "GET", "/api/v1/changes/"),
         (Work.REVIEW, "GET", "/diff/Blender/1..1"),
-        (Work.REVIEW, "GET", f"/preview/main{READ}"),
         (Work.GIT, "GET", REFS),
     ],
 )
@@ -203,6 +205,54 @@ def test_a_preview_that_is_at_hand_needs_no_place(sample):
     assert client.get(f"/preview/main{READ}").status_code == 200
 
 
+def test_previews_wait_for_a_place_and_are_made_once_for_all_who_ask(sample):
+    app = create_app(Config(sample))
+    places = app.extensions["places"]
+    _fill(places)
+    ask = lambda n: app.test_client().get(f"/preview/main{READ}")  # noqa: E731
+
+    with ThreadPoolExecutor(40) as pool:
+        asked = [pool.submit(ask, n) for n in range(40)]
+        assert app.test_client().get(READ).status_code == 200
+        assert not any(answer.done() for answer in asked)
+        places.give(Work.REVIEW)
+        statuses = {answer.result().status_code for answer in asked}
+
+    assert statuses == {200}
+
+
+@pytest.mark.parametrize(("path", "status"), [("/changes/", 200), ("/changes/none", 404)])
+def test_who_waits_for_a_preview_holds_no_place_that_it_needs(sample, path, status):
+    client = create_app(Config(sample, review_places=1)).test_client()
+
+    assert client.get(f"/preview/main/api/v1{path}").status_code == status
+
+
+def test_previews_that_are_asked_for_at_once_are_all_answered(sample, serve):
+    tip = git(sample, "rev-parse", "main").strip()
+    for n in range(5):
+        git(sample, "update-ref", f"refs/heads/topic{n}", tip)
+    server = serve(sample, "--workers", "1", "--threads", "4", "--review-places", "1")
+
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda n: server.get(f"/preview/topic{n % 5}{READ}"), range(40)))
+
+    assert {answer.status for answer in answers} == {200}
+
+
+def test_more_who_wait_for_previews_than_have_threads_are_refused(tmp_path):
+    places = Places.of(Config(tmp_path))
+
+    with ExitStack() as stack:
+        for _ in range(WAITING_PLACES):
+            stack.enter_context(places.waiting())
+        with pytest.raises(Busy, match="too many wait for previews"):
+            stack.enter_context(places.waiting())
+
+    with places.waiting():
+        pass
+
+
 @pytest.mark.parametrize("threads", [4, 8, 24, 100])
 def test_all_places_together_leave_threads_to_reads(threads, tmp_path):
     config = Config(
@@ -225,6 +275,31 @@ def _fill(places: Places) -> int:
         except Busy:
             continue
     return taken
+
+
+@pytest.mark.parametrize("kind", ["write", "merge"])
+def test_a_ref_that_stays_locked_is_given_up(branch, kind):
+    branch.commit(jobtype("Blender"))
+    git(branch.path, "update-ref", "refs/heads/topic", branch.side(jobtype("Nuke")))
+    app = create_app(Config(branch.path, write_limit_s=1))
+    noted: list[str] = []
+    app.extensions["jobtypes"].note = noted.append
+    client = app.test_client()
+
+    # Open, so that it is nobody's that died.
+    with (branch.path / "refs/heads/main.lock").open("x"):
+        if kind == "merge":
+            answer = client.post("/api/v1/changes/topic/merge")
+        else:
+            answer = client.put("/api/v1/jobtypes/Fresh", json=body("Fresh"))
+
+    assert answer.status_code == 503
+    assert "kept the branch busy" in answer.json["error"]
+    assert answer.headers["Retry-After"] == "5"
+    assert set(noted) == {"conflict"}
+    # It slept in between.
+    assert len(noted) < 250
+    assert git(branch.path, "rev-parse", "main").strip() == branch.tip
 
 
 def test_asking_for_the_head_of_an_advertisement_takes_no_place_for_good(tight):

@@ -76,11 +76,15 @@ THREE = jobtype("Blender", "    three = 3\n", REQUIRES)
         ("heads/jobtypes/Blender/1234abc", "jobtypes/Blender/1234abc"),
         ("heads/caméra", "cam%C3%A9ra"),
         ("heads/pull/12", "pull/12"),
+        ("heads/fix/api/v1/x", "fix/api/v1/x"),
+        ("heads/fix/api/v1", "fix/api/v1"),
+        ("heads/a/api/v1/b/api/v1/c", "a/api/v1/b/api/v1/c"),
         ("upstream/heads/topic", "topic"),
         ("upstream/pull/7/head", "pull/7"),
         ("pull/7/head", "pull/7"),
         ("upstream/merge-requests/8/head", "merge-requests/8"),
         ("tags/v1.0-rc", "v1.0-rc"),
+        ("upstream/tags/v1.0-rc", "v1.0-rc"),
     ],
 )
 def test_branches_pull_requests_and_tags_have_previews(served, client, ref, asked):
@@ -231,6 +235,11 @@ def test_a_preview_answers_head_and_if_none_match(served, client):
     assert head.data == b""
     assert again.status_code == 304
     assert full.headers["X-Git-Commit"] == commit
+
+
+def test_a_path_with_very_many_beginnings_of_the_api_is_404(served, client):
+    assert client.get("/preview/x" + "/api/v1" * 2000).status_code == 404
+    assert client.get("/preview//api/v1/jobtypes/").status_code == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])

@@ -180,6 +180,31 @@ def test_git_goes_to_the_primary(farm, tmp_path):
     assert f"{farm.proxy.url}/diff/Command/" in pushed.stderr
 
 
+def test_changes_and_their_newest_previews_come_from_the_primary(farm, tmp_path):
+    git(tmp_path, "clone", "--quiet", f"{farm.primary.url}/jobtypes.git", "clone")
+    worktree = Worktree(tmp_path / "clone")
+    preview = "/preview/tiles/api/v1/jobtypes/Command"
+    for mark in ("one", "two"):
+        path = worktree.path / "jobtypes/Command/code.py"
+        worktree.write("jobtypes/Command/code.py", path.read_text() + f"\nMARK = {mark!r}\n")
+        pushed = worktree.push("origin", "HEAD:refs/heads/tiles")
+        assert pushed.returncode == 0, pushed.stderr
+
+        said = [farm.proxy.get(f"{preview}?n={mark}{n}") for n in range(4)]
+        changes = [farm.proxy.get(f"/api/v1/changes{end}") for end in ("", "/", "/tiles") * 2]
+
+        assert [mark in answer.json["code"] for answer in said] == [True] * 4
+        assert [answer.status for answer in changes] == [200] * 6
+        assert changes[0].json == changes[1].json == changes[3].json
+    assert [row["branch"] for row in changes[0].json] == ["tiles"]
+
+    merged = farm.proxy.request(
+        "POST", "/api/v1/changes/tiles/merge", {"delete_branch": True}, {"Connection": "close"}
+    )
+    assert merged.status == 200
+    assert farm.proxy.get("/api/v1/changes/").json == []
+
+
 def test_errors_of_writes_come_through_and_the_figures_do_not(farm):
     bad = farm.proxy.request("PUT", "/api/v1/jobtypes/X", {"name": "X"})
 
@@ -283,6 +308,8 @@ def test_a_replica_starts_and_serves_without_the_primary(farm):
     farm.primary.stop()
     replica.stop()
 
+    assert farm.proxy.get("/preview/main/api/v1/jobtypes/Nuke/versions/1").status == 200
+    assert farm.proxy.get("/api/v1/changes/").status == 503
     replica.start()
 
     assert replica.get("/api/v1/jobtypes/").body == before

@@ -112,6 +112,7 @@ def test_revoking_what_is_not_there_points_to_the_list(empty):
         ("alice\n", ("--role", "read"), "NAME"),
         ("<alice>", ("--role", "read"), "NAME"),
         ("", ("--role", "read"), "NAME"),
+        ("J. Smith Jr.", ("--role", "read"), "NAME"),
         ("alice", ("--role", "write", "--only", ""), "--only"),
         ("alice", ("--role", "write", "--only", "Nuke*,Maya"), "one for each --only"),
         ("alice", ("--role", "write", "--only", "Nuke*", "--only", "jobtypes/Maya"), "--only"),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import statistics
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,7 @@ from forge import Forge
 from rest import body, code, error
 
 from api.config import Config, ConfigError, Writes
+from api.following import poll_pause_s
 from gitstore import Store, UpstreamFailed
 from gitstore.upstream import Upstream, UpstreamState, open_follower, scrub
 from hooks.forges import review_link
@@ -123,8 +128,9 @@ def test_it_fetches_at_start_and_serves_what_upstream_has(origin, follow):
     assert server.get("/api/v1/jobtypes/Blender").json["version"] == 2
 
 
-def test_it_polls(origin, follow):
-    server = follow(origin.path, "--poll-s", "1")
+@pytest.mark.parametrize("option", ["--poll-s", "--poll"])
+def test_it_polls(origin, follow, option):
+    server = follow(origin.path, option, "1")
     second(origin)
 
     wait_for(
@@ -181,14 +187,29 @@ def test_misses_are_asked_of_upstream_once_in_a_few_seconds(origin, forge, follo
 # What upstream may do
 
 
+def timed(server: Server) -> float:
+    """The seconds that a read took, which must be answered."""
+    began = time.monotonic()
+    assert server.get(ONE).status == 200
+    return time.monotonic() - began
+
+
+def median_of_200(server: Server) -> float:
+    """The median of the seconds that 200 reads take, 20 at a time."""
+    with ThreadPoolExecutor(20) as pool:
+        return statistics.median(pool.map(timed, [server] * 200))
+
+
 def test_reads_are_answered_while_a_fetch_hangs(origin, forge, follow):
     server = follow(forge.url, "--poll-s", "1", "--threads", "8")
+    without_s = median_of_200(server)
     forge.open.clear()
     wait_for(lambda: forge.waiting > 0, "a fetch to hang")
 
     with ThreadPoolExecutor(20) as pool:
         missing = [pool.submit(server.get, f"{ONE[:-1]}{n}") for n in range(2, 22)]
         answers = many(200, lambda n: server.get(ONE))
+        with_s = median_of_200(server)
         hung = forge.waiting > 0 and not any(answer.done() for answer in missing)
         forge.open.set()
         missed = {answer.result().status for answer in missing}
@@ -196,6 +217,56 @@ def test_reads_are_answered_while_a_fetch_hangs(origin, forge, follow):
     assert hung
     assert {answer.status for answer in answers} == {200}
     assert missed == {404}
+    # Whoever waited for the fetch would be as late as that.
+    assert with_s < 5 * without_s + 0.05
+
+
+def test_an_upstream_that_is_slower_than_the_limit_is_followed_when_it_is_not(
+    origin, forge, follow
+):
+    server = follow(forge.url, "--poll-s", "1", "--fetch-limit-s", "1")
+    second(origin)
+    forge.open.clear()
+    newest = "/api/v1/jobtypes/Blender"
+    said = []
+
+    def is_given_up() -> bool:
+        said.append(server.get(newest))
+        return "did not answer" in str(health(server)["error"])
+
+    wait_for(is_given_up, "the fetch to be given up")
+    assert {(answer.status, answer.json["version"]) for answer in said} == {(200, 1)}
+    forge.open.set()
+
+    wait_for(lambda: server.get(newest).json["version"] == 2, "version 2")
+
+
+@pytest.mark.parametrize(
+    ("failures", "least_s", "most_s"), [(0, 48, 72), (1, 96, 144), (4, 400, 600), (10, 400, 600)]
+)
+def test_the_pause_between_fetches_grows_with_failures_and_differs(failures, least_s, most_s):
+    pauses = [poll_pause_s(60, failures) for _ in range(200)]
+
+    assert least_s <= min(pauses) < max(pauses) <= most_s
+    assert max(pauses) - min(pauses) > (most_s - least_s) / 2
+
+
+def test_an_upstream_that_refuses_is_asked_less_and_less_often(forge, follow):
+    server = follow(forge.url_for(f"bot:{SECRET}@"), "--poll-s", "1")
+    forge.password = "another"
+    path = server.repo / "jobtypes" / "upstream.json"
+    begun: list[float] = []
+
+    def is_seen() -> bool:
+        at = json.loads(path.read_text())["begun"]
+        if at not in begun:
+            begun.append(at)
+        return len(begun) == 4
+
+    wait_for(is_seen, "three fetches that fail")
+    gaps = [after - before for before, after in pairwise(begun)]
+    assert gaps[1] >= 1.6
+    assert gaps[2] >= 3.2
 
 
 def test_a_fetch_that_hangs_is_killed_and_misses_are_then_404_at_once(origin, forge, follow):
@@ -319,6 +390,48 @@ def test_a_token_alone_as_user_is_no_secret_to_tell_either(forge, follow):
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        *(f"http://bot:abc{c}S3CRETx@h.example/x.git" for c in '/?#@" []'),
+        *(f"http://bot:12{c}S3CRETx@h.example/x.git" for c in '?#@" []'),
+        "https:/bot:S3CRETx@h.example/x.git",
+        "bot:S3CRETx@h.example:x.git",
+        "ssh://bot:a/S3CRETx@h.example:22/x.git",
+    ],
+)
+def test_a_url_whose_password_can_not_be_told_is_refused_and_not_shown(tmp_path, url):
+    done = jobtypes("serve", "--repo", tmp_path / "new.git", "--upstream", url)
+
+    assert done.returncode == 1
+    assert "percent-encode" in done.stderr
+    assert "S3CRET" not in done.stdout + done.stderr
+    assert "S3CRET" not in scrub(f"fatal: {url}: no", url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://bot:a%2FS3@h.example:8443/td@studio/x.git",
+        "https://h.example/td@studio/x.git",
+        "https://bot@[::1]:8080/x.git",
+        "ssh://git@h.example:22/~td/x.git",
+        "git@h.example:td/x.git",
+        "h.example:td@studio/x.git",
+        "/srv/td@studio/x.git",
+        "file:///srv/x@y.git",
+    ],
+)
+def test_a_url_that_is_clear_is_taken(empty, url):
+    assert "S3" not in Upstream(Store(empty), url).shown_url
+
+
+def test_a_password_of_digits_before_a_slash_is_not_shown():
+    url = "http://bot:12/S3CRETx@h.example/x.git"
+
+    assert "S3CRET" not in scrub(f"fatal: unable to access '{url}/': no", url)
+
+
+@pytest.mark.parametrize(
     ("url", "text", "shown"),
     [
         (
@@ -350,7 +463,10 @@ def test_a_rewritten_upstream_is_refused_loudly_and_the_last_good_tip_served(ori
     bad = origin.side(jobtype("Other"), onto=tip(origin.path, "main~1"))
     git(origin.path, "update-ref", "refs/heads/main", bad)
 
+    assert server.get("/health/upstream").status == 200
     assert server.get("/api/v1/jobtypes/Other").status == 404
+    assert server.get("/health/upstream").status == 503
+    assert server.get("/health/ready").status == 200
     said = health(server)
     assert said["state"] == "refused"
     assert good in str(said["refusal"])
@@ -368,6 +484,7 @@ def test_a_rewritten_upstream_is_refused_loudly_and_the_last_good_tip_served(ori
 
     assert server.get("/api/v1/jobtypes/Other").status == 200
     assert health(server)["state"] == "following"
+    assert server.get("/health/upstream").status == 200
 
 
 def test_a_lost_branch_comes_back_from_upstream_and_only_as_it_was(origin, tmp_path):
@@ -479,6 +596,31 @@ def test_a_damaged_note_of_the_last_fetch_is_read_past(origin, tmp_path, content
 
     assert upstream.state() == UpstreamState()
     assert upstream.fetch().name == "following"
+
+
+def test_a_lock_on_another_branch_does_not_keep_the_served_one_back(origin, tmp_path):
+    upstream = following(tmp_path, origin)
+    copy = upstream.store.repository.git_dir
+    commit = second(origin)
+    for name in ("aa", "zz"):
+        git(origin.path, "update-ref", f"refs/heads/{name}", commit)
+        (copy / "refs/upstream/heads" / f"{name}.lock").touch()
+
+    state = upstream.fetch()
+
+    assert state.name == "unreachable"
+    assert "lock" in state.error
+    assert tip(copy) == commit
+
+
+def test_tags_of_upstream_have_previews_and_are_not_handed_on(pair):
+    commit = pair.origin.side(jobtype("Tagged"), onto=tip(pair.origin.path))
+    git(pair.origin.path, "tag", "rc-1", commit)
+
+    previewed = pair.server.get("/preview/rc-1/api/v1/jobtypes/Tagged")
+
+    assert previewed.status == 200
+    assert "rc-1" not in git(pair.server.repo, "ls-remote", f"{pair.server.url}/jobtypes.git")
 
 
 def test_pull_requests_are_fetched_and_go_when_they_are_gone(origin, tmp_path):
@@ -596,6 +738,43 @@ def test_a_write_whose_answer_was_lost_on_the_way_is_one_version(origin, forge, 
     assert tip(origin.path) == tip(server.repo) == answer.headers["x-git-commit"]
 
 
+def test_a_fetch_that_began_before_a_lost_write_landed_does_not_speak_of_it(forge, follow):
+    server = follow(forge.url)
+    forge.loses_answers = True
+    forge.lands.clear()
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(put, server)
+        wait_for(lambda: forge.landing > 0, "the push")
+        assert server.get("/api/v1/jobtypes/Unknown").status == 404
+        forge.lands.set()
+        answer = writing.result()
+
+    assert answer.status == 201
+    assert tip(forge.path) == tip(server.repo) == answer.headers["x-git-commit"]
+
+
+@pytest.mark.parametrize("taken_back_to", ["main~2", None], ids=["rewound", "deleted"])
+def test_a_write_does_not_undo_what_somebody_did_to_upstreams_branch(origin, follow, taken_back_to):
+    server = follow(origin.path)
+    for mark in (1, 2):
+        assert put(server, mark).status == 201
+    served = tip(server.repo)
+    if taken_back_to:
+        git(origin.path, "update-ref", "refs/heads/main", tip(origin.path, taken_back_to))
+    else:
+        git(origin.path, "update-ref", "-d", "refs/heads/main")
+    before = git(origin.path, "for-each-ref")
+
+    for mark in (3, 4):
+        says = error(put(server, mark), 502)["error"]
+        assert ("was rewritten" if taken_back_to else "no branch main any more") in says
+
+    assert git(origin.path, "for-each-ref") == before
+    assert tip(server.repo) == served
+    assert health(server)["state"] == "refused"
+
+
 def test_for_review_a_write_becomes_a_branch_upstream(origin, follow, clone):
     server = follow(origin.path, "--writes", "review", "--protect")
     before = tip(origin.path)
@@ -614,6 +793,17 @@ def test_for_review_a_write_becomes_a_branch_upstream(origin, follow, clone):
     worktree.git("merge", "--quiet", "--no-ff", f"origin/{said['branch']}")
     worktree.push()
     assert server.get(TWO).json["code"] == previewed["code"]
+
+
+def test_for_review_a_branch_is_named_for_the_software(origin, follow):
+    server = follow(origin.path, "--writes", "review")
+    names = {"/bin/touch": "%2Fbin%2Ftouch", "Autodesk Maya": "Autodesk_Maya"}
+
+    for name, component in names.items():
+        said = server.request("POST", "/api/v1/software/", {"software": name}).json
+
+        assert said["branch"] == f"jobtypes/{component}/{said['commit'][:10]}"
+        assert tip(origin.path, said["branch"]) == said["commit"]
 
 
 def test_for_review_what_changes_nothing_makes_no_branch(origin, follow):
@@ -639,12 +829,57 @@ def test_writes_that_are_off_name_the_upstream(origin, follow):
     assert tip(origin.path) == tip(server.repo) == origin.tip
 
 
+@pytest.mark.parametrize(("writes", "status"), [("push", 200), ("review", 403), ("off", 403)])
+def test_a_change_of_this_service_is_merged_where_writes_go(origin, follow, writes, status):
+    server = follow(origin.path, "--writes", writes)
+    commit = origin.side(jobtype("Nuke"))
+    git(server.repo, "fetch", "--quiet", str(origin.path), commit)
+    git(server.repo, "update-ref", "refs/heads/topic", commit)
+
+    answer = server.request("POST", "/api/v1/changes/topic/merge")
+
+    assert answer.status == status
+    if status == 200:
+        assert tip(origin.path) == answer.json["commit"] == tip(server.repo)
+    else:
+        assert str(origin.path) in error(answer, 403)["error"]
+        assert tip(origin.path) == origin.tip == tip(server.repo)
+
+
+def test_the_command_line_merges_nothing_into_a_copy_that_follows(origin, follow, serve):
+    server = follow(origin.path)
+    git(server.repo, "fetch", "--quiet", str(origin.path), origin.side(jobtype("Nuke")))
+    git(server.repo, "update-ref", "refs/heads/topic", "FETCH_HEAD")
+    server.stop()
+
+    done = jobtypes("changes", "merge", "topic", "--repo", server.repo)
+
+    assert done.returncode == 1
+    assert "follows an upstream; merge there" in done.stderr
+    assert tip(server.repo) == origin.tip
+    serve(server.repo)
+    alone = jobtypes("changes", "merge", "topic", "--repo", server.repo)
+    assert alone.returncode == 0, alone.stderr
+
+
 def test_beyond_loopback_a_replica_whose_writes_are_off_needs_no_tokens(tmp_path):
     open_to_all = Config(tmp_path, host="0.0.0.0", upstream="https://git.studio.example/x.git")
 
     replace(open_to_all, writes=Writes.OFF).refuse_open_writes(has_tokens=False)
     with pytest.raises(ConfigError):
         open_to_all.refuse_open_writes(has_tokens=False)
+
+
+def test_a_read_only_replica_names_its_upstream(forge, follow, clone):
+    server = follow(forge.url_for(f"bot:{SECRET}@"), "--read-only")
+    worktree = clone(f"{server.url}/jobtypes.git")
+    worktree.write("x", "y")
+
+    pushed = worktree.push()
+
+    for says in (pushed.stderr, error(put(server), 403)["error"]):
+        assert f"read-only; push to its upstream, http://***@127.0.0.1:{forge.port}/" in says
+        assert SECRET not in says
 
 
 def test_a_git_push_is_told_where_to_push(pair, clone):

@@ -20,6 +20,7 @@ from rest import error
 from api import create_app
 from api.config import Config
 from gitstore.setup import create_repository
+from hooks.forges import FORGES
 
 KEY = "a secret, shared with the forge"
 AFTER = "1a8bc0f4d1e6b3f0a2c4e6f8091b2d3c4e5f6a7b"
@@ -323,6 +324,27 @@ def test_deliveries_are_answered_while_a_fetch_hangs_and_share_the_next(hooked):
 
 
 # Without a service of its own
+
+
+@by_forge
+def test_what_bears_the_secret_is_compared_whole_in_constant_time(delivery, monkeypatch):
+    compared = []
+    real = hmac.compare_digest
+
+    def noting(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return real(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", noting)
+    headers = {name.lower(): value for name, value in delivery.headers().items()}
+    field = FORGES[delivery.forge].signature
+    good = headers[field].encode()
+
+    for given in (headers[field], headers[field][:-1], "x", ""):
+        compared.clear()
+        genuine = FORGES[delivery.forge].is_genuine(headers | {field: given}, delivery.body, KEY)
+        assert genuine == (given == headers[field])
+        assert compared == [(given.encode(), good)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,55 @@
+"""What is made once, however many ask for it at the same time."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from gitstore.once import Once
+
+
+def test_all_who_ask_at_the_same_time_get_what_the_first_makes():
+    made: list[int] = []
+    go_on = threading.Event()
+
+    def make(key: int) -> list[int]:
+        made.append(key)
+        go_on.wait(30)
+        return [key]
+
+    once = Once(make, 4)
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(once.get, 7) for _ in range(8)]
+        assert not once.at_hand(7)
+        go_on.set()
+        got = [answer.result() for answer in asked]
+
+    assert made == [7]
+    assert all(answer is got[0] for answer in got)
+    assert once.at_hand(7)
+
+
+def test_what_could_not_be_made_is_tried_anew():
+    outcomes = iter([ValueError("first"), None])
+
+    def make(key: str) -> str:
+        error = next(outcomes)
+        if error is not None:
+            raise error
+        return key
+
+    once = Once(make, 4)
+    with pytest.raises(ValueError, match="first"):
+        once.get("a")
+
+    assert once.get("a") == "a"
+
+
+def test_only_the_newest_are_kept():
+    once = Once(str, 2)
+    for key in (1, 2, 3):
+        once.get(key)
+
+    assert [once.at_hand(key) for key in (1, 2, 3)] == [False, True, True]
