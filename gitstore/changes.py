@@ -136,7 +136,7 @@ def _put(catalogue: Catalogue, wish: JobtypeWish) -> Edit:
 
 
 def _version_edit(catalogue: Catalogue, name: str, changes: Changes, what: str) -> Edit:
-    number = catalogue.history.numbers.get(name, 0) + 1
+    number = catalogue.history.next_number(name)
     made = trailer(TRAILER_VERSION, number, name)
     return Edit(changes, f"{name}: {what}, version {number}", (made,))
 

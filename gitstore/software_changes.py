@@ -74,7 +74,7 @@ def _rename_software(catalogue: Catalogue, software: Software, name: str) -> Edi
             for r in newest.meta.requirements
         )
         changes |= requirement_changes(catalogue, newest, renamed)
-        number = catalogue.history.numbers[jobtype.name] + 1
+        number = catalogue.history.next_number(jobtype.name)
         trailers.append(trailer(TRAILER_VERSION, number, jobtype.name))
     return Edit(changes, f"software: rename {software.name} to {name}", tuple(trailers))
 

@@ -134,6 +134,16 @@ class History:
         """Whether that version is out of service by the list at the tip."""
         return number in self.withdrawn.get(name, ())
 
+    def next_number(self, name: str) -> int:
+        """The number that a write asks for: the lowest never used that would be in service.
+
+        A withdrawn.yaml may list numbers that are still to come.
+        """
+        number = self.numbers.get(name, 0) + 1
+        while self.is_withdrawn(name, number):
+            number += 1
+        return number
+
 
 TRAILER_VERSION = "Jobtype-Version"
 TRAILER_ID = "Jobtype-Id"

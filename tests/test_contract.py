@@ -11,6 +11,9 @@ import pytest
 from conftest import Answer
 from rest import CODE, Json, Rest, body, code, error, item, running
 
+from gitstore import Store, Writer
+from gitstore.changes import Edit
+
 JOBTYPE_SCHEMA = {
     "id": "INTEGER",
     "jobtype_id": "INTEGER",
@@ -659,6 +662,35 @@ def test_a_withdrawn_number_never_comes_back(rest):
 
     assert rest.jobtype("Never")["version"] == 3
     assert rest.json("/jobtypes/Never/versions") == [1, 3]
+
+
+def list_withdrawn(rest: Rest, text: str) -> None:
+    """Land *text* in withdrawn.yaml, as a push with a warning does."""
+    edit = Edit({"withdrawn.yaml": text.encode()}, "withdrawn")
+    Store(rest.server.repo).write([lambda catalogue: edit], Writer())
+
+
+def test_a_write_passes_over_the_numbers_that_are_listed_before_they_are_used(rest):
+    rest.jobtype("Ahead")
+    list_withdrawn(rest, "Ahead: [2, 3, 5]\nUnborn: [1]\n")
+
+    assert rest.jobtype("Ahead", code=code(2))["version"] == 4
+    required = rest("POST", "/jobtypes/Ahead/software_requirements", {"software": "blender"})
+    assert written(required)["jobtype_version"]["version"] == 6
+    assert written(rest("POST", "/jobtypes/", body("Unborn")))["version"] == 2
+    assert get_json(rest, "/jobtypes/Ahead/versions/") == [1, 4, 6]
+
+
+def test_a_rename_of_software_passes_over_numbers_that_are_listed_too(rest):
+    software = rest.software("listed")
+    rest.jobtype("Listed", software_requirements=[{"software": "listed"}])
+    list_withdrawn(rest, "Listed: [2]\n")
+
+    assert rest("PUT", item("software", software["id"]), {"software": "l2"}).status == 200
+
+    newest = get_json(rest, "/jobtypes/Listed")
+    assert newest["version"] == 3
+    assert newest["software_requirements"][0]["software"] == "l2"
 
 
 def test_with_all_versions_withdrawn_the_jobtype_remains_without_versions(rest):
