@@ -21,8 +21,11 @@ FILE_NAME_LIMIT_BYTES = 255
 YAML_LIMIT_BYTES = 256 * 1024
 CODE_LIMIT_BYTES = 1024 * 1024
 NUMBER_LIMIT = 999_999_999
-"""The highest version number and id a trailer can ask for. Numbers above it are kept
-free: previews of unmerged changes bear them."""
+"""The highest version number that is read in a trailer. Numbers above it are kept free:
+previews of unmerged changes bear them."""
+TRAILER_LIMIT = 99_999_999
+"""The highest version number and id to which a trailer can jump. What lies above it up to
+NUMBER_LIMIT is more than the writes that follow one by one will ever use."""
 
 RESERVED = "schema"
 """The one name that the API uses as a route of its own."""

@@ -681,6 +681,16 @@ def test_a_write_passes_over_the_numbers_that_are_listed_before_they_are_used(re
     assert get_json(rest, "/jobtypes/Ahead/versions/") == [1, 4, 6]
 
 
+def test_a_write_above_all_that_a_trailer_can_jump_to_is_a_version_of_its_own(rest):
+    rest.jobtype("High")
+    edit = Edit({}, "jump", ("Jobtype-Version: 99999999 High",))
+    Store(rest.server.repo).write([lambda catalogue: edit], Writer())
+
+    numbers = [rest.jobtype("High")["version"] for _ in range(2)]
+
+    assert numbers == [100_000_000, 100_000_001]
+
+
 def test_a_rename_of_software_passes_over_numbers_that_are_listed_too(rest):
     software = rest.software("listed")
     rest.jobtype("Listed", software_requirements=[{"software": "listed"}])
