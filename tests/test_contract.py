@@ -1244,6 +1244,18 @@ def test_a_posted_version_ranks_above_the_highest_in_a_multiple_of_100(rest, hig
     assert written(rest("POST", path, {"version": "new"}))["rank"] == next_rank
 
 
+def test_a_version_that_no_rank_is_left_for_is_400(rest):
+    highest = {"version": "1", "rank": 2**31 - 1}
+    written(rest("POST", "/software/", {"software": "full", "versions": [highest]}))
+
+    said = error(rest("POST", "/software/full/versions/", {"version": "2"}), 400)
+    assert [detail["path"] for detail in said["details"]] == ["rank"]
+    sent = {"software": "full", "versions": [highest, {"version": "2"}]}
+    said = error(rest("PUT", "/software/full", sent), 400)
+    assert [detail["path"] for detail in said["details"]] == ["versions"]
+    assert "no rank" in said["error"]
+
+
 def test_a_version_is_posted_by_the_id_of_its_software_with_all_fields(rest):
     made = rest.software("all fields")
     text = "def found():\n    return True\n"
