@@ -122,12 +122,17 @@ def _or(default: bool) -> BeforeValidator:
     )
 
 
-def _newlines(code: str) -> str:
-    """*code* with line ends as the repository keeps them; Python reads both alike."""
-    return code.replace("\r\n", "\n").replace("\r", "\n")
+def _code(text: str) -> str:
+    """*text* with line ends as the repository keeps them; Python reads both alike.
+
+    Beyond what can't be written, the validator tells what is wrong, as it does of a push.
+    """
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise refusal("holds a lone surrogate, which is no text; remove it")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-Code = Annotated[Text, AfterValidator(_newlines)]
+Code = Annotated[str, AfterValidator(_code)]
 
 Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": NAME_LIMIT})]
 """A name, as it is described; layout.py tells what else it must be, and why it is not."""

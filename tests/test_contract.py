@@ -520,6 +520,15 @@ def test_the_class_may_be_defined_imported_or_assigned(rest, text):
     assert rest.jobtype("Ways", code=text)["code"] == text
 
 
+def test_control_characters_that_python_takes_can_be_put_back(rest):
+    text = f"{CODE}    signs = '\x1b\x7f\x0b\x85'\n"
+    made = rest.jobtype("Signs", code=text)
+
+    again = written(rest("PUT", "/jobtypes/Signs", rest.json("/jobtypes/Signs")))
+
+    assert (made["code"], again["code"]) == (text, text)
+
+
 def test_a_missing_class_is_no_error_where_classname_is_null(rest):
     made = rest.jobtype("No class", classname=None, code="x = 1\n")
 
