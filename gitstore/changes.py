@@ -301,4 +301,8 @@ def _meta_bytes(old: bytes | None, meta: JobtypeMeta) -> bytes:
 def kept_item(values: dict[str, Plain], known: list[object], key: str) -> Plain:
     """*values* less the defaults that the item's last form in the file did not write out."""
     written = next((k for k in known if isinstance(k, dict) and k.get(key) == values[key]), {})
-    return {name: v for name, v in values.items() if v or name in written or name in (key, "rank")}
+    return {
+        name: v
+        for name, v in values.items()
+        if name in written or (v is not None and v is not False)
+    }

@@ -725,7 +725,10 @@ def test_with_all_versions_withdrawn_the_jobtype_remains_without_versions(rest):
     assert (again["id"], again["version"]) == (made["id"], 2)
 
 
-@pytest.mark.parametrize("path", ["Stays/versions/2", "Stays/versions/0", "Nowhere/versions/1"])
+@pytest.mark.parametrize(
+    "path",
+    ["Stays/versions/2", "Stays/versions/0", f"Stays/versions/{'9' * 23}", "Nowhere/versions/1"],
+)
 def test_the_withdrawal_of_a_version_that_is_not_there_is_204_and_no_commit(rest, path):
     if rest.get("/jobtypes/Stays").status == 404:
         rest.jobtype("Stays")
@@ -1287,6 +1290,17 @@ def test_a_version_is_posted_by_the_id_of_its_software_with_all_fields(rest):
             answer = get(rest, f"{base}/{ending}")
             assert (answer.status, answer.body) == (200, text.encode())
             assert answer.headers["content-type"] == "text/x-python; charset=utf-8"
+
+
+def test_an_empty_function_name_is_kept_as_it_was_sent(rest):
+    rest.software("unnamed")
+    sent = {"version": "1", "discovery_code": "", "discovery_function_name": ""}
+
+    written(rest("POST", "/software/unnamed/versions/", sent))
+
+    said = get_json(rest, "/software/unnamed/versions/1")
+    assert said["discovery_function_name"] == ""
+    assert get(rest, "/software/unnamed/versions/1/code").body == b""
 
 
 WRONG_VERSIONS = {
