@@ -129,6 +129,9 @@ def add_software_version(
         software = catalogue.software_entry(key)
         file = catalogue.software_file(software)
         version = make(file)
+        fault = layout.software_version_fault(version.version)
+        if fault:
+            raise BadRequest(f"the version {fault}", "version")
         if file.find(version.version):
             raise Exists(f"{software.name} has a version {version.version} already")
         if any(v.rank == version.rank for v in file.versions):
