@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from api import report
-from api.config import Config
 from api.options import branch_option, checks_options, open_store, print_table, repo_option
 from gitstore import Checks, NotFound, Repository, Store
 from gitstore.layout import escaped
@@ -100,6 +99,6 @@ def merge_change(
     checks: Checks,
 ) -> None:
     """Merge CHANGE into the served branch, if nothing is wrong with it."""
-    store = Store(repo, Config(repo, branch).ref, checks)
+    store = open_store(repo, branch, checks)
     commit = Reviews(store).merge(change, Writer(message=message), delete_branch)
     click.echo(f"merged {change} in {commit[:10]}")
