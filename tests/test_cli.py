@@ -494,6 +494,35 @@ def test_check_of_a_repository_without_a_commit_finds_nothing(empty):
     assert jobtypes("check", empty).returncode == 0
 
 
+@pytest.mark.parametrize("below", ["jobtypes", "jobtypes/Blender", ".github"])
+def test_check_within_a_working_copy_looks_at_all_of_it(sample, clone, monkeypatch, below):
+    worktree = clone(sample)
+    worktree.write("jobtypes/Nuke/meta.yaml", "max_batch: 0\n")
+    (worktree.path / below).mkdir(exist_ok=True)
+    monkeypatch.chdir(worktree.path / below)
+
+    done = jobtypes("check")
+
+    assert done.returncode == 1
+    up = "/".join([".."] * len(Path(below).parts))
+    assert f"{up}/jobtypes/Nuke/meta.yaml:1: error: max_batch is 0" in done.stdout
+
+
+def test_check_of_a_folder_without_jobtypes_exits_with_1(tmp_path):
+    done = jobtypes("check", tmp_path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"jobtypes: {tmp_path} has neither jobtypes/ nor software/" in done.stderr
+
+
+def test_check_of_a_folder_of_jobtypes_within_a_working_copy_is_of_that_folder(sample, clone):
+    worktree = clone(sample)
+    worktree.write("jobtypes/Nuke/meta.yaml", "max_batch: 0\n")
+    shutil.copytree(ROOT / "sample_repo", worktree.path / "other")
+
+    assert jobtypes("check", worktree.path / "other").returncode == 0
+
+
 def test_check_of_no_folder_exits_with_1(tmp_path):
     done = jobtypes("check", tmp_path / "none")
 
