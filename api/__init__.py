@@ -29,6 +29,7 @@ from api.housekeeping import Housekeeping
 from api.places import Places, Work
 from api.tokens import Tokens
 from gitstore import Store
+from gitstore.layout import parse_id
 from gitstore.reviews import Reviews
 from gitstore.upstream import Upstream
 
@@ -36,12 +37,12 @@ PREFIX = "/api/v1"
 
 
 class _Number(BaseConverter):
-    """A version number: ASCII digits, no leading zero."""
+    """A version number: ASCII digits, no leading zero; 0, which nothing has, if too long."""
 
-    regex = "0|[1-9][0-9]{0,17}"
+    regex = "0|[1-9][0-9]*"
 
     def to_python(self, value: str) -> int:
-        return int(value)
+        return parse_id(value)
 
 
 class _Slashed(BaseConverter):

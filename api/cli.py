@@ -60,6 +60,7 @@ class _Group(click.Group):
     "--config",
     type=click.Path(path_type=Path),
     envvar="JOBTYPES_CONFIG",
+    show_envvar=True,
     help="A TOML file with settings; options and JOBTYPES_* variables are stronger.",
 )
 @click.version_option(package_name="jobtype-repository")
@@ -86,7 +87,7 @@ def _for_each_command(group: click.Group, settings: dict[str, object]) -> dict[s
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--sample", is_flag=True, help="Fill it with the sample jobtypes.")
-@click.option("--branch", default="main", show_default=True, help="The branch to serve.")
+@setting("--branch", default="main", help="The branch to serve.")
 def init(path: Path, sample: bool, branch: str) -> None:
     """Make a bare repository of jobtypes at PATH, ready to be served and cloned."""
     commit = create_repository(path, branch, sample_path() if sample else None)
@@ -178,7 +179,7 @@ def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings
 def _store_to_serve(config: Config) -> Store:
     """The store, fetched from upstream where there is one and it can be reached."""
     if config.upstream is None:
-        alone = Store(config.repo, config.ref, config.checks)
+        alone = open_store(config.repo, config.branch, config.checks)
         state_file(alone.repository).unlink(missing_ok=True)
         return alone
     store = Store(open_follower(config.repo, config.upstream, config.branch), config.ref)

@@ -22,7 +22,7 @@ from api.options import (
 from gitstore import Checks, NotFound, Severity, Store
 from gitstore.catalogue import Catalogue
 from gitstore.validation import check_tree
-from gitstore.worktree import Worktree
+from gitstore.worktree import NAMED, Worktree
 
 
 @click.command()
@@ -45,12 +45,12 @@ def check(
 ) -> None:
     """Check the jobtypes in PATH: a working copy, a folder, or a bare repository.
 
+    In a folder within a working copy that has no jobtypes of its own, the whole copy is checked.
+
     Prints each problem as path:line: severity: sentence. The exit status is 1 if one is
     an error.
     """
-    where = path or repo
-    if not where.is_dir():
-        raise NotFound(f"{where} is no folder; name a working copy or a bare repository")
+    where = _root(path or repo)
     store = _store_of(where)
     if store is not None and store.repository.is_bare:
         base = store.catalogue()
@@ -70,11 +70,30 @@ def check(
         sys.exit(EXIT_USER)
 
 
+def _root(where: Path) -> Path:
+    """The folder that is to be checked: *where*, or the root of the working copy around it.
+
+    Raises:
+        NotFound: there are no jobtypes.
+    """
+    if not where.is_dir():
+        raise NotFound(f"{where} is no folder; name a working copy or a bare repository")
+    if _is_repository(where) or any((where / name).exists() for name in NAMED):
+        return where
+    for folder in where.resolve().parents:
+        if _is_repository(folder):
+            return Path(os.path.relpath(folder))
+    says = f"{where} has neither jobtypes/ nor software/ and lies in no repository"
+    raise NotFound(f"{says}; name a working copy or a bare repository")
+
+
+def _is_repository(folder: Path) -> bool:
+    return (folder / ".git").exists() or (folder / "objects").is_dir()
+
+
 def _store_of(where: Path) -> Store | None:
     """The store of the repository whose root is *where*, None for any other folder."""
-    if (where / ".git").exists() or (where / "objects").is_dir():
-        return Store(where)
-    return None
+    return Store(where) if _is_repository(where) else None
 
 
 @click.command("list")

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from api import report
-from api.config import Config
 from api.options import branch_option, checks_options, open_store, print_table, repo_option
 from gitstore import Checks, NotFound, ReadOnly, Repository, Store
 from gitstore.layout import escaped
@@ -109,7 +108,7 @@ def merge_change(
     checks: Checks,
 ) -> None:
     """Merge CHANGE into the served branch, if nothing is wrong with it."""
-    store = Store(repo, Config(repo, branch).ref, checks)
+    store = open_store(repo, branch, checks)
     _refuse_follower(store.repository)
     merged = Reviews(store).merge(change, Writer(message=message), delete_branch)
     click.echo(f"merged {change} in {merged.commit[:10]}")

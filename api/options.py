@@ -12,9 +12,10 @@ from typing import TypeVar
 import click
 
 from api.config import Config, make_checks
-from gitstore import CodeChecks, Store
+from gitstore import Checks, CodeChecks, NotFound, Store
 from gitstore.catalogue import Catalogue
 from gitstore.layout import escaped
+from gitstore.reviews import HEADS
 
 EXIT_USER = 1
 EXIT_OURS = 3
@@ -34,7 +35,8 @@ def setting(*names: str, **extra: object) -> Callable[[CommandT], CommandT]:
     if "default" not in extra and not extra.get("multiple") and _DEFAULTS[name] is not None:
         default = _DEFAULTS[name]
         extra["default"] = default.value if isinstance(default, Enum) else default
-    return click.option(*names, envvar=variable, show_default=True, **extra)  # type: ignore[arg-type]  # click's own parameters, passed on
+    extra |= {"envvar": variable, "show_envvar": True, "show_default": True}
+    return click.option(*names, **extra)  # type: ignore[arg-type]  # click's own parameters, passed on
 
 
 repo_option = setting(
@@ -75,9 +77,21 @@ def checks_options(command: Callable[..., object]) -> Callable[..., object]:
     return raw_checks_options(with_checks)
 
 
-def open_store(repo: Path, branch: str | None) -> Store:
-    """The store of the repository and branch that the options name."""
-    return Store(repo, Config(repo, branch).ref)
+def open_store(repo: Path, branch: str | None, checks: Checks | None = None) -> Store:
+    """The store of the repository and branch that the options name.
+
+    Raises:
+        NotFound: the branch was named, and there are others, but not that one.
+    """
+    store = Store(repo, Config(repo, branch).ref, checks)
+    if branch is None or store.repository.tip(store.ref) is not None:
+        return store
+    store.catalogue()  # Which has another word for a branch that was there.
+    others = sorted(ref.removeprefix(HEADS) for ref in store.repository.refs(HEADS))
+    if others:
+        says = f"there is no branch {branch} in {repo}; its branches are {', '.join(others)}"
+        raise NotFound(says)
+    return store
 
 
 def read_catalogue(repo: Path, branch: str | None) -> Catalogue:

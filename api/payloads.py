@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from gitstore.catalogue import Catalogue, Release
 from gitstore.changes import JobtypeWish
+from gitstore.errors import BadRequest
 from gitstore.layout import NAME_LIMIT
 from gitstore.schema import (
     INTEGER_LIMIT,
@@ -21,6 +23,7 @@ from gitstore.schema import (
     Text,
     VersionText,
     check_unique,
+    refusal,
 )
 from gitstore.software_changes import SoftwareWish
 from gitstore.versions import Jobtype, Software
@@ -119,12 +122,17 @@ def _or(default: bool) -> BeforeValidator:
     )
 
 
-def _newlines(code: str) -> str:
-    """*code* with line ends as the repository keeps them; Python reads both alike."""
-    return code.replace("\r\n", "\n").replace("\r", "\n")
+def _code(text: str) -> str:
+    """*text* with line ends as the repository keeps them; Python reads both alike.
+
+    Beyond what can't be written, the validator tells what is wrong, as it does of a push.
+    """
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise refusal("holds a lone surrogate, which is no text; remove it")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-Code = Annotated[Text, AfterValidator(_newlines)]
+Code = Annotated[str, AfterValidator(_code)]
 
 Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": NAME_LIMIT})]
 """A name, as it is described; layout.py tells what else it must be, and why it is not."""
@@ -215,7 +223,10 @@ class SoftwareVersionRow(Model):
 
 def _check_rows(rows: tuple[SoftwareVersionRow, ...]) -> tuple[SoftwareVersionRow, ...]:
     check_unique((row.version for row in rows), "the version")
-    check_unique((version.rank for version in _ranked(rows)), "the rank")
+    ranks = list(_ranks(rows))
+    check_unique(ranks, "the rank")
+    if max(ranks, default=0) > INTEGER_LIMIT:
+        raise refusal(f"lists a version for which {_NO_RANK}")
     return rows
 
 
@@ -236,13 +247,19 @@ class SoftwareBody(Model):
 
 def _ranked(rows: tuple[SoftwareVersionRow, ...]) -> tuple[SoftwareVersion, ...]:
     """*rows* with the ranks that were left out: after the version before, in steps of 100."""
+    pairs = zip(rows, _ranks(rows), strict=True)
+    return tuple(SoftwareVersion(version=row.version, rank=rank) for row, rank in pairs)
+
+
+def _ranks(rows: tuple[SoftwareVersionRow, ...]) -> Iterator[int]:
     running = RANK_STEP
-    versions = []
     for row in rows:
         rank = row.rank if "rank" in row.model_fields_set else running
-        versions.append(SoftwareVersion(version=row.version, rank=rank))
+        yield rank
         running = max(rank, running) + RANK_STEP
-    return tuple(versions)
+
+
+_NO_RANK = f"no rank up to {INTEGER_LIMIT} is left above the others; give it one"
 
 
 class SoftwareVersionBody(Model):
@@ -255,7 +272,11 @@ class SoftwareVersionBody(Model):
     discovery_function_name: ShortText | None = None
 
     def make(self, file: SoftwareFile) -> SoftwareVersion:
-        """The version, ranked above those in *file* where it says no rank."""
+        """The version, ranked above those in *file* where it says no rank.
+
+        Raises:
+            BadRequest: there is no rank above them.
+        """
         fields = self.model_dump()
         if "rank" not in self.model_fields_set:
             fields["rank"] = _next_rank(file)
@@ -266,4 +287,7 @@ def _next_rank(file: SoftwareFile) -> int:
     if not file.versions:
         return RANK_STEP
     above = max(v.rank for v in file.versions) + RANK_STEP
-    return -(-above // RANK_STEP) * RANK_STEP
+    rank = -(-above // RANK_STEP) * RANK_STEP
+    if rank > INTEGER_LIMIT:
+        raise BadRequest(_NO_RANK, "rank")
+    return rank

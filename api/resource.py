@@ -40,4 +40,5 @@ class Resource(MethodView):
         """List the methods that are taken."""
         response = Response()
         response.allow.update(sorted(self.taken))
+        del response.headers["Content-Type"]
         return response

@@ -49,7 +49,7 @@ _TREE = 0o040000
 REGULAR_FILE = 0o100644
 """The mode of what the edits write."""
 _SHOWN_FIRST = ("classname", "description", "max_batch")
-"""The fields that a new meta.yaml has even where they are the defaults."""
+"""The fields that a new meta.yaml has even where they are the defaults; an old one need not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _put(catalogue: Catalogue, wish: JobtypeWish) -> Edit:
 
 
 def _version_edit(catalogue: Catalogue, name: str, changes: Changes, what: str) -> Edit:
-    number = catalogue.history.numbers.get(name, 0) + 1
+    number = catalogue.history.next_number(name)
     made = trailer(TRAILER_VERSION, number, name)
     return Edit(changes, f"{name}: {what}, version {number}", (made,))
 
@@ -282,12 +282,13 @@ def _root_file(catalogue: Catalogue, path: str) -> bytes | None:
 def _meta_bytes(old: bytes | None, meta: JobtypeMeta) -> bytes:
     before = parse_meta(old).document if old is not None else None
     written = before.value if before and isinstance(before.value, dict) else {}
+    shown = () if before else _SHOWN_FIRST
     values = meta.model_dump(exclude={"requirements"})
     defaults = JobtypeMeta().model_dump()
     value: dict[str, Plain] = {
         key: value
         for key, value in values.items()
-        if key in written or key in _SHOWN_FIRST or value != defaults[key]
+        if key in written or key in shown or value != defaults[key]
     }
     if meta.requirements or "requirements" in written:
         listed = written.get("requirements")
@@ -301,4 +302,8 @@ def _meta_bytes(old: bytes | None, meta: JobtypeMeta) -> bytes:
 def kept_item(values: dict[str, Plain], known: list[object], key: str) -> Plain:
     """*values* less the defaults that the item's last form in the file did not write out."""
     written = next((k for k in known if isinstance(k, dict) and k.get(key) == values[key]), {})
-    return {name: v for name, v in values.items() if v or name in written or name in (key, "rank")}
+    return {
+        name: v
+        for name, v in values.items()
+        if name in written or (v is not None and v is not False)
+    }

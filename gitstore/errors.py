@@ -68,6 +68,7 @@ RULES: dict[str, Rule] = {
     "software-case": _warning("two software names differ in more than case"),
     "software-yaml": _error("a software file is plain YAML within its size limit"),
     "software-field": _error("a software file holds known fields of the right types"),
+    "software-version": _error("a software's version can be asked for"),
     "software-required": _error("what a newest version requires stays", Kind.CONFLICT),
     "discovery-syntax": _error("discovery code is valid Python"),
     "discovery-function": _warning("discovery code defines the function it names"),

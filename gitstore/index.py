@@ -7,18 +7,23 @@ as good as not there. One JSON document behind a header line with its checksum.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import tempfile
 from dataclasses import asdict, astuple
+from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 
 from gitstore.versions import Counters, History, Jobtype, Software, Version
 
-_FORMAT = "jobtypes-index 1"
-"""Changes whenever the numbering or this file's form does."""
+
+@functools.cache
+def _format() -> str:
+    """What the file begins with: another in each release, which may number otherwise."""
+    return f"jobtypes-index {version('jobtype-repository')}"
 
 
 class Index:
@@ -58,7 +63,7 @@ class Index:
 
 
 def _header(body: bytes) -> str:
-    return f"{_FORMAT} {hashlib.sha256(body).hexdigest()}"
+    return f"{_format()} {hashlib.sha256(body).hexdigest()}"
 
 
 def _encode(history: History) -> bytes:

@@ -21,8 +21,11 @@ FILE_NAME_LIMIT_BYTES = 255
 YAML_LIMIT_BYTES = 256 * 1024
 CODE_LIMIT_BYTES = 1024 * 1024
 NUMBER_LIMIT = 999_999_999
-"""The highest version number and id a trailer can ask for. Numbers above it are kept
-free: previews of unmerged changes bear them."""
+"""The highest version number that is read in a trailer. Numbers above it are kept free:
+previews of unmerged changes bear them."""
+TRAILER_LIMIT = 99_999_999
+"""The highest version number and id to which a trailer can jump. What lies above it up to
+NUMBER_LIMIT is more than the writes that follow one by one will ever use."""
 
 RESERVED = "schema"
 """The one name that the API uses as a route of its own."""
@@ -113,7 +116,31 @@ def _is_device(name: str) -> bool:
 
 
 def software_name_fault(name: str) -> str | None:
-    """Why *name* can't be a software's name, as the end of a sentence; None if it can."""
+    """Why a software can't be called *name*, as the end of a sentence; None if it can."""
+    return _software_text_fault(name) or _route_fault(f"{name}/")
+
+
+def software_version_fault(version: str) -> str | None:
+    """Why *version* can't be a software's version, as software_name_fault."""
+    return _route_fault(f"/{version}/", "/code/", "/discovery_code/")
+
+
+_BELOW = "/versions/"
+"""What stands between a software and its version in a path of the API."""
+
+
+def _route_fault(path: str, *endings: str) -> str | None:
+    """Why a *path* that ends in a name would be taken by the API for another one's."""
+    if path.endswith("//"):
+        return "ends in '/', which paths of the API leave out; end it in another character"
+    taken = _BELOW if _BELOW in path else None
+    for ending in endings:
+        taken = ending if path.endswith(ending) and path != ending else taken
+    return taken and f"holds {taken.rstrip('/')}, which is a route of the API; choose another"
+
+
+def _software_text_fault(name: str) -> str | None:
+    """Why no file stands for a software *name*: what numbers depend on, and so never changes."""
     if any(unicodedata.category(c) == "Cc" for c in name):
         return "holds a control character; remove it"
     if name == RESERVED:
@@ -136,7 +163,8 @@ def _software_file_name(name: str) -> str:
 def software_name(file_name: str) -> str | None:
     """The software that the file ``software/<file_name>`` describes.
 
-    None where the file's name is not the one that a valid software name has.
+    None where the file's name is not the one that a software's name has. A name that can't be
+    asked for counts: ids are given without looking whether a name can be used.
     """
     if not file_name.endswith(YAML):
         return None
@@ -147,7 +175,7 @@ def software_name(file_name: str) -> str | None:
         name = unquote(encoded, errors="strict")
     except UnicodeDecodeError:
         return None
-    if software_name_fault(name) or _software_file_name(name) != file_name:
+    if _software_text_fault(name) or _software_file_name(name) != file_name:
         return None
     return name
 

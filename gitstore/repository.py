@@ -26,6 +26,7 @@ from pygit2.enums import FileMode, ObjectType, RepositoryOpenFlag, SortMode
 
 from gitstore.damage import Damage
 from gitstore.errors import (
+    BadRequest,
     Damaged,
     MergeConflict,
     Moved,
@@ -614,8 +615,11 @@ def init_repository(path: Path, branch: str) -> Repository:
     """Make an empty bare repository at *path*, whose HEAD names *branch*.
 
     Raises:
+        BadRequest: *branch* can't be a branch's name.
         StorageFailed: it can't be made there.
     """
+    if not pygit2.reference_is_valid_name(f"refs/heads/{branch}"):
+        raise BadRequest(f"{branch} can't be the name of a branch; choose another", "branch")
     with _translated():
         pygit2.init_repository(str(path), bare=True, initial_head=branch)
     repository = Repository(path)

@@ -21,7 +21,8 @@ INTEGER_LIMIT = 2**31 - 1
 """The largest integer a field holds: the range of the database columns they came from."""
 
 
-def _fault(says: str) -> PydanticCustomError:
+def refusal(says: str) -> PydanticCustomError:
+    """What a model's validator raises; *says* is the end of a sentence on the field."""
     return PydanticCustomError("value", "{says}", {"says": says})
 
 
@@ -29,19 +30,19 @@ def _check_text(value: str) -> str:
     """*value*, if it is text: no lone surrogates, no control characters but white space."""
     for c in value:
         if unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n\r\f":
-            raise _fault(f"holds the character U+{ord(c):04X}, which is no text; remove it")
+            raise refusal(f"holds the character U+{ord(c):04X}, which is no text; remove it")
     return value
 
 
 def _check_version(value: str) -> str:
     if not value:
-        raise _fault("is empty; give it 1 to 64 characters")
+        raise refusal("is empty; give it 1 to 64 characters")
     return _check_line(value)
 
 
 def _check_line(value: str) -> str:
     if any(unicodedata.category(c) == "Cc" for c in value):
-        raise _fault("holds a control character; remove it")
+        raise refusal("holds a control character; remove it")
     return _check_text(value)
 
 
@@ -76,7 +77,7 @@ def check_unique(values: Iterable[object], what: str) -> None:
     seen: set[object] = set()
     for value in values:
         if value in seen:
-            raise _fault(f"{what} {value} stands in the list twice; keep one")
+            raise refusal(f"{what} {value} stands in the list twice; keep one")
         seen.add(value)
 
 

@@ -74,7 +74,7 @@ def _rename_software(catalogue: Catalogue, software: Software, name: str) -> Edi
             for r in newest.meta.requirements
         )
         changes |= requirement_changes(catalogue, newest, renamed)
-        number = catalogue.history.numbers[jobtype.name] + 1
+        number = catalogue.history.next_number(jobtype.name)
         trailers.append(trailer(TRAILER_VERSION, number, jobtype.name))
     return Edit(changes, f"software: rename {software.name} to {name}", tuple(trailers))
 
@@ -129,6 +129,9 @@ def add_software_version(
         software = catalogue.software_entry(key)
         file = catalogue.software_file(software)
         version = make(file)
+        fault = layout.software_version_fault(version.version)
+        if fault:
+            raise BadRequest(f"the version {fault}", "version")
         if file.find(version.version):
             raise Exists(f"{software.name} has a version {version.version} already")
         if any(v.rank == version.rank for v in file.versions):

@@ -302,6 +302,7 @@ def _check_software(change: _Change, checks: Checks) -> Iterator[Problem]:
         for fault in parsed.faults:
             yield Problem(rule, path, fault.message, fault.line, _field(fault))
         if parsed.value is not None:
+            yield from _check_version_names(path, parsed)
             yield from check_discovery(path, parsed, checks)
     yield from _check_required(change)
 
@@ -315,11 +316,23 @@ def _check_software_names(change: _Change) -> Iterator[Problem]:
             continue
         path = f"{layout.SOFTWARE}/{_printable(file_name)}"
         software = layout.software_name(file_name)
-        if software is None:
+        if software is None or layout.software_name_fault(software):
             yield Problem("software-name", path, layout.software_file_advice(file_name))
         elif len(twins[layout.fold(software)]) > 1:
             says = "differs only in case from another software's file; rename one of them"
             yield Problem("software-case", path, says)
+
+
+def _check_version_names(path: str, parsed: Parsed[SoftwareFile]) -> Iterator[Problem]:
+    assert parsed.value is not None
+    assert parsed.document is not None
+    for position, version in enumerate(parsed.value.versions):
+        fault = layout.software_version_fault(version.version)
+        if fault:
+            place = ("versions", position, "version")
+            field = f"versions.{position}.version"
+            says = f"the version {layout.shown(version.version)} {fault}"
+            yield Problem("software-version", path, says, parsed.document.line(place), field)
 
 
 def _check_required(change: _Change) -> Iterator[Problem]:

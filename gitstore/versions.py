@@ -8,7 +8,7 @@ that a stricter validator renumbers nothing (docs/format.md, section 2).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -133,6 +133,20 @@ class History:
     def is_withdrawn(self, name: str, number: int) -> bool:
         """Whether that version is out of service by the list at the tip."""
         return number in self.withdrawn.get(name, ())
+
+    def next_number(self, name: str) -> int:
+        """The number that a write asks for: the lowest never used that would be in service.
+
+        A withdrawn.yaml may list numbers that are still to come.
+        """
+        return _next_number(self.numbers.get(name, 0), self.withdrawn.get(name, ()))
+
+
+def _next_number(last: int, withdrawn: Collection[int]) -> int:
+    number = last + 1
+    while number in withdrawn:
+        number += 1
+    return number
 
 
 TRAILER_VERSION = "Jobtype-Version"
@@ -260,7 +274,7 @@ class _Numbering:
         """Give *name* an id if it has none, and note its directory's tree."""
         if name in self.jobtypes:
             return
-        higher = [id for id in ids if id > self.last_jobtype_id]
+        higher = [id for id in ids if self.last_jobtype_id < id <= layout.TRAILER_LIMIT]
         self.last_jobtype_id = higher[0] if higher else self.last_jobtype_id + 1
         self.jobtypes[name] = Jobtype(self.last_jobtype_id, name, "", ())
 
@@ -270,13 +284,20 @@ class _Numbering:
         last = self.numbers.get(name, 0)
         numbers: list[int] = []
         for number in forced:
-            if number > max([last, *numbers]):
+            if self._counts(number, name, max([last, *numbers])):
                 numbers.append(number)
         if not numbers and tree != jobtype.tree and tree != self._newest_tree(jobtype):
             numbers = [last + 1]
         made = tuple(Version(number, commit, tree, self.steps) for number in numbers)
         self.jobtypes[name] = replace(jobtype, tree=tree, versions=jobtype.versions + made)
         self.numbers[name] = numbers[-1] if numbers else last
+
+    def _counts(self, number: int, name: str, last: int) -> bool:
+        """Whether a trailer for *number* counts where *last* is the highest used."""
+        if number <= layout.TRAILER_LIMIT:
+            return number > last
+        # What a write asks for itself, which has to count however high it is.
+        return number == _next_number(last, self.withdrawn.get(name, ()))
 
     def _newest_tree(self, jobtype: Jobtype) -> str | None:
         withdrawn = self.withdrawn.get(jobtype.name, frozenset())

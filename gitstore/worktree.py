@@ -12,6 +12,9 @@ from gitstore import layout
 from gitstore.errors import NotFound
 from gitstore.trees import EMPTY_TREE, Entry, Objects, blob_id, tree_id
 
+NAMED = (layout.JOBTYPES, layout.SOFTWARE, layout.WITHDRAWN)
+"""What the format names in the root of a tree."""
+
 
 class Worktree:
     """The parts of the folder *root* that the format names; *tree* is its root tree's id.
@@ -24,8 +27,7 @@ class Worktree:
         self._below = below
         self._files: dict[str, Path | bytes] = {}
         self._trees: dict[str, Mapping[str, Entry]] = {EMPTY_TREE: {}}
-        named = (layout.JOBTYPES, layout.SOFTWARE, layout.WITHDRAWN)
-        entries = {name: self._entry(root / name) for name in named}
+        entries = {name: self._entry(root / name) for name in NAMED}
         self.tree = self._keep({name: entry for name, entry in entries.items() if entry})
 
     def read_blob(self, id: str) -> bytes:

@@ -79,9 +79,43 @@ def parse_yaml(data: bytes, limit_bytes: int) -> Document:
         raise YamlFault(f"no valid YAML: {str(error).splitlines()[0]}", 1) from None
 
 
-def is_plain_string(text: str) -> bool:
-    """Whether YAML 1.1 reads the unquoted scalar *text* as a string."""
-    return _resolve(text) == _STRING
+BLOCK, FLOW = "block", "flow"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a value stands in a text, in characters, and how it is written.
+
+    *style* is BLOCK or FLOW of a list or mapping that is not empty or in brackets, else
+    the sign that a scalar begins with, if any. *parts* are the keys and values of a mapping
+    in their order; the items of a list have None for a key.
+    """
+
+    start: int
+    end: int
+    column: int
+    style: str
+    parts: tuple[tuple[Span | None, Span], ...] = ()
+
+
+def span_of(text: str) -> Span | None:
+    """The span of the document in *text*, which parse_yaml takes; None if there is none."""
+    node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    return None if node is None else _span(node)
+
+
+def _span(node: yaml.Node) -> Span:
+    start, end = node.start_mark, node.end_mark
+    parts: tuple[tuple[Span | None, Span], ...] = ()
+    if isinstance(node, yaml.MappingNode):
+        parts = tuple((_span(key), _span(value)) for key, value in node.value)
+    elif isinstance(node, yaml.SequenceNode):
+        parts = tuple((None, _span(item)) for item in node.value)
+    if isinstance(node, yaml.CollectionNode):
+        style = FLOW if node.flow_style else BLOCK
+    else:
+        style = getattr(node, "style", None) or ""
+    return Span(start.index, end.index, start.column, style, parts)
 
 
 def _resolve(text: str) -> str:

@@ -26,7 +26,6 @@ FORBIDDEN = {
 ONLY = {
     "pygit2": {"gitstore.repository"},
     "yaml": {"gitstore.yamlfile"},
-    "ruamel": {"gitstore.roundtrip"},
     "granian": {"api.serving"},
     "prometheus_client": {"api.metrics"},
     "subprocess": {"gitstore.git", "api.git_http"},

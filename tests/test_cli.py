@@ -217,6 +217,46 @@ def test_init_takes_a_branch(tmp_path):
     assert jobtypes("list", "--repo", tmp_path / "new.git").returncode == 0
 
 
+def test_init_takes_the_branch_from_the_variable_too(tmp_path):
+    jobtypes("init", tmp_path / "d.git", env={"JOBTYPES_BRANCH": "prod"})
+
+    assert git(tmp_path / "d.git", "symbolic-ref", "HEAD") == "refs/heads/prod\n"
+    assert git(tmp_path / "d.git", "rev-parse", "prod")
+
+
+@pytest.mark.parametrize("name", ["a b", "", "a..b", "a.lock"])
+def test_init_with_a_name_that_no_branch_can_have_makes_nothing(tmp_path, name):
+    done = jobtypes("init", tmp_path / "b.git", "--branch", name)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"jobtypes: {name} can't be the name of a branch" in done.stderr
+    assert not (tmp_path / "b.git").exists()
+
+
+@pytest.mark.parametrize(
+    "args", [["list"], ["log", "A"], ["serve"], ["index"], ["changes", "list"]]
+)
+def test_a_branch_that_is_not_there_is_refused_with_those_that_are(told, args):
+    git(told, "branch", "fix", "main")
+
+    done = jobtypes(*args, "--repo", told, "--branch", "typo")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    says = f"jobtypes: there is no branch typo in {told}; its branches are fix, main\n"
+    assert done.stderr == says
+
+
+def test_a_branch_of_a_repository_without_a_commit_can_be_named(empty):
+    assert jobtypes("list", "--repo", empty, "--branch", "prod").returncode == 0
+
+
+def test_the_help_names_the_variable_of_each_option():
+    help_ = jobtypes("serve", "--help").stdout
+
+    for option in next(c for n, c in main.commands.items() if n == "serve").params:
+        assert not isinstance(option, click.Option) or f"JOBTYPES_{option.name.upper()}" in help_
+
+
 def test_init_leaves_what_is_there_alone(told):
     tip = git(told, "rev-parse", "main")
 
@@ -291,7 +331,7 @@ MISSING = {
     "the difference of a jobtype": (["diff", "Nowhere", "1", "2"], "Nowhere"),
     "the difference of a version": (["diff", "A", "1", "9"], "A has no version 9"),
     "the difference of a word": (["diff", "A", "1", "x"], "x is no version number"),
-    "a branch": (["show", "A", "--branch", "none"], "A"),
+    "a branch": (["show", "A", "--branch", "none"], "there is no branch none"),
 }
 
 
@@ -452,6 +492,35 @@ def test_check_of_the_folder_one_is_in_prints_paths_as_they_are(faulty, monkeypa
 
 def test_check_of_a_repository_without_a_commit_finds_nothing(empty):
     assert jobtypes("check", empty).returncode == 0
+
+
+@pytest.mark.parametrize("below", ["jobtypes", "jobtypes/Blender", ".github"])
+def test_check_within_a_working_copy_looks_at_all_of_it(sample, clone, monkeypatch, below):
+    worktree = clone(sample)
+    worktree.write("jobtypes/Nuke/meta.yaml", "max_batch: 0\n")
+    (worktree.path / below).mkdir(exist_ok=True)
+    monkeypatch.chdir(worktree.path / below)
+
+    done = jobtypes("check")
+
+    assert done.returncode == 1
+    up = "/".join([".."] * len(Path(below).parts))
+    assert f"{up}/jobtypes/Nuke/meta.yaml:1: error: max_batch is 0" in done.stdout
+
+
+def test_check_of_a_folder_without_jobtypes_exits_with_1(tmp_path):
+    done = jobtypes("check", tmp_path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"jobtypes: {tmp_path} has neither jobtypes/ nor software/" in done.stderr
+
+
+def test_check_of_a_folder_of_jobtypes_within_a_working_copy_is_of_that_folder(sample, clone):
+    worktree = clone(sample)
+    worktree.write("jobtypes/Nuke/meta.yaml", "max_batch: 0\n")
+    shutil.copytree(ROOT / "sample_repo", worktree.path / "other")
+
+    assert jobtypes("check", worktree.path / "other").returncode == 0
 
 
 def test_check_of_no_folder_exits_with_1(tmp_path):

@@ -11,6 +11,9 @@ import pytest
 from conftest import Answer
 from rest import CODE, Json, Rest, body, code, error, item, running
 
+from gitstore import Store, Writer
+from gitstore.changes import Edit
+
 JOBTYPE_SCHEMA = {
     "id": "INTEGER",
     "jobtype_id": "INTEGER",
@@ -517,6 +520,15 @@ def test_the_class_may_be_defined_imported_or_assigned(rest, text):
     assert rest.jobtype("Ways", code=text)["code"] == text
 
 
+def test_control_characters_that_python_takes_can_be_put_back(rest):
+    text = f"{CODE}    signs = '\x1b\x7f\x0b\x85'\n"
+    made = rest.jobtype("Signs", code=text)
+
+    again = written(rest("PUT", "/jobtypes/Signs", rest.json("/jobtypes/Signs")))
+
+    assert (made["code"], again["code"]) == (text, text)
+
+
 def test_a_missing_class_is_no_error_where_classname_is_null(rest):
     made = rest.jobtype("No class", classname=None, code="x = 1\n")
 
@@ -661,6 +673,45 @@ def test_a_withdrawn_number_never_comes_back(rest):
     assert rest.json("/jobtypes/Never/versions") == [1, 3]
 
 
+def list_withdrawn(rest: Rest, text: str) -> None:
+    """Land *text* in withdrawn.yaml, as a push with a warning does."""
+    edit = Edit({"withdrawn.yaml": text.encode()}, "withdrawn")
+    Store(rest.server.repo).write([lambda catalogue: edit], Writer())
+
+
+def test_a_write_passes_over_the_numbers_that_are_listed_before_they_are_used(rest):
+    rest.jobtype("Ahead")
+    list_withdrawn(rest, "Ahead: [2, 3, 5]\nUnborn: [1]\n")
+
+    assert rest.jobtype("Ahead", code=code(2))["version"] == 4
+    required = rest("POST", "/jobtypes/Ahead/software_requirements", {"software": "blender"})
+    assert written(required)["jobtype_version"]["version"] == 6
+    assert written(rest("POST", "/jobtypes/", body("Unborn")))["version"] == 2
+    assert get_json(rest, "/jobtypes/Ahead/versions/") == [1, 4, 6]
+
+
+def test_a_write_above_all_that_a_trailer_can_jump_to_is_a_version_of_its_own(rest):
+    rest.jobtype("High")
+    edit = Edit({}, "jump", ("Jobtype-Version: 99999999 High",))
+    Store(rest.server.repo).write([lambda catalogue: edit], Writer())
+
+    numbers = [rest.jobtype("High")["version"] for _ in range(2)]
+
+    assert numbers == [100_000_000, 100_000_001]
+
+
+def test_a_rename_of_software_passes_over_numbers_that_are_listed_too(rest):
+    software = rest.software("listed")
+    rest.jobtype("Listed", software_requirements=[{"software": "listed"}])
+    list_withdrawn(rest, "Listed: [2]\n")
+
+    assert rest("PUT", item("software", software["id"]), {"software": "l2"}).status == 200
+
+    newest = get_json(rest, "/jobtypes/Listed")
+    assert newest["version"] == 3
+    assert newest["software_requirements"][0]["software"] == "l2"
+
+
 def test_with_all_versions_withdrawn_the_jobtype_remains_without_versions(rest):
     made = rest.jobtype("Gone")
 
@@ -674,7 +725,10 @@ def test_with_all_versions_withdrawn_the_jobtype_remains_without_versions(rest):
     assert (again["id"], again["version"]) == (made["id"], 2)
 
 
-@pytest.mark.parametrize("path", ["Stays/versions/2", "Stays/versions/0", "Nowhere/versions/1"])
+@pytest.mark.parametrize(
+    "path",
+    ["Stays/versions/2", "Stays/versions/0", f"Stays/versions/{'9' * 23}", "Nowhere/versions/1"],
+)
 def test_the_withdrawal_of_a_version_that_is_not_there_is_204_and_no_commit(rest, path):
     if rest.get("/jobtypes/Stays").status == 404:
         rest.jobtype("Stays")
@@ -940,6 +994,9 @@ WRONG_SOFTWARE = {
     "an empty name": {"software": ""},
     "digits": {"software": "123"},
     "a route": {"software": "schema"},
+    "a name that ends in a slash": {"software": "a/"},
+    "a name with a route in it": {"software": "a/versions/b"},
+    "a version that ends in a route": {"software": "wrong", "versions": [{"version": "1/code"}]},
     "a control character": {"software": "a\tb"},
     "a long name": {"software": "x" * 65},
     "an unknown key": {"software": "wrong", "name": "x"},
@@ -1202,6 +1259,18 @@ def test_a_posted_version_ranks_above_the_highest_in_a_multiple_of_100(rest, hig
     assert written(rest("POST", path, {"version": "new"}))["rank"] == next_rank
 
 
+def test_a_version_that_no_rank_is_left_for_is_400(rest):
+    highest = {"version": "1", "rank": 2**31 - 1}
+    written(rest("POST", "/software/", {"software": "full", "versions": [highest]}))
+
+    said = error(rest("POST", "/software/full/versions/", {"version": "2"}), 400)
+    assert [detail["path"] for detail in said["details"]] == ["rank"]
+    sent = {"software": "full", "versions": [highest, {"version": "2"}]}
+    said = error(rest("PUT", "/software/full", sent), 400)
+    assert [detail["path"] for detail in said["details"]] == ["versions"]
+    assert "no rank" in said["error"]
+
+
 def test_a_version_is_posted_by_the_id_of_its_software_with_all_fields(rest):
     made = rest.software("all fields")
     text = "def found():\n    return True\n"
@@ -1226,12 +1295,24 @@ def test_a_version_is_posted_by_the_id_of_its_software_with_all_fields(rest):
             assert answer.headers["content-type"] == "text/x-python; charset=utf-8"
 
 
+def test_an_empty_function_name_is_kept_as_it_was_sent(rest):
+    rest.software("unnamed")
+    sent = {"version": "1", "discovery_code": "", "discovery_function_name": ""}
+
+    written(rest("POST", "/software/unnamed/versions/", sent))
+
+    said = get_json(rest, "/software/unnamed/versions/1")
+    assert said["discovery_function_name"] == ""
+    assert get(rest, "/software/unnamed/versions/1/code").body == b""
+
+
 WRONG_VERSIONS = {
     "nothing": {},
     "a number": {"version": 2.69},
     "an empty string": {"version": ""},
     "a long string": {"version": "1" * 65},
     "a control character": {"version": "1\n"},
+    "a string that ends in a route": {"version": "1/code"},
     "a rank that is a string": {"version": "1", "rank": "1"},
     "a rank that is null": {"version": "1", "rank": None},
     "a rank that is taken": {"version": "1", "rank": 100},
@@ -1367,6 +1448,7 @@ def test_options_lists_the_methods(rest, slash, path, methods):
     answer = rest("OPTIONS", path + slash)
 
     assert (answer.status, answer.body) == (200, b"")
+    assert "content-type" not in answer.headers
     assert set(answer.headers["allow"].split(", ")) == set(methods.split()) | {"HEAD", "OPTIONS"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import shutil
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -56,14 +57,15 @@ def test_an_index_is_gone_on_from_at_its_step(grown):
     assert steps == [(1, 1)]
 
 
+RELEASE = version("jobtype-repository").encode()
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "missing": lambda path: path.unlink(),
     "empty": lambda path: path.write_bytes(b""),
     "a folder": lambda path: (path.unlink(), path.mkdir()),
     "another release's": lambda path: path.write_bytes(
-        path.read_bytes().replace(b"jobtypes-index 1", b"jobtypes-index 0")
+        path.read_bytes().replace(RELEASE, b"0.0.9", 1)
     ),
-    "no JSON": lambda path: path.write_bytes(b"jobtypes-index 1 0\n{"),
+    "no JSON": lambda path: path.write_bytes(b"jobtypes-index %b 0\n{" % RELEASE),
     "not to be read": lambda path: (path.unlink(), path.symlink_to(path)),
 }
 

@@ -140,7 +140,42 @@ INVALID_SOFTWARE = [
     ("/\U0001d49c" * 32, None),
     ("/日" * 32, None),
     ("\U0001d49c" * 64, "255 bytes"),
+    ("a/", "ends in '/'"),
+    ("/", "ends in '/'"),
+    ("//", "ends in '/'"),
+    ("schema/", "ends in '/'"),
+    ("a/versions", "holds /versions"),
+    ("a/versions/b", "holds /versions"),
+    ("versions/b", None),
+    ("a/code", None),
 ]
+UNREACHABLE = ["a/", "//", "schema/", "a/versions", "a/versions/b"]
+
+
+@pytest.mark.parametrize("name", UNREACHABLE)
+def test_a_software_that_can_not_be_asked_for_is_read_from_a_history_all_the_same(name):
+    file_name = layout.software_path(name).removeprefix("software/")
+
+    assert layout.software_name(file_name) == name
+
+
+INVALID_VERSIONS = [
+    ("1/", "ends in '/'"),
+    ("1/code", "holds /code"),
+    ("1/discovery_code", "holds /discovery_code"),
+    ("1/versions/2", "holds /versions"),
+    ("versions", "holds /versions"),
+    ("code", None),
+    ("1/code/2", None),
+    ("2/b", None),
+]
+
+
+@pytest.mark.parametrize(("version", "says"), INVALID_VERSIONS)
+def test_a_version_that_can_not_be_asked_for_is_told_why(version, says):
+    fault = layout.software_version_fault(version)
+
+    assert fault is None if says is None else (fault is not None and says in fault)
 
 
 @pytest.mark.parametrize(("name", "says"), INVALID_SOFTWARE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from textwrap import dedent
 
 import pytest
@@ -118,9 +119,74 @@ def test_the_order_of_the_keys_asked_for_does_not_matter():
     assert edited.decode() == META
 
 
+COMMENTED = """\
+requirements:
+  # blender: old ones crash
+  - software: blender
+  # nuke: for the slate
+  - software: nuke  # any
+
+  # What follows is of the farm.
+
+  # ffmpeg: for the film
+  - software: ffmpeg
+    min_version: "6"  # has av1
+# As many as there are frames.
+max_batch: 1
+"""
+NUKE, FFMPEG = {"software": "nuke"}, {"software": "ffmpeg", "min_version": "6"}
+BLENDER_LINES = "  # blender: old ones crash\n  - software: blender\n"
+NUKE_LINES = "  # nuke: for the slate\n  - software: nuke  # any\n"
+FARM = "\n  # What follows is of the farm.\n\n"
+FFMPEG_LINES = '  # ffmpeg: for the film\n  - software: ffmpeg\n    min_version: "6"  # has av1\n'
+LISTS = {
+    "the first goes": ([NUKE, FFMPEG], NUKE_LINES + FARM + FFMPEG_LINES),
+    "the last goes": ([{"software": "blender"}, NUKE], BLENDER_LINES + NUKE_LINES + FARM),
+    "one comes in between": (
+        [{"software": "blender"}, {"software": "x"}, NUKE, FFMPEG],
+        BLENDER_LINES + "  - software: x\n" + NUKE_LINES + FARM + FFMPEG_LINES,
+    ),
+    "another order": ([NUKE, {"software": "blender"}], NUKE_LINES + BLENDER_LINES + FARM),
+    "a field more": (
+        [{**NUKE, "min_version": "13"}, FFMPEG],
+        NUKE_LINES + '    min_version: "13"\n' + FARM + FFMPEG_LINES,
+    ),
+}
+
+
+@pytest.mark.parametrize(("items", "lines"), LISTS.values(), ids=LISTS)
+def test_a_comment_goes_and_moves_with_the_item_that_it_stands_above_or_beside(items, lines):
+    edited = edit_yaml(COMMENTED.encode(), {"requirements": items, "max_batch": 1}).decode()
+
+    assert edited == f"requirements:\n{lines}# As many as there are frames.\nmax_batch: 1\n"
+
+
+KEPT = [
+    ("a: 1\n# only one\nr:\n  # of x\n  - software: x\nb: yes  # b\n",
+     {"a": 1, "r": [], "b": True},
+     "a: 1\n# only one\nr: []\nb: yes  # b\n"),
+    ("r: []  # none yet\n", {"r": [{"software": "x"}]}, "r:  # none yet\n  - software: x\n"),
+    ("A:\n  - 2 #x\n  - 4 #y\n", {"A": [1, 2, 4]}, "A:\n  - 1\n  - 2 #x\n  - 4 #y\n"),
+    ("A: [1]  # why\nC: [2]\n", {"B": [1], "C": [2]}, "B: [1]  # why\nC: [2]\n"),
+    ("# why\nA: [1]\nC: [2]\n", {"C": [2]}, "C: [2]\n"),
+    ("# of all\n\n# why\nA: [1]\nC: [2]\n", {"C": [2]}, "# of all\n\nC: [2]\n"),
+    ("a: |  # text\n  x\n# b\nb: 1\n", {"a": None, "b": 1}, "a: null  # text\n# b\nb: 1\n"),
+    ("a: x  # text\n# b\nb: 1\n", {"a": "x\ny\n", "b": 1},
+     "a: |  # text\n  x\n  y\n# b\nb: 1\n"),
+    ("# nothing yet\n", {"a": 1}, "# nothing yet\na: 1\n"),
+    ("v:\n- version: '1'  # one\n- version: '2'  # two\n", {"v": [{"version": "2"}]},
+     "v:\n- version: '2'  # two\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "value", "wanted"), KEPT)
+def test_comments_stay_with_what_stays(old, value, wanted):
+    assert edit_yaml(old.encode(), value).decode() == wanted
+
+
 STYLES = [
     ("A: [1, 2]\nB: [3]\n", {"A": [1, 2, 4], "B": [3]}, "A: [1, 2, 4]\nB: [3]\n"),
-    ("A: [1, 2]  # why\n", {"A": [1]}, "A: [1]     # why\n"),
+    ("A: [1, 2]  # why\n", {"A": [1]}, "A: [1]  # why\n"),
     ("A:\n  - 1\n  - 2\n", {"A": [1, 2, 4]}, "A:\n  - 1\n  - 2\n  - 4\n"),
     ("A: {b: 1}\n", {"A": {"b": 2}}, "A: {b: 2}\n"),
     ("a: 'x'\nb: y\n", {"a": "x", "b": "z"}, "a: 'x'\nb: z\n"),
@@ -165,6 +231,22 @@ def test_a_file_that_cannot_be_edited_is_written_anew(old):
     value: dict[str, Plain] = {"classname": "Job", "requirements": [{"software": "a"}]}
 
     assert parse_yaml(edit_yaml(old, value), LIMIT).value == value
+
+
+PLAIN = [
+    ("text", True), ("2.69", False), ("2.69.1", True), ("yes", False), ("Off", False),
+    ("null", False), ("~", False), ("", False), ("1_0", False), ("0x1F", False),
+    ("2001-01-01", False), ("<<", False), ("=", False), ("1e3", True), ("v1", True),
+    ("a: b", False), ("a #b", False), (" a", False), ("- a", False), ("*a", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "plain"), PLAIN)
+def test_a_string_stands_in_quotes_where_it_needs_them(text, plain):
+    wanted = text if plain else f'"{text}"'
+
+    assert edit_yaml(None, {"a": text}).decode() == f"a: {wanted}\n"
+    assert edit_yaml(None, {"a": [text]}).decode() == f"a: [{wanted}]\n"
 
 
 NEW = [
@@ -303,3 +385,63 @@ def _writable(value: object) -> bool:
     if isinstance(value, list):
         return all(_writable(below) for below in value)
     return value is None or isinstance(value, str | int)
+
+
+# Files in which each key and item has a comment above it and one beside it
+
+fields = st.dictionaries(
+    st.sampled_from(["min_version", "rank", "default", "discovery_code"]), scalars, max_size=3
+)
+listed = st.lists(
+    st.tuples(st.sampled_from([f"s{n}" for n in range(6)]), fields), unique_by=lambda i: i[0]
+).map(lambda rows: [{"software": name, **rest} for name, rest in rows])
+numbers = st.lists(st.integers(1, 9), max_size=4, unique=True)
+files = st.fixed_dictionaries(
+    {"first": scalars, "requirements": listed, "numbers": numbers, "last": scalars},
+    optional={"more": scalars},
+)
+
+
+@settings(max_examples=400)
+@given(files, files, st.booleans())
+def test_each_comment_of_what_stays_is_still_above_or_beside_it(old, new, blank):
+    text = "".join(_commented(old, "\n" if blank else ""))
+    assert parse_yaml(text.encode(), LIMIT).value == old
+
+    edited = edit_yaml(text.encode(), new)
+
+    assert _typed(parse_yaml(edited, LIMIT).value) == _typed(new)
+    lines = [line.strip() for line in edited.decode().split("\n")]
+    for mark, begins in _staying(old, new):
+        place = lines.index(f"# above {mark}")
+        assert lines[place + 1].startswith(begins)
+        assert lines[place + 1].endswith(f"# beside {mark}")
+
+
+def _commented(value: dict[str, Plain], blank: str) -> Iterator[str]:
+    for key, below in value.items():
+        yield f"{blank}# above {key}\n"
+        if not isinstance(below, list) or not below:
+            yield f"{key}: {_inline(below)}  # beside {key}\n"
+            continue
+        yield f"{key}:  # beside {key}\n"
+        for item in below:
+            name = item["software"] if isinstance(item, dict) else item
+            yield f"{blank}  # above {name}\n"
+            first, *rest = item.items() if isinstance(item, dict) else [(None, item)]
+            yield f"  - {f'{first[0]}: ' * bool(first[0])}{first[1]}  # beside {name}\n"
+            yield from (f"    {k}: {_inline(v)}\n" for k, v in rest)
+
+
+def _inline(value: Plain) -> str:
+    """*value* in JSON, which is YAML but for what stands for itself there."""
+    return edit_yaml(None, {"x": [value]}).decode()[4:-2] if value != [] else "[]"
+
+
+def _staying(old: dict[str, Plain], new: dict[str, Plain]) -> Iterator[tuple[str, str]]:
+    """Yield the mark of each thing that stays, and how its line begins."""
+    yield from ((key, f"{key}:") for key in old if key in new)
+    known = {item["software"] for item in old["requirements"]}
+    kept = [item["software"] for item in new["requirements"]]
+    yield from ((name, f"- software: {name}") for name in kept if name in known)
+    yield from ((str(n), f"- {n}") for n in new["numbers"] if n in old["numbers"])

@@ -23,7 +23,7 @@ from gitstore import (
     Writer,
 )
 from gitstore.access import Access, Role
-from gitstore.changes import Change, Edit, delete_jobtype, withdraw
+from gitstore.changes import Change, Edit, delete_jobtype, remove_requirement, withdraw
 from gitstore.versions import History
 
 ALICE = Access("alice", "alice@studio.example", Role.WRITE)
@@ -70,6 +70,17 @@ def test_a_change_that_changes_nothing_is_no_commit(store):
 
     assert store.write([change("A")], Writer()) is first
     assert store.write([lambda catalogue: None], Writer()) is first
+
+
+def test_an_edit_adds_no_defaults_to_a_meta_that_left_them_out(branch):
+    software = {"software/nuke.yaml": "versions: []\n"}
+    branch.commit(jobtype("A", meta="requirements:\n  # slate\n  - software: nuke\n") | software)
+    store = Store(branch.path)
+
+    after = store.write([remove_requirement("A", "nuke")], Writer())
+
+    blob = after.newest("A").directory.meta_blob
+    assert store.repository.read_blob(blob) == b"classname: Job\nrequirements: []\n"
 
 
 def test_a_change_that_is_refused_leaves_no_trace(store):

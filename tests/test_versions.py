@@ -419,6 +419,32 @@ TRAILERS = [
         {"A": 1},
     ),
     Story(
+        "a trailer can't jump above its limit",
+        [({"A": "1"}, forced(100_000_000, "A")), ({}, forced(999_999_999, "A"))],
+        {"A": {1: "1"}},
+        {"A": 1},
+    ),
+    Story(
+        "a trailer goes on above its limit one by one, as writes do",
+        [({"A": "1"}, forced(99_999_999, "A")), ({}, forced(100_000_001, "A")),
+         ({}, forced(100_000_000, "A")), ({"A": "2"}, forced(100_000_001, "A"))],
+        {"A": {99_999_999: "1", 100_000_000: "1", 100_000_001: "2"}},
+        {"A": 1},
+    ),
+    Story(
+        "above its limit a trailer passes over what is withdrawn ahead, as writes do",
+        [({"A": "1"}, forced(99_999_999, "A")), withdrawn("A: [100000000]\n"),
+         ({}, forced(100_000_001, "A"))],
+        {"A": {99_999_999: "1", 100_000_001: "1"}},
+        {"A": 1},
+    ),
+    Story(
+        "a trailer with an id above the limit is ignored",
+        [({"A": "1"}, with_id(100_000_000, "A")), ({"B": "1"}, with_id(99_999_999, "B"))],
+        {"A": {1: "1"}, "B": {1: "1"}},
+        {"A": 1, "B": 99_999_999},
+    ),
+    Story(
         "a trailer gives a new jobtype's id",
         [({"A": "1"}, with_id(10, "A")), {"B": "1"}],
         {"A": {1: "1"}, "B": {1: "1"}},

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yaml.nodes import ScalarNode
 
-from gitstore.yamlfile import DEPTH_LIMIT, YamlFault, is_plain_string, parse_yaml
+from gitstore.yamlfile import DEPTH_LIMIT, YamlFault, parse_yaml
 
 LIMIT = 1000
 
@@ -158,18 +158,6 @@ def test_the_line_of_what_is_not_there_is_that_of_what_is_around_it():
     assert document.line(("b", 0, "missing")) == 3
     assert document.line(("missing",)) == 1
     assert parse_yaml(b"", LIMIT).line(("missing",)) is None
-
-
-PLAIN = [
-    ("text", True), ("2.69", False), ("2.69.1", True), ("yes", False), ("Off", False),
-    ("null", False), ("~", False), ("", False), ("1_0", False), ("0x1F", False),
-    ("2001-01-01", False), ("<<", False), ("=", False), ("1e3", True), ("v1", True),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("text", "plain"), PLAIN)
-def test_what_needs_quotes_is_known(text, plain):
-    assert is_plain_string(text) is plain
 
 
 def test_reading_keeps_nothing_in_memory():
