@@ -287,9 +287,10 @@ class Store:
         """
         base = self.catalogue()
         tree = self.repository.commit(new).tree
-        after = base.extend(self.repository.steps(base.history.tip, new))
+        steps = tuple(self.repository.steps(base.history.tip, new))
+        after = base.extend(steps)
         problems = check_tree(self.repository, tree, base, self.checks)
-        return Push(after, difference(base, after), tuple(problems))
+        return Push(after, difference(base, after, steps), tuple(problems))
 
     def check_branch(self, new: str) -> list[Problem]:
         """What is wrong with commit *new* of another branch, beside what is served."""

@@ -353,6 +353,44 @@ def test_a_push_of_others_with_a_limited_token_is_refused_naming_them(studio):
     assert studio.call(None, "GET", "/jobtypes/NukeAlong").status == 404
 
 
+BRIEF = {
+    "jobtypes": ("jobtypes/Brief/code.py", "Brief", "deletes Brief"),
+    "software": ("software/brief.yaml", "software/brief.yaml", "deletes software brief"),
+}
+"""What a push makes and undoes: a file of it, what is changed, and what needs an admin."""
+
+
+@pytest.mark.parametrize(("path", "changed", "ended"), BRIEF.values(), ids=BRIEF)
+def test_what_a_push_makes_and_undoes_is_refused_as_if_it_had_stayed(studio, path, changed, ended):
+    before = git(studio.server.repo, "rev-parse", "main")
+    for who, why in (
+        ("nukist", f"nukist may only change Nuke*; this changes {changed}"),
+        ("write", f"this {ended}; {NEEDS_ADMIN}"),
+    ):
+        worktree = studio.tree(who)
+        worktree.write(path, "versions: []\n")
+        worktree.commit()
+        worktree.git("rm", "--quiet", path)
+
+        result = worktree.push()
+
+        assert result.returncode != 0
+        assert why in " ".join(result.stderr.replace("remote: ", "").split())
+    assert git(studio.server.repo, "rev-parse", "main") == before
+
+
+def test_who_may_make_and_undo_is_told_of_what_ended(studio):
+    worktree = studio.tree("admin")
+    worktree.write("jobtypes/Passing/code.py", CODE)
+    worktree.commit()
+    worktree.git("rm", "--quiet", "jobtypes/Passing/code.py")
+
+    result = worktree.push()
+
+    assert result.returncode == 0
+    assert "Passing: deleted" in result.stderr
+
+
 # How a token is sent, and what is answered without a good one
 
 
