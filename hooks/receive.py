@@ -14,13 +14,17 @@ from hooks.settings import HookSettings
 from hooks.words import (
     BRANCH_ADVICE,
     DRY_RUN,
+    FETCH_FIRST,
     MEND_ADVICE,
+    NOTHING_TAKEN,
     PULL_ADVICE,
     difference_lines,
     problem_lines,
 )
 
 _HEADS = "refs/heads/"
+NOWHERE = "0" * 40
+"""Where a ref is that does not exist, in a hook's input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Update:
     @property
     def deletes(self) -> bool:
         """Whether the ref is to go."""
-        return not self.new.strip("0")
+        return self.new == NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +71,14 @@ def pre_receive(
     # From the environment, because the pushed objects are in Git's quarantine.
     store = Store(Repository(git_dir, from_env=True), settings.ref, settings.checks)
     verdicts = [_judge(store, update, settings) for update in updates]
-    taken = all(verdict.taken for verdict in verdicts)
-    lines = [line for verdict in verdicts for line in verdict.lines]
-    if taken and "dry-run" in options:
+    refusals = [verdict for verdict in verdicts if not verdict.taken]
+    # A push is taken whole or not at all: what would have come of the rest is no news then.
+    lines = [line for verdict in refusals or verdicts for line in verdict.lines]
+    if refusals and len(updates) > 1:
+        lines.append(NOTHING_TAKEN)
+    if not refusals and "dry-run" in options:
         return Verdict(False, (*lines, *DRY_RUN))
-    return Verdict(taken, tuple(lines))
+    return Verdict(not refusals, tuple(lines))
 
 
 def _judge(store: Store, update: Update, settings: HookSettings) -> Verdict:
@@ -96,6 +103,10 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
     try:
         growth = store.growth(update.new)
     except Refused:
+        growth = None
+    if update.old != (store.repository.tip(store.ref) or NOWHERE):
+        return Verdict(False, FETCH_FIRST)
+    if growth is None:
         says = f"Refused: this would take published steps off {branch}."
         return Verdict(False, (says, *PULL_ADVICE))
     excess = _excess(growth, settings)

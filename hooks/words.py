@@ -26,6 +26,12 @@ BRANCH_ADVICE = (
     "    git push -u origin my-change",
 )
 MEND_ADVICE = "Mend it, git commit --amend, and push again."
+FETCH_FIRST = (
+    "Refused: fetch first: somebody else was faster. Put your commits on top of theirs"
+    " and push again:",
+    *PULL_ADVICE[1:],
+)
+NOTHING_TAKEN = "Nothing of this push was taken."
 DRY_RUN = ("Dry run: nothing was taken. Push without -o dry-run to make it so.",)
 
 

@@ -161,6 +161,37 @@ def test_a_later_fetch_brings_what_rest_wrote(farm, td):
 # What is refused
 
 
+def test_what_is_refused_takes_the_rest_with_it_and_nothing_is_said_to_be_taken(farm, td):
+    before = state(farm)
+    td.write("jobtypes/Maya/meta.yaml", "max_batch: ten\n")
+
+    result = td.push("origin", "HEAD:main", "HEAD:refs/heads/good")
+
+    assert "Refused: 1 error." in said(result)
+    assert said(result).endswith("Nothing of this push was taken.")
+    assert "is taken" not in said(result)
+    assert state(farm) == before
+
+
+def test_who_is_overtaken_while_he_pushes_is_told_to_fetch_first(farm, clone):
+    """The other's push comes after this one was told where main is."""
+    slow, fast = (clone(f"{farm.url}/jobtypes.git") for _ in range(2))
+    slow.write("jobtypes/Command/slow.txt", os.urandom(9).hex())
+    slow.commit()
+    fast.write("jobtypes/Nuke/fast.txt", os.urandom(9).hex())
+    fast.commit()
+    hook = slow.path / ".git/hooks/pre-push"
+    hook.write_text(f"#!/bin/sh\nexec git -C {fast.path} push --quiet origin HEAD:main\n")
+    hook.chmod(0o755)
+
+    result = slow.push()
+
+    assert result.returncode != 0
+    assert "Refused: fetch first: somebody else was faster." in said(result)
+    assert "git pull --rebase git push" in said(result)
+    assert "published steps" not in said(result)
+
+
 def graft(td: Worktree, path: str, mode: bytes, id: str) -> None:
     """Commit an entry at *path* that neither index nor working copy would take."""
     *directories, name = path.encode().split(b"/")
