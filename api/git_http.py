@@ -35,7 +35,7 @@ from gitstore.access import Access, Role
 from gitstore.git import Settings, git_environment
 from gitstore.upstream import scrub
 from hooks.install import RECEIVING, install_hooks
-from hooks.settings import HookSettings
+from hooks.settings import HIDDEN_TAGS, HookSettings
 
 _LOG = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class Transports:
             ("receive.fsckObjects", "true"),
             ("receive.maxInputSize", str(self.config.push_limit_bytes)),
             ("receive.unpackLimit", "1"),
-            ("receive.hideRefs", "refs/tags"),
+            ("receive.hideRefs", HIDDEN_TAGS),
             ("transfer.hideRefs", "refs/upstream"),
             ("transfer.hideRefs", "refs/internal"),
             ("uploadpack.allowFilter", "true"),
@@ -151,6 +151,7 @@ class Transports:
             url=request.host_url.rstrip("/"),
             jobtypes_limit=self.config.push_jobtypes_limit,
             protect=self.store.protect,
+            hides_tags=True,
         )
         return env | settings.environment()
 

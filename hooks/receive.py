@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from gitstore import Forbidden, Problem, Refused, Store, StoreError, errors_amon
 from gitstore.access import Role, direct_refusal
 from gitstore.repository import Repository
 from gitstore.store import Growth, Push, check_access
-from hooks.settings import HookSettings
+from hooks.settings import HIDDEN_TAGS, HookSettings
 from hooks.words import (
     BRANCH_ADVICE,
     DRY_RUN,
@@ -18,11 +18,13 @@ from hooks.words import (
     MEND_ADVICE,
     NOTHING_TAKEN,
     PULL_ADVICE,
+    TAGS_ADVICE,
     difference_lines,
     problem_lines,
 )
 
 _HEADS = "refs/heads/"
+_TAGS = f"{HIDDEN_TAGS}/"
 NOWHERE = "0" * 40
 """Where a ref is that does not exist, in a hook's input."""
 
@@ -70,7 +72,9 @@ def pre_receive(
         return Verdict(False, (says,))
     # From the environment, because the pushed objects are in Git's quarantine.
     store = Store(Repository(git_dir, from_env=True), settings.ref, settings.checks)
-    verdicts = [_judge(store, update, settings) for update in updates]
+    tags = [update for update in updates if update.ref.startswith(_TAGS)]
+    verdicts = [_judge(store, update, settings) for update in updates if update not in tags]
+    verdicts += _judge_tags(store, tags, settings)
     refusals = [verdict for verdict in verdicts if not verdict.taken]
     # A push is taken whole or not at all: what would have come of the rest is no news then.
     lines = [line for verdict in refusals or verdicts for line in verdict.lines]
@@ -91,6 +95,17 @@ def _judge(store: Store, update: Update, settings: HookSettings) -> Verdict:
         return Verdict(False, (f"Refused: {error}",))
     says = f"{update.ref} is not to be pushed; only branches are (refs/heads/...)"
     return Verdict(False, (f"Refused: {says}",))
+
+
+def _judge_tags(store: Store, tags: list[Update], settings: HookSettings) -> Iterator[Verdict]:
+    """No tag is taken. Where Git refuses them itself, one by one, they don't stop the rest.
+
+    Git pushes tags along without being asked (push.followTags), all that it does not see.
+    """
+    others = [u for u in tags if settings.hides_tags or store.repository.tip(u.ref) != u.new]
+    if others:
+        says = f"{_counted(others, 'tag')} not taken: the service makes them."
+        yield Verdict(settings.hides_tags, (says, *TAGS_ADVICE))
 
 
 def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdict:
@@ -158,8 +173,8 @@ def _judge_branch(store: Store, update: Update, settings: HookSettings) -> Verdi
     return Verdict(True, (heading, *problem_lines(problems)))
 
 
-def _counted(problems: Iterable[Problem], noun: str) -> str:
-    count = len(list(problems))
+def _counted(things: Iterable[object], noun: str) -> str:
+    count = len(list(things))
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 

@@ -25,6 +25,7 @@ BRANCH_ADVICE = (
     "    git switch -c my-change",
     "    git push -u origin my-change",
 )
+TAGS_ADVICE = ("Push without them:", "    git push --no-follow-tags")
 MEND_ADVICE = "Mend it, git commit --amend, and push again."
 FETCH_FIRST = (
     "Refused: fetch first: somebody else was faster. Put your commits on top of theirs"

@@ -120,6 +120,26 @@ def test_who_pushes_by_path_pushes_past_warnings_and_sees_them(receiving, worktr
     assert "warning: jobtypes/Blender/code.py:2: " in said(result)
 
 
+def test_tags_pushed_by_path_are_refused_in_one_line_but_for_those_that_are_there(
+    receiving, worktree
+):
+    write(worktree, "First", code="    new = True\n")
+    assert worktree.push().returncode == 0
+    before = git(receiving, "for-each-ref", "refs/tags")
+    worktree.git("fetch", "--quiet", "--tags")
+    write(worktree, "First", code="    new = 2\n")
+    assert worktree.push("--follow-tags", "origin", "HEAD:main").returncode == 0
+
+    for name in ("mine", "other"):
+        worktree.git("tag", "-m", name, name)
+    result = worktree.push("--tags", "origin", "HEAD:main")
+
+    assert result.returncode != 0
+    assert "2 tags not taken: the service makes them. Push without them:" in said(result)
+    assert git(receiving, "for-each-ref", "refs/tags").startswith(before)
+    assert git(receiving, "tag", "--list", "mine", "other") == ""
+
+
 @pytest.fixture
 def many(worktree) -> Worktree:
     """A clone with a commit of 10,000 jobtypes that are not pushed."""

@@ -40,6 +40,10 @@ def state(farm: Server) -> tuple[str, bytes]:
     return heads, farm.get("/api/v1/jobtypes/").body + farm.get(READ).body
 
 
+def tip(farm: Server) -> str:
+    return git(farm.repo, "rev-parse", "main").strip()
+
+
 def strays(repo: Path) -> list[str]:
     """Files that an unfinished push would leave behind."""
     found = [*repo.rglob("*.lock"), *(repo / "objects").glob("tmp_objdir-*")]
@@ -138,6 +142,22 @@ def test_a_shallow_clone_pushes(farm, clone):
 
     assert result.returncode == 0, result.stderr
     assert "Command: version" in said(result)
+
+
+def test_tags_that_are_pushed_along_are_told_of_in_one_line_and_stop_nothing(farm, td):
+    for name in ("mine", "Maya/v1"):
+        td.git("tag", "--force", "-m", "mine", name)
+    before = git(farm.repo, "for-each-ref", "refs/tags")
+    td.write("jobtypes/Maya/tagged.txt", os.urandom(9).hex())
+    td.commit()
+
+    for options in (("--follow-tags",), ("--tags",)):
+        result = td.push(*options, "origin", "HEAD:main")
+        assert said(result).count("not taken: the service makes them") == 1
+        assert "Refused" not in said(result)
+    assert tip(farm) == td.git("rev-parse", "HEAD").strip()
+    mine = git(farm.repo, "for-each-ref", "refs/tags").replace(before, "")
+    assert "mine" not in mine
 
 
 def test_a_push_in_chunks_is_taken(farm, td):
