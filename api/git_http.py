@@ -414,7 +414,7 @@ def _too_large(service: Service, config: Config) -> Response:
     if service.role is not Role.WRITE:
         raise RequestEntityTooLarge
     megabytes = config.push_limit_bytes // (1024 * 1024)
-    says = f"the push is over {megabytes} MiB, the limit; nothing was taken. Push less at once.\n"
+    says = f"the push is over {megabytes} MiB, the limit; nothing was taken. Push in parts.\n"
     response = Response(_packet(b"\x03" + says.encode()) + b"0000")
     response.headers["Content-Type"] = f"application/x-{service.name}-result"
     return response

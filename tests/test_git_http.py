@@ -219,6 +219,8 @@ def test_a_bomb_in_a_push_is_refused_with_the_limit(farm):
     answer = farm.request("POST", RECEIVE, bomb, headers)
 
     assert b"the push is over 50 MiB, the limit" in answer.body
+    said = answer.body.partition(b"\x03")[2].removesuffix(FLUSH).strip()
+    assert len(b"remote: " + said) <= 80
     wait_for(lambda: is_tidy(farm), "all to be as before")
 
 

@@ -6,12 +6,14 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import pytest
 from conftest import Server, Worktree, git
 from rest import CODE
 
 from gitstore.setup import create_repository, sample_path
+from hooks.words import wrap
 
 READ = "/api/v1/jobtypes/Blender"
 LIMITS = ("--push-jobtypes-limit", "20", "--push-limit-bytes", str(2 * 1024 * 1024))
@@ -55,10 +57,14 @@ def versions(farm: Server, name: str) -> object:
     return farm.get(f"/api/v1/jobtypes/{name}/versions/").json
 
 
+def columns(text: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
 def said(result: subprocess.CompletedProcess[str]) -> str:
     """What the hook said, on one line."""
     lines = [line for line in result.stderr.splitlines() if line.startswith("remote: ")]
-    assert all(len(line.rstrip()) <= 80 for line in lines)
+    assert all(columns(line.rstrip()) <= 80 for line in lines)
     return " ".join(line.removeprefix("remote: ").strip() for line in lines)
 
 
@@ -358,6 +364,27 @@ def test_a_push_over_the_limit_is_refused_with_the_limit(farm, td):
     assert "pack exceeds maximum allowed size (2.00 MiB)" in result.stderr
     assert state(farm) == before
     assert strays(farm.repo) == []
+
+
+@pytest.mark.parametrize("name", ["A" * 64, "漢" * 60, "A" * 63 + "é"])
+def test_long_names_keep_within_the_columns_of_a_terminal(farm, td, name):
+    td.write(f"jobtypes/{name}/meta.yaml", "max_batch: ten\n")
+
+    result = td.push()
+
+    whole = said(result).replace(" ", "")
+    assert f"jobtypes/{name}/meta.yaml:1:max_batch" in whole
+
+
+def test_no_line_is_too_long_but_that_of_an_address():
+    address = "  http://farm.studio.example:8080/diff/" + "A" * 64 + "/1..2"
+    long = ["x" * 300, "a " * 150, f"jobtypes/{'漢字' * 32}/code.py:12: 漢字 " * 3, "    git pull"]
+
+    lines = list(wrap([*long, address, ""]))
+
+    assert lines[-3:] == ["    git pull", address, ""]
+    assert all(columns(line) <= 72 for line in lines[:-2])
+    assert "".join(lines).replace(" ", "") == "".join([*long, address]).replace(" ", "")
 
 
 def test_a_forced_push_is_refused(farm, td):
