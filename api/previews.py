@@ -10,6 +10,7 @@ from urllib.parse import quote
 from flask import Flask, g, request
 from werkzeug.exceptions import MethodNotAllowed
 
+from api.auth import PREVIEW_KEY, SAFE
 from gitstore.reviews import Reviews
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 # Line ends match too: a path that fails there would be tried again at every /api/v1 in it.
 _PATH = re.compile(r"/preview/(.+?)(/api/v1(?:/.*)?)", re.DOTALL)
-_KEY = "jobtypes.preview"
 
 
 class PreviewPaths:
@@ -33,7 +33,7 @@ class PreviewPaths:
             # WSGI's strings are bytes in Latin-1.
             ref = match[1].encode("latin-1").decode(errors="replace")
             script = environ.get("SCRIPT_NAME", "") + "/preview/" + quote(ref)
-            environ = {**environ, "PATH_INFO": match[2], "SCRIPT_NAME": script, _KEY: ref}
+            environ = {**environ, "PATH_INFO": match[2], "SCRIPT_NAME": script, PREVIEW_KEY: ref}
         return self._application(environ, start_response)
 
 
@@ -41,9 +41,9 @@ def install(app: Flask, reviews: Reviews) -> None:
     """Let the reads of *app* be asked about any change."""
 
     def choose() -> None:
-        ref = request.environ.get(_KEY)
+        ref = request.environ.get(PREVIEW_KEY)
         if ref is not None:
-            if request.method not in ("GET", "HEAD", "OPTIONS"):
+            if request.method not in SAFE:
                 raise MethodNotAllowed(valid_methods=["GET", "HEAD"])
             g.preview = reviews.preview(ref)
 

@@ -17,6 +17,7 @@ import pytest
 from commands import Done, jobtypes
 from conftest import Answer, Server, Worktree, git, wait_for
 from rest import CODE, PREFIX, body, error, item
+from sockets import Dialer
 
 from api.tokens import Tokens
 from gitstore import init_repository
@@ -392,6 +393,35 @@ def test_who_may_make_and_undo_is_told_of_what_ended(studio):
 
 
 # How a token is sent, and what is answered without a good one
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/jobtypes/"),
+        ("PUT", "/jobtypes/First"),
+        ("POST", "/software/"),
+        ("DELETE", "/changes/mine"),
+        ("POST", "/changes/mine/merge"),
+    ],
+)
+@pytest.mark.parametrize(("who", "status"), [(None, 401), ("read", 403)])
+def test_who_may_not_write_is_told_so_whatever_he_sent(studio, method, path, who, status):
+    error(studio.call(who, method, path, b"no JSON"), status)
+
+
+def test_the_body_of_a_stranger_is_not_waited_for(studio):
+    dialer = Dialer()
+    stalled = dialer.stalled(studio.server.port, f"PUT {PREFIX}/jobtypes/First")
+
+    assert stalled.status == 401
+    dialer.close()
+
+
+def test_a_stranger_is_told_too_where_nothing_can_be_written(studio):
+    assert studio.call(None, "POST", "/nothing").status == 404
+    preview = studio.server.request("POST", f"/preview/main{PREFIX}/jobtypes/", body("New"))
+    assert preview.status == 405
 
 
 def challenges(server: Server, method: str, path: str) -> list[str]:
