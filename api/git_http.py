@@ -120,6 +120,8 @@ class Transports:
             ("transfer.hideRefs", "refs/upstream"),
             ("transfer.hideRefs", "refs/internal"),
             ("uploadpack.allowFilter", "true"),
+            # A partial clone asks for single files by their ids. Protocol 2 gives them always.
+            ("uploadpack.allowAnySHA1InWant", "true"),
         )
 
     def start(
