@@ -17,8 +17,14 @@ ROUTE_KEY = "jobtypes.route"
 TOKEN_KEY = "jobtypes.token"
 """Where in WSGI's environment a request's route and token's name stand, for the log."""
 
+PREVIEW_KEY = "jobtypes.preview"
+"""Where the change stands that a request wants to see as if it were merged."""
+
 OPEN = ("health", "webhooks")
 """Blueprints that need no token: health tells nothing, and forges sign what they say."""
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+"""The methods that change nothing."""
 
 _ASKS = "send a token, as Authorization: Bearer jtr_... or as the password of Basic"
 
@@ -92,7 +98,10 @@ def _secret(request: Request) -> str | None:
 
 
 def install(app: Flask, gate: Gate) -> None:
-    """Ask of every request of *app* that its sender may read at least."""
+    """Ask of every request of *app* that its sender may do what its method does.
+
+    That comes before all else: of who may not write, no body is read.
+    """
     app.extensions["gate"] = gate
 
     def identify() -> None:
@@ -101,9 +110,21 @@ def install(app: Flask, gate: Gate) -> None:
             g.access = gate.access(request)
             if g.access.email and g.access is not EVERYBODY:
                 request.environ[TOKEN_KEY] = g.access.name
-            gate.require(g.access, Role.READ)
+            gate.require(g.access, _role(request))
 
     app.before_request(identify)
+
+
+def _role(request: Request) -> Role:
+    """What whoever sends *request* must be, as far as its address and method tell.
+
+    Git's two services say so themselves. A preview takes no writes, and an address that is
+    none takes nothing: their 405 and 404 are for everybody.
+    """
+    is_write = request.method not in SAFE and request.url_rule is not None
+    if request.blueprint == "git" or PREVIEW_KEY in request.environ:
+        is_write = False
+    return Role.WRITE if is_write else Role.READ
 
 
 def gate() -> Gate:

@@ -35,7 +35,7 @@ from gitstore.access import Access, Role
 from gitstore.git import Settings, git_environment
 from gitstore.upstream import scrub
 from hooks.install import RECEIVING, install_hooks
-from hooks.settings import HookSettings
+from hooks.settings import HIDDEN_TAGS, HookSettings
 
 _LOG = logging.getLogger(__name__)
 
@@ -116,10 +116,12 @@ class Transports:
             ("receive.fsckObjects", "true"),
             ("receive.maxInputSize", str(self.config.push_limit_bytes)),
             ("receive.unpackLimit", "1"),
-            ("receive.hideRefs", "refs/tags"),
+            ("receive.hideRefs", HIDDEN_TAGS),
             ("transfer.hideRefs", "refs/upstream"),
             ("transfer.hideRefs", "refs/internal"),
             ("uploadpack.allowFilter", "true"),
+            # A partial clone asks for single files by their ids. Protocol 2 gives them always.
+            ("uploadpack.allowAnySHA1InWant", "true"),
         )
 
     def start(
@@ -151,6 +153,7 @@ class Transports:
             url=request.host_url.rstrip("/"),
             jobtypes_limit=self.config.push_jobtypes_limit,
             protect=self.store.protect,
+            hides_tags=True,
         )
         return env | settings.environment()
 
@@ -413,7 +416,7 @@ def _too_large(service: Service, config: Config) -> Response:
     if service.role is not Role.WRITE:
         raise RequestEntityTooLarge
     megabytes = config.push_limit_bytes // (1024 * 1024)
-    says = f"the push is over {megabytes} MiB, the limit; nothing was taken. Push less at once.\n"
+    says = f"the push is over {megabytes} MiB, the limit; nothing was taken. Push in parts.\n"
     response = Response(_packet(b"\x03" + says.encode()) + b"0000")
     response.headers["Content-Type"] = f"application/x-{service.name}-result"
     return response

@@ -16,14 +16,13 @@ from enum import StrEnum
 
 from flask import Flask, current_app, g, request
 
+from api.auth import SAFE
 from api.config import WAITING_PLACES, Config
 from gitstore import Busy
 
 CHUNK_BYTES = 512
 """How much of a body is waited for at a time. The server's read returns when it has all
 that was asked for; less makes large bodies slow, more lets slow ones last."""
-
-_SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class Work(StrEnum):
@@ -155,7 +154,7 @@ def _work() -> Work | None:
         return None
     if request.blueprint == "webhooks":
         return Work.WEBHOOK
-    if request.method not in _SAFE:
+    if request.method not in SAFE:
         return Work.WRITE
     is_review = request.blueprint in ("changes", "pages") or request.endpoint == "diff"
     return Work.REVIEW if is_review else None

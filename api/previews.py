@@ -11,6 +11,7 @@ from urllib.parse import quote
 from flask import Flask, g, request
 from werkzeug.exceptions import MethodNotAllowed
 
+from api.auth import PREVIEW_KEY, SAFE
 from gitstore import StoreError
 from gitstore.reviews import Reviews
 
@@ -21,7 +22,6 @@ _BEGIN = "/preview/"
 _API = re.compile(r"/api/v1(?=/|\Z)")
 _SPLITS = 8
 """How many /api/v1 of a path are tried: a branch's name may hold some."""
-_KEY = "jobtypes.preview"
 
 
 class PreviewPaths:
@@ -37,7 +37,7 @@ class PreviewPaths:
         if splits:
             ref, path = self._chosen(splits)
             script = environ.get("SCRIPT_NAME", "") + _BEGIN + quote(ref)
-            environ = {**environ, "PATH_INFO": path, "SCRIPT_NAME": script, _KEY: ref}
+            environ = {**environ, "PATH_INFO": path, "SCRIPT_NAME": script, PREVIEW_KEY: ref}
         return self._application(environ, start_response)
 
     def _chosen(self, splits: list[tuple[str, str]]) -> tuple[str, str]:
@@ -67,9 +67,9 @@ def install(app: Flask, reviews: Reviews) -> None:
     """Let the reads of *app* be asked about any change."""
 
     def choose() -> None:
-        ref = request.environ.get(_KEY)
+        ref = request.environ.get(PREVIEW_KEY)
         if ref is not None:
-            if request.method not in ("GET", "HEAD", "OPTIONS"):
+            if request.method not in SAFE:
                 raise MethodNotAllowed(valid_methods=["GET", "HEAD"])
             g.preview = reviews.preview(ref)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from gitstore import layout
-from gitstore.catalogue import Catalogue
 from gitstore.codecheck import Checks, CodeChecks
 from gitstore.contents import Contents, Directory
 from gitstore.errors import Problem
@@ -19,15 +19,87 @@ from gitstore.pycode import parse_code, python3_only
 from gitstore.trees import Entry
 
 
-def check_agent(
-    contents: Contents,
-    base: Catalogue,
-    jobtypes: Mapping[str, Entry],
-    name: str,
-    checks: Checks,
-) -> Iterator[Problem]:
-    """What the agent could not do with jobtype *name*, one of the tree's *jobtypes*."""
-    directory = contents.directory(jobtypes[name].id)
+class Neighbours:
+    """A tree's jobtypes, found by the names that the agent would give their files and modules.
+
+    Made once for a check, so that ten thousand jobtypes are not each compared with all. Which
+    ones can meet is told by their names first, so that few files are read.
+    """
+
+    def __init__(self, contents: Contents, jobtypes: Mapping[str, Entry]) -> None:
+        self.contents = contents
+        self._jobtypes = jobtypes
+        self._by_stem: dict[str, list[str]] = {}
+        for name, entry in jobtypes.items():
+            if entry.is_tree:
+                self._by_stem.setdefault(_stem(name), []).append(name)
+        self._modules = cache(self._read_modules)
+
+    def directory(self, name: str) -> Directory:
+        """The directory of jobtype *name*."""
+        return self.contents.directory(self._jobtypes[name].id)
+
+    def classname(self, name: str) -> str | None:
+        """The class that jobtype *name* names, None without a readable one."""
+        meta = self.directory(name).meta
+        return meta.classname if meta else None
+
+    def in_file(self, file: str) -> Iterator[str]:
+        """Yield the jobtypes whose cache file would be called *file*."""
+        for place, character in enumerate(file):
+            other, classname = file[:place], file[place + 1 :]
+            entry = self._jobtypes.get(other) if character == "_" else None
+            if entry and entry.is_tree and self.classname(other) == classname:
+                yield other
+
+    def in_module(self, module: str) -> Iterator[str]:
+        """Yield the jobtypes whose module and *module* can become the same.
+
+        That is, by appending a version number to each.
+        """
+        stem = _stem(module)
+        for start in range(len(stem) + 1):
+            if stem[start:] in self._by_stem:
+                same, longer = self._modules(stem[start:])
+                for shorter in _without_digits(module):
+                    yield from (o for o in same.get(shorter, ()) if _is_number(module, shorter))
+                yield from (o for o, whole in longer.get(module, ()) if _is_number(whole, module))
+
+    def _read_modules(
+        self, stem: str
+    ) -> tuple[dict[str, list[str]], dict[str, list[tuple[str, str]]]]:
+        """The jobtypes of that *stem* by their modules, and by what those begin with."""
+        same: dict[str, list[str]] = {}
+        longer: dict[str, list[tuple[str, str]]] = {}
+        for name in self._by_stem[stem]:
+            classname = self.classname(name)
+            if classname is not None:
+                whole = f"{classname}{name}"
+                same.setdefault(whole, []).append(name)
+                for shorter in _without_digits(whole):
+                    if shorter != whole:
+                        longer.setdefault(shorter, []).append((name, whole))
+        return same, longer
+
+
+def _stem(name: str) -> str:
+    return name.rstrip("0123456789")
+
+
+def _without_digits(module: str) -> Iterator[str]:
+    """Yield *module* as it is, and with fewer and fewer of the digits that it ends with."""
+    for end in range(len(module), len(_stem(module)) - 1, -1):
+        yield module[:end]
+
+
+def _is_number(whole: str, shorter: str) -> bool:
+    """Whether what *whole* has after *shorter* is nothing, or a number as versions have."""
+    return not whole.startswith("0", len(shorter))
+
+
+def check_agent(neighbours: Neighbours, name: str, checks: Checks) -> Iterator[Problem]:
+    """What the agent could not do with jobtype *name*, one among its *neighbours*."""
+    contents, directory = neighbours.contents, neighbours.directory(name)
     if not name.isascii():
         says = "the name has a character outside ASCII, which the released agent can't ask for"
         yield Problem("agent-name", layout.jobtype_path(name), f"{says}; choose another name")
@@ -36,7 +108,7 @@ def check_agent(
         yield Problem("agent-classname", layout.meta_path(name), f"{says}; write the class's name")
     if directory.code:
         yield from _check_source(name, contents.objects.read_blob(directory.code), checks)
-    yield from _check_collisions(contents, jobtypes, name, directory)
+    yield from _check_collisions(neighbours, name)
 
 
 def _check_source(name: str, data: bytes, checks: Checks) -> Iterator[Problem]:
@@ -57,38 +129,18 @@ def _check_source(name: str, data: bytes, checks: Checks) -> Iterator[Problem]:
                 yield Problem("agent-python27", path, says, line_number)
 
 
-def _check_collisions(
-    contents: Contents, jobtypes: Mapping[str, Entry], name: str, directory: Directory
-) -> Iterator[Problem]:
-    """Other jobtypes whose cache file or module would bear the same name as this one's.
-
-    Which those can be is told by their names first, so that few files are read.
-    """
-    own = directory.meta.classname if directory.meta else None
+def _check_collisions(neighbours: Neighbours, name: str) -> Iterator[Problem]:
+    """Other jobtypes whose cache file or module would bear the same name as this one's."""
+    own = neighbours.classname(name)
     if own is None:
         return
     file, module = f"{name}_{own}", f"{own}{name}"
-    stem = module.rstrip("0123456789")
-    for other, entry in jobtypes.items():
-        in_file = file.startswith(f"{other}_")
-        in_module = stem.endswith(other.rstrip("0123456789"))
-        if other == name or not entry.is_tree or not (in_file or in_module):
-            continue
-        meta = contents.directory(entry.id).meta
-        classname = meta.classname if meta else None
-        if classname is None:
-            continue
-        if in_file and f"{other}_{classname}" == file:
+    for other in neighbours.in_file(file):
+        if other != name:
             yield _collision("agent-cache-file", name, other, f"the cache file {file}_v...")
-        if in_module and _can_meet(module, f"{classname}{other}"):
+    for other in neighbours.in_module(module):
+        if other != name:
             yield _collision("agent-module", name, other, f"a module such as {module}1...")
-
-
-def _can_meet(a: str, b: str) -> bool:
-    """Whether *a* and *b* can become the same by appending a version number to each."""
-    short, long = sorted((a, b), key=len)
-    rest = long[len(short) :]
-    return long.startswith(short) and (not rest or (rest.isdecimal() and rest[0] != "0"))
 
 
 def _collision(rule: str, name: str, other: str, what: str) -> Problem:

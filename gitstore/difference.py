@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gitstore import layout
 from gitstore.catalogue import Catalogue
 from gitstore.trees import Entry
-from gitstore.versions import Jobtype
+from gitstore.versions import Jobtype, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,10 @@ def _numbers(numbers: tuple[int, ...]) -> str:
 class Difference:
     """What differs between two catalogues of one branch.
 
-    *ended* are names of jobtypes, *software_ended* of software; *withdrawn* and *restored*
-    are (name, number); *files* the paths that changed beside the jobtypes' and
-    withdrawn.yaml.
+    *ended* are names of jobtypes, *software_ended* of software, also of what was not there
+    before; *withdrawn* and *restored* are (name, number); *files* the paths that changed
+    beside the jobtypes' and withdrawn.yaml; *touched* the jobtypes that a step between the
+    two changed, whatever a later one undid.
     """
 
     versions: tuple[NewVersions, ...] = ()
@@ -47,14 +48,15 @@ class Difference:
     withdrawn: tuple[tuple[str, int], ...] = ()
     restored: tuple[tuple[str, int], ...] = ()
     files: tuple[str, ...] = ()
+    touched: frozenset[str] = frozenset()
 
     def jobtypes(self) -> frozenset[str]:
         """The names of all jobtypes that it touches."""
-        return frozenset(
-            [v.name for v in self.versions]
-            + [name for pair in self.renamed for name in pair]
-            + list(self.ended)
-            + [name for name, _ in (*self.withdrawn, *self.restored)]
+        return self.touched.union(
+            (v.name for v in self.versions),
+            (name for pair in self.renamed for name in pair),
+            self.ended,
+            (name for name, _ in (*self.withdrawn, *self.restored)),
         )
 
     def subject(self) -> str:
@@ -78,8 +80,13 @@ def _subject(path: str) -> str:
     return software or path
 
 
-def difference(before: Catalogue, after: Catalogue) -> Difference:
-    """What *after*, a later catalogue of the same branch, has that *before* has not."""
+def difference(before: Catalogue, after: Catalogue, steps: Iterable[Step] = ()) -> Difference:
+    """What *after*, a later catalogue of the same branch, has that *before* has not.
+
+    *steps* are those between the two, where one might undo what another did: numbers and
+    ids are used up all the same.
+    """
+    steps = tuple(steps)
     old = {jobtype.id: jobtype for jobtype in before.history.jobtypes.values()}
     new = {jobtype.id: jobtype for jobtype in after.history.jobtypes.values()}
     old_numbers, new_numbers = _withdrawn(before), _withdrawn(after)
@@ -94,17 +101,33 @@ def difference(before: Catalogue, after: Catalogue) -> Difference:
     return Difference(
         versions=tuple(_new_versions(old, new)),
         renamed=tuple(sorted(renamed.items())),
-        ended=tuple(sorted(jobtype.name for id, jobtype in old.items() if id not in new)),
-        software_ended=tuple(sorted(_software_ended(before, after))),
+        ended=tuple(sorted(set(_ended(before, after)))),
+        software_ended=tuple(sorted(set(_software_ended(before, after)))),
         withdrawn=tuple(sorted(kept - carried)),
         restored=tuple(sorted(row for row in carried - kept if row[0] in names)),
-        files=tuple(sorted(_files(before, after))),
+        files=tuple(sorted({*_files(before, after), *_software_touched(steps)})),
+        touched=frozenset(name for step in steps for name in step.jobtypes),
     )
+
+
+def _ended(before: Catalogue, after: Catalogue) -> Iterator[str]:
+    """Yield the jobtypes that ended, by the name they had before if they had one."""
+    known = {jobtype.id: jobtype.name for jobtype in before.history.jobtypes.values()}
+    for jobtype in after.history.ended[len(before.history.ended) :]:
+        yield known.get(jobtype.id, jobtype.name)
 
 
 def _software_ended(before: Catalogue, after: Catalogue) -> Iterator[str]:
     left = {software.id for software in after.history.software.values()}
-    return (s.name for s in before.history.software.values() if s.id not in left)
+    yield from (s.name for s in before.history.software.values() if s.id not in left)
+    last = before.history.counters.software
+    for name, ids in after.history.software_ids.items():
+        if any(id > last and id not in left for _, id in ids):
+            yield name
+
+
+def _software_touched(steps: Iterable[Step]) -> Iterator[str]:
+    return (path for step in steps for path in step.files if path != layout.WITHDRAWN)
 
 
 def _withdrawn(catalogue: Catalogue) -> set[tuple[str, int]]:

@@ -40,7 +40,7 @@ from gitstore.repository import Commit, Repository, Signature
 from gitstore.stale import StaleLocks
 from gitstore.tags import publish
 from gitstore.validation import check_tree
-from gitstore.versions import History, Jobtype, Version
+from gitstore.versions import History, Jobtype, Step, Version
 
 _LOG = logging.getLogger(__name__)
 
@@ -73,6 +73,20 @@ class Writer:
 
 Outlet = Callable[[str | None, str], None]
 """Takes a step from one commit to another, or raises; see Upstream.publish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What moving a branch would add to *base*: the *steps*, of which the last has *tree*."""
+
+    base: Catalogue
+    tree: str
+    steps: tuple[Step, ...]
+
+    @property
+    def jobtypes(self) -> frozenset[str]:
+        """The names of the jobtypes that the steps change; nothing was validated for it."""
+        return frozenset(name for step in self.steps for name in step.jobtypes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,21 +354,31 @@ class Store:
 
     # The command line's and the hooks' questions
 
-    def check_push(self, new: str) -> Push:
-        """What would come of moving the branch to commit *new*.
+    def growth(self, new: str) -> Growth:
+        """What moving the branch to commit *new* would add.
 
         Raises:
             Refused: the tip is not on the first-parent chain of *new*.
         """
         base = self.catalogue()
-        tree = self.repository.commit(new).tree
-        after = base.extend(self.repository.steps(base.history.tip, new))
-        problems = check_tree(self.repository, tree, base, self.checks)
-        return Push(after, difference(base, after), tuple(problems))
+        steps = tuple(self.repository.steps(base.history.tip, new))
+        return Growth(base, self.repository.commit(new).tree, steps)
 
-    def check_branch(self, new: str) -> list[Problem]:
-        """What is wrong with commit *new* of another branch, beside what is served."""
-        return self.check_against(new, self.catalogue())
+    def growth_by(self, new: str) -> Growth:
+        """What commit *new* of another branch has that the served one has not, as one step."""
+        base = self.catalogue()
+        tree = self.repository.commit(new).tree
+        return Growth(base, tree, (self.repository.step(base.history.tree, tree, new),))
+
+    def check_push(self, growth: Growth) -> Push:
+        """What would come of moving the branch by *growth*."""
+        base, steps = growth.base, growth.steps
+        after = base.extend(steps)
+        return Push(after, difference(base, after, steps), tuple(self.check_growth(growth)))
+
+    def check_growth(self, growth: Growth) -> list[Problem]:
+        """What is wrong with the last tree of *growth*, as a successor of its base."""
+        return check_tree(self.repository, growth.tree, growth.base, self.checks)
 
     def check_against(self, new: str, base: Catalogue) -> list[Problem]:
         """What is wrong with commit *new*, as a successor of *base*."""

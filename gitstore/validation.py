@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 
 from gitstore import layout
-from gitstore.agent import check_agent
+from gitstore.agent import Neighbours, check_agent
 from gitstore.catalogue import Catalogue
 from gitstore.codecheck import Checks, check_code, check_discovery
 from gitstore.contents import Contents, Directory
@@ -203,6 +203,7 @@ def _printable(name: str) -> str:
 def _check_jobtypes(change: _Change, checks: Checks) -> Iterator[Problem]:
     changed = {name for name, entry in change.changed_jobtypes.items() if entry.is_tree}
     yield from _check_case(change, changed)
+    neighbours = Neighbours(change.contents, change.jobtypes)
     for name in changed:
         fault = layout.jobtype_name_fault(name)
         if fault:
@@ -214,7 +215,7 @@ def _check_jobtypes(change: _Change, checks: Checks) -> Iterator[Problem]:
         yield from _check_meta_size(change, name, directory, checks)
         yield from _check_requirements(change, name, directory)
         yield from check_code(change.contents, name, directory, checks)
-        yield from check_agent(change.contents, change.base, change.jobtypes, name, checks)
+        yield from check_agent(neighbours, name, checks)
 
 
 def _check_meta_size(

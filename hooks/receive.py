@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitstore import Forbidden, Problem, Refused, Store, StoreError, errors_among
 from gitstore.access import Role, direct_refusal
 from gitstore.repository import Repository
-from gitstore.store import Push, check_access
-from hooks.settings import HookSettings
+from gitstore.store import Growth, Push, check_access
+from hooks.settings import HIDDEN_TAGS, HookSettings
 from hooks.words import (
     BRANCH_ADVICE,
     DRY_RUN,
+    FETCH_FIRST,
     MEND_ADVICE,
+    NOTHING_TAKEN,
     PULL_ADVICE,
+    TAGS_ADVICE,
     difference_lines,
     problem_lines,
 )
 
 _HEADS = "refs/heads/"
+_TAGS = f"{HIDDEN_TAGS}/"
+NOWHERE = "0" * 40
+"""Where a ref is that does not exist, in a hook's input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,7 @@ class Update:
     @property
     def deletes(self) -> bool:
         """Whether the ref is to go."""
-        return not self.new.strip("0")
+        return self.new == NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +72,17 @@ def pre_receive(
         return Verdict(False, (says,))
     # From the environment, because the pushed objects are in Git's quarantine.
     store = Store(Repository(git_dir, from_env=True), settings.ref, settings.checks)
-    verdicts = [_judge(store, update, settings) for update in updates]
-    taken = all(verdict.taken for verdict in verdicts)
-    lines = [line for verdict in verdicts for line in verdict.lines]
-    if taken and "dry-run" in options:
+    tags = [update for update in updates if update.ref.startswith(_TAGS)]
+    verdicts = [_judge(store, update, settings) for update in updates if update not in tags]
+    verdicts += _judge_tags(store, tags, settings)
+    refusals = [verdict for verdict in verdicts if not verdict.taken]
+    # A push is taken whole or not at all: what would have come of the rest is no news then.
+    lines = [line for verdict in refusals or verdicts for line in verdict.lines]
+    if refusals and len(updates) > 1:
+        lines.append(NOTHING_TAKEN)
+    if not refusals and "dry-run" in options:
         return Verdict(False, (*lines, *DRY_RUN))
-    return Verdict(taken, tuple(lines))
+    return Verdict(not refusals, tuple(lines))
 
 
 def _judge(store: Store, update: Update, settings: HookSettings) -> Verdict:
@@ -86,6 +97,17 @@ def _judge(store: Store, update: Update, settings: HookSettings) -> Verdict:
     return Verdict(False, (f"Refused: {says}",))
 
 
+def _judge_tags(store: Store, tags: list[Update], settings: HookSettings) -> Iterator[Verdict]:
+    """No tag is taken. Where Git refuses them itself, one by one, they don't stop the rest.
+
+    Git pushes tags along without being asked (push.followTags), all that it does not see.
+    """
+    others = [u for u in tags if settings.hides_tags or store.repository.tip(u.ref) != u.new]
+    if others:
+        says = f"{_counted(others, 'tag')} not taken: the service makes them."
+        yield Verdict(settings.hides_tags, (says, *TAGS_ADVICE))
+
+
 def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdict:
     branch = update.ref.removeprefix(_HEADS)
     if update.deletes:
@@ -94,20 +116,33 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
     if refusal:
         return Verdict(False, (f"Refused: {refusal}.", *BRANCH_ADVICE))
     try:
-        push = store.check_push(update.new)
+        growth = store.growth(update.new)
     except Refused:
+        growth = None
+    if update.old != (store.repository.tip(store.ref) or NOWHERE):
+        return Verdict(False, FETCH_FIRST)
+    if growth is None:
         says = f"Refused: this would take published steps off {branch}."
         return Verdict(False, (says, *PULL_ADVICE))
-    changed = len(push.difference.jobtypes())
-    if changed > settings.jobtypes_limit:
-        says = f"the push changes {changed} jobtypes; {settings.jobtypes_limit} is the limit"
-        return Verdict(False, (f"Refused: {says}. Push it in parts.",))
+    excess = _excess(growth, settings)
+    if excess:
+        return Verdict(False, (f"Refused: the push {excess}. Push it in parts.",))
+    push = store.check_push(growth)
     errors = errors_among(push.problems)
     if errors:
         closing = f"Refused: {_counted(errors, 'error')}. {MEND_ADVICE}"
         return Verdict(False, (*problem_lines(push.problems), closing))
     check_access(settings.access, push.difference)
     return _judge_warnings(push, settings)
+
+
+def _excess(growth: Growth, settings: HookSettings) -> str:
+    """How *growth* changes more than one push may, empty if it doesn't; told before it is checked.
+
+    Checking takes milliseconds for each jobtype.
+    """
+    changed, limit = len(growth.jobtypes), settings.jobtypes_limit
+    return f"changes {changed} jobtypes; {limit} is the limit" if changed > limit else ""
 
 
 def _judge_warnings(push: Push, settings: HookSettings) -> Verdict:
@@ -125,17 +160,21 @@ def _judge_branch(store: Store, update: Update, settings: HookSettings) -> Verdi
         raise Forbidden(f"{settings.access.name} may only read")
     if update.deletes:
         return Verdict(True, ())
-    problems = store.check_branch(update.new)
+    branch = update.ref.removeprefix(_HEADS)
+    growth = store.growth_by(update.new)
+    excess = _excess(growth, settings)
+    if excess:
+        return Verdict(True, (f"{branch} is taken, but not checked: it {excess}.",))
+    problems = store.check_growth(growth)
     if not problems:
         return Verdict(True, ())
-    branch = update.ref.removeprefix(_HEADS)
     says = f"{branch} is taken; {store.ref.removeprefix(_HEADS)} would refuse this:"
     heading = says if errors_among(problems) else f"{branch} is taken, with a warning:"
     return Verdict(True, (heading, *problem_lines(problems)))
 
 
-def _counted(problems: Iterable[Problem], noun: str) -> str:
-    count = len(list(problems))
+def _counted(things: Iterable[object], noun: str) -> str:
+    count = len(list(things))
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 

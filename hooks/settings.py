@@ -13,13 +13,17 @@ _NAME = "JOBTYPES_HOOK"
 """The one variable, which holds JSON: fewer names to keep in step."""
 
 
+HIDDEN_TAGS = "refs/tags"
+"""Git's receive.hideRefs for tags: the many that there are would be told to every push."""
+
+
 @dataclass(frozen=True, slots=True)
 class HookSettings:
     """The served *ref* (None: the branch HEAD names), the checks, who pushes, and *url*.
 
     *url* is where the service answers, for links; empty where there is none.
     *jobtypes_limit* is the most jobtypes that one push may change; *protect* keeps the
-    served branch from direct pushes.
+    served branch from direct pushes. *hides_tags* is whether Git itself refuses tags.
     """
 
     ref: str | None = None
@@ -28,6 +32,7 @@ class HookSettings:
     url: str = ""
     jobtypes_limit: int = 2000
     protect: bool = False
+    hides_tags: bool = False
 
     def environment(self) -> dict[str, str]:
         """The variables that say the same to a hook's process."""
@@ -40,6 +45,7 @@ class HookSettings:
             "url": self.url,
             "jobtypes_limit": self.jobtypes_limit,
             "protect": self.protect,
+            "hides_tags": self.hides_tags,
         }
         if self.access is not EVERYBODY:
             access = self.access
@@ -58,5 +64,5 @@ class HookSettings:
             access = Access(name, email, Role(role), tuple(only))
         code, ignored = CodeChecks(value["code"]), frozenset(value["ignored"])
         checks = Checks(code, ignored, value["python27"], *value["sizes"])
-        limit = value["jobtypes_limit"]
-        return cls(value["ref"], checks, access, value["url"], limit, value["protect"])
+        same = ("ref", "url", "jobtypes_limit", "protect", "hides_tags")
+        return cls(checks=checks, access=access, **{name: value[name] for name in same})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
@@ -25,22 +25,61 @@ BRANCH_ADVICE = (
     "    git switch -c my-change",
     "    git push -u origin my-change",
 )
+TAGS_ADVICE = ("Push without them:", "    git push --no-follow-tags")
 MEND_ADVICE = "Mend it, git commit --amend, and push again."
+FETCH_FIRST = (
+    "Refused: fetch first: somebody else was faster. Put your commits on top of theirs"
+    " and push again:",
+    *PULL_ADVICE[1:],
+)
+NOTHING_TAKEN = "Nothing of this push was taken."
 DRY_RUN = ("Dry run: nothing was taken. Push without -o dry-run to make it so.",)
 
 
 def wrap(lines: Iterable[str]) -> Iterator[str]:
-    """Yield *lines*, the long ones broken at spaces and their rest set in."""
+    """Yield *lines*, the long ones broken at spaces and their rest set in.
+
+    A word that is longer than a line is broken, after a slash if it has one; an address is
+    not, so that it can be clicked on.
+    """
     for line in lines:
-        indent = line[: len(line) - len(line.lstrip())] + "  "
-        yield from textwrap.wrap(
-            line,
-            _COLUMNS,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-            drop_whitespace=True,
-        ) or [""]
+        yield from _wrapped(line)
+
+
+def _wrapped(line: str) -> Iterator[str]:
+    current = line[: len(line) - len(line.lstrip())]
+    indent, gap = current + "  ", ""
+    for word in line.split():
+        if gap and _columns(current + gap + word) > _COLUMNS:
+            yield current
+            current, gap = indent, ""
+        current += gap + word
+        gap = " "
+        while _columns(current) > _COLUMNS and "://" not in word:
+            place = _place_to_break(current, len(indent))
+            yield current[:place]
+            current = indent + current[place:]
+    yield current
+
+
+def _place_to_break(text: str, least: int) -> int:
+    """Where to break *text*, in which there is no space past *least*: it fits up to there."""
+    place = least + 1
+    while _columns(text[: place + 1]) <= _COLUMNS:
+        place += 1
+    slash = text.rfind("/", least + 1, place)
+    return place if slash < 0 else slash + 1
+
+
+def _columns(text: str) -> int:
+    """How many columns a terminal needs for *text*."""
+    return sum(_width(character) for character in text)
+
+
+def _width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def problem_lines(problems: Sequence[Problem]) -> Iterator[str]:

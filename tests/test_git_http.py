@@ -219,6 +219,8 @@ def test_a_bomb_in_a_push_is_refused_with_the_limit(farm):
     answer = farm.request("POST", RECEIVE, bomb, headers)
 
     assert b"the push is over 50 MiB, the limit" in answer.body
+    said = answer.body.partition(b"\x03")[2].removesuffix(FLUSH).strip()
+    assert len(b"remote: " + said) <= 80
     wait_for(lambda: is_tidy(farm), "all to be as before")
 
 
@@ -262,15 +264,20 @@ def test_a_clone_by_date_has_what_is_younger(farm, clone):
     assert made.git("rev-parse", "HEAD").strip() == tip(farm)
 
 
-def test_a_partial_clone_fetches_what_it_lacks_and_pushes(farm, clone):
-    made = clone(f"{farm.url}/jobtypes.git", "--filter=blob:none", "--no-checkout")
+PROTOCOLS = ("0", "1", "2")
+
+
+@pytest.mark.parametrize("version", PROTOCOLS)
+def test_a_partial_clone_fetches_what_it_lacks_and_pushes(farm, clone, version):
+    options = ("-c", f"protocol.version={version}", "--filter=blob:none", "--no-checkout")
+    made = clone(f"{farm.url}/jobtypes.git", *options)
     assert "?" in made.git("rev-list", "--objects", "--missing=print", "HEAD")
 
     code = made.git("show", "HEAD:jobtypes/Maya/code.py")
     assert code == git(farm.repo, "show", "main:jobtypes/Maya/code.py")
 
     made.git("checkout", "--quiet", "HEAD")
-    made.write("jobtypes/Maya/partial.txt", "x\n")
+    made.write("jobtypes/Maya/partial.txt", f"{version}\n")
     result = made.push()
     assert result.returncode == 0, result.stderr
 
@@ -475,11 +482,11 @@ def test_refs_of_our_own_are_neither_listed_nor_fetched(farm, td, hidden, versio
     assert hidden not in td.git("for-each-ref")
 
 
-def test_what_only_they_reach_is_not_given_by_its_id(farm, hidden):
-    answer = fetch(farm, wanted(hidden))
+@pytest.mark.parametrize("version", PROTOCOLS)
+def test_hidden_is_no_secret_who_knows_an_id_gets_the_object(farm, td, hidden, version):
+    td.git("-c", f"protocol.version={version}", "fetch", "--quiet", "origin", hidden)
 
-    assert f"not our ref {hidden}".encode() in answer.body
-    assert b"PACK" not in answer.body
+    assert td.git("rev-parse", "FETCH_HEAD").strip() == hidden
 
 
 def test_a_push_is_told_of_none_of_them(farm, hidden):

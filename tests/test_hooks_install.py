@@ -120,6 +120,56 @@ def test_who_pushes_by_path_pushes_past_warnings_and_sees_them(receiving, worktr
     assert "warning: jobtypes/Blender/code.py:2: " in said(result)
 
 
+def test_tags_pushed_by_path_are_refused_in_one_line_but_for_those_that_are_there(
+    receiving, worktree
+):
+    write(worktree, "First", code="    new = True\n")
+    assert worktree.push().returncode == 0
+    before = git(receiving, "for-each-ref", "refs/tags")
+    worktree.git("fetch", "--quiet", "--tags")
+    write(worktree, "First", code="    new = 2\n")
+    assert worktree.push("--follow-tags", "origin", "HEAD:main").returncode == 0
+
+    for name in ("mine", "other"):
+        worktree.git("tag", "-m", name, name)
+    result = worktree.push("--tags", "origin", "HEAD:main")
+
+    assert result.returncode != 0
+    assert "2 tags not taken: the service makes them. Push without them:" in said(result)
+    assert git(receiving, "for-each-ref", "refs/tags").startswith(before)
+    assert git(receiving, "tag", "--list", "mine", "other") == ""
+
+
+@pytest.fixture
+def many(worktree) -> Worktree:
+    """A clone with a commit of 10,000 jobtypes that are not pushed."""
+    write(worktree, "First")
+    worktree.commit()
+    tree = worktree.git("rev-parse", "HEAD:jobtypes/First").strip()
+    rows = "".join(f"M 040000 {tree} jobtypes/Many{n}\n" for n in range(10_000))
+    head = "commit refs/heads/many\ncommitter TD <td@studio.example> 1 +0000\ndata 1\nx\n"
+    worktree.git("fast-import", "--quiet", input=f"{head}from refs/heads/main^0\n{rows}")
+    return worktree
+
+
+@pytest.mark.parametrize(
+    ("branch", "says"),
+    [
+        ("main", "Refused: the push changes 10000 jobtypes; 2000 is the limit. Push it in parts."),
+        ("mine", "mine is taken, but not checked: it changes 10000 jobtypes; 2000 is the limit."),
+    ],
+)
+def test_more_jobtypes_than_a_push_may_change_are_counted_and_not_checked(
+    receiving, many, branch, says
+):
+    command = ["git", "-C", str(many.path), "push", "origin", f"many:refs/heads/{branch}"]
+
+    # Checked, they would take minutes.
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+
+    assert says in said(result)
+
+
 def test_a_dry_run_by_path_works_as_the_docs_set_it_up(receiving, worktree):
     git(receiving, "config", "receive.advertisePushOptions", "true")
     write(worktree, "Second")

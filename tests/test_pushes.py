@@ -6,12 +6,14 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import pytest
 from conftest import Server, Worktree, git
 from rest import CODE
 
 from gitstore.setup import create_repository, sample_path
+from hooks.words import wrap
 
 READ = "/api/v1/jobtypes/Blender"
 LIMITS = ("--push-jobtypes-limit", "20", "--push-limit-bytes", str(2 * 1024 * 1024))
@@ -40,6 +42,10 @@ def state(farm: Server) -> tuple[str, bytes]:
     return heads, farm.get("/api/v1/jobtypes/").body + farm.get(READ).body
 
 
+def tip(farm: Server) -> str:
+    return git(farm.repo, "rev-parse", "main").strip()
+
+
 def strays(repo: Path) -> list[str]:
     """Files that an unfinished push would leave behind."""
     found = [*repo.rglob("*.lock"), *(repo / "objects").glob("tmp_objdir-*")]
@@ -51,10 +57,14 @@ def versions(farm: Server, name: str) -> object:
     return farm.get(f"/api/v1/jobtypes/{name}/versions/").json
 
 
+def columns(text: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
 def said(result: subprocess.CompletedProcess[str]) -> str:
     """What the hook said, on one line."""
     lines = [line for line in result.stderr.splitlines() if line.startswith("remote: ")]
-    assert all(len(line.rstrip()) <= 80 for line in lines)
+    assert all(columns(line.rstrip()) <= 80 for line in lines)
     return " ".join(line.removeprefix("remote: ").strip() for line in lines)
 
 
@@ -140,6 +150,22 @@ def test_a_shallow_clone_pushes(farm, clone):
     assert "Command: version" in said(result)
 
 
+def test_tags_that_are_pushed_along_are_told_of_in_one_line_and_stop_nothing(farm, td):
+    for name in ("mine", "Maya/v1"):
+        td.git("tag", "--force", "-m", "mine", name)
+    before = git(farm.repo, "for-each-ref", "refs/tags")
+    td.write("jobtypes/Maya/tagged.txt", os.urandom(9).hex())
+    td.commit()
+
+    for options in (("--follow-tags",), ("--tags",)):
+        result = td.push(*options, "origin", "HEAD:main")
+        assert said(result).count("not taken: the service makes them") == 1
+        assert "Refused" not in said(result)
+    assert tip(farm) == td.git("rev-parse", "HEAD").strip()
+    mine = git(farm.repo, "for-each-ref", "refs/tags").replace(before, "")
+    assert "mine" not in mine
+
+
 def test_a_push_in_chunks_is_taken(farm, td):
     td.git("config", "http.postBuffer", "65536")
     td.write("jobtypes/Nuke/large.bin", os.urandom(1_200_000))
@@ -159,6 +185,37 @@ def test_a_later_fetch_brings_what_rest_wrote(farm, td):
 
 
 # What is refused
+
+
+def test_what_is_refused_takes_the_rest_with_it_and_nothing_is_said_to_be_taken(farm, td):
+    before = state(farm)
+    td.write("jobtypes/Maya/meta.yaml", "max_batch: ten\n")
+
+    result = td.push("origin", "HEAD:main", "HEAD:refs/heads/good")
+
+    assert "Refused: 1 error." in said(result)
+    assert said(result).endswith("Nothing of this push was taken.")
+    assert "is taken" not in said(result)
+    assert state(farm) == before
+
+
+def test_who_is_overtaken_while_he_pushes_is_told_to_fetch_first(farm, clone):
+    """The other's push comes after this one was told where main is."""
+    slow, fast = (clone(f"{farm.url}/jobtypes.git") for _ in range(2))
+    slow.write("jobtypes/Command/slow.txt", os.urandom(9).hex())
+    slow.commit()
+    fast.write("jobtypes/Nuke/fast.txt", os.urandom(9).hex())
+    fast.commit()
+    hook = slow.path / ".git/hooks/pre-push"
+    hook.write_text(f"#!/bin/sh\nexec git -C {fast.path} push --quiet origin HEAD:main\n")
+    hook.chmod(0o755)
+
+    result = slow.push()
+
+    assert result.returncode != 0
+    assert "Refused: fetch first: somebody else was faster." in said(result)
+    assert "git pull --rebase git push" in said(result)
+    assert "published steps" not in said(result)
 
 
 def graft(td: Worktree, path: str, mode: bytes, id: str) -> None:
@@ -307,6 +364,27 @@ def test_a_push_over_the_limit_is_refused_with_the_limit(farm, td):
     assert "pack exceeds maximum allowed size (2.00 MiB)" in result.stderr
     assert state(farm) == before
     assert strays(farm.repo) == []
+
+
+@pytest.mark.parametrize("name", ["A" * 64, "漢" * 60, "A" * 63 + "é"])
+def test_long_names_keep_within_the_columns_of_a_terminal(farm, td, name):
+    td.write(f"jobtypes/{name}/meta.yaml", "max_batch: ten\n")
+
+    result = td.push()
+
+    whole = said(result).replace(" ", "")
+    assert f"jobtypes/{name}/meta.yaml:1:max_batch" in whole
+
+
+def test_no_line_is_too_long_but_that_of_an_address():
+    address = "  http://farm.studio.example:8080/diff/" + "A" * 64 + "/1..2"
+    long = ["x" * 300, "a " * 150, f"jobtypes/{'漢字' * 32}/code.py:12: 漢字 " * 3, "    git pull"]
+
+    lines = list(wrap([*long, address, ""]))
+
+    assert lines[-3:] == ["    git pull", address, ""]
+    assert all(columns(line) <= 72 for line in lines[:-2])
+    assert "".join(lines).replace(" ", "") == "".join([*long, address]).replace(" ", "")
 
 
 def test_a_forced_push_is_refused(farm, td):

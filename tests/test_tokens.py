@@ -17,6 +17,7 @@ import pytest
 from commands import Done, jobtypes
 from conftest import Answer, Server, Worktree, git, wait_for
 from rest import CODE, PREFIX, body, error, item
+from sockets import Dialer
 
 from api.tokens import Tokens
 from gitstore import init_repository
@@ -354,7 +355,74 @@ def test_a_push_of_others_with_a_limited_token_is_refused_naming_them(studio):
     assert studio.call(None, "GET", "/jobtypes/NukeAlong").status == 404
 
 
+BRIEF = {
+    "jobtypes": ("jobtypes/Brief/code.py", "Brief", "deletes Brief"),
+    "software": ("software/brief.yaml", "software/brief.yaml", "deletes software brief"),
+}
+"""What a push makes and undoes: a file of it, what is changed, and what needs an admin."""
+
+
+@pytest.mark.parametrize(("path", "changed", "ended"), BRIEF.values(), ids=BRIEF)
+def test_what_a_push_makes_and_undoes_is_refused_as_if_it_had_stayed(studio, path, changed, ended):
+    before = git(studio.server.repo, "rev-parse", "main")
+    for who, why in (
+        ("nukist", f"nukist may only change Nuke*; this changes {changed}"),
+        ("write", f"this {ended}; {NEEDS_ADMIN}"),
+    ):
+        worktree = studio.tree(who)
+        worktree.write(path, "versions: []\n")
+        worktree.commit()
+        worktree.git("rm", "--quiet", path)
+
+        result = worktree.push()
+
+        assert result.returncode != 0
+        assert why in " ".join(result.stderr.replace("remote: ", "").split())
+    assert git(studio.server.repo, "rev-parse", "main") == before
+
+
+def test_who_may_make_and_undo_is_told_of_what_ended(studio):
+    worktree = studio.tree("admin")
+    worktree.write("jobtypes/Passing/code.py", CODE)
+    worktree.commit()
+    worktree.git("rm", "--quiet", "jobtypes/Passing/code.py")
+
+    result = worktree.push()
+
+    assert result.returncode == 0
+    assert "Passing: deleted" in result.stderr
+
+
 # How a token is sent, and what is answered without a good one
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/jobtypes/"),
+        ("PUT", "/jobtypes/First"),
+        ("POST", "/software/"),
+        ("DELETE", "/changes/mine"),
+        ("POST", "/changes/mine/merge"),
+    ],
+)
+@pytest.mark.parametrize(("who", "status"), [(None, 401), ("read", 403)])
+def test_who_may_not_write_is_told_so_whatever_he_sent(studio, method, path, who, status):
+    error(studio.call(who, method, path, b"no JSON"), status)
+
+
+def test_the_body_of_a_stranger_is_not_waited_for(studio):
+    dialer = Dialer()
+    stalled = dialer.stalled(studio.server.port, f"PUT {PREFIX}/jobtypes/First")
+
+    assert stalled.status == 401
+    dialer.close()
+
+
+def test_a_stranger_is_told_too_where_nothing_can_be_written(studio):
+    assert studio.call(None, "POST", "/nothing").status == 404
+    preview = studio.server.request("POST", f"/preview/main{PREFIX}/jobtypes/", body("New"))
+    assert preview.status == 405
 
 
 def challenges(server: Server, method: str, path: str) -> list[str]:

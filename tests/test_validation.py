@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -556,6 +557,34 @@ def test_jobtypes_that_the_agent_would_mix_up_are_warned_of(branch, one, its, ot
     both = {p.rule for p in check(branch, files(one, its), everything=True)}
 
     assert changed_one == both == rules
+
+
+def calls(branch: Branch, count: int) -> int:
+    """How many functions are called to check *count* new jobtypes of one stem and content."""
+    first = branch.side(jobtype("Sim1"))
+    tree = branch.repository.commit(first).tree
+    for part in ("jobtypes", "Sim1"):
+        entry = branch.repository.entries(tree)[part]
+        tree = entry.id
+    new = {f"jobtypes/Sim{number}": Graft(entry) for number in range(1, count + 1)}
+    tree = branch.repository.write_tree(None, new)
+    base = catalogue(branch)
+    called = 0
+
+    def count_call(frame: object, event: str, arg: object) -> None:
+        nonlocal called
+        called += event in ("call", "c_call")
+
+    sys.setprofile(count_call)
+    try:
+        check_tree(branch.repository, tree, base, Checks())
+    finally:
+        sys.setprofile(None)
+    return called
+
+
+def test_twice_as_many_jobtypes_are_twice_the_work(branch):
+    assert calls(branch, 4000) < 2.5 * calls(branch, 2000)
 
 
 def test_the_agents_rules_can_be_switched_off_together(based):
