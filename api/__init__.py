@@ -94,7 +94,7 @@ def _end_idle(transports: git_http.Transports, config: Config) -> None:
     if config.upstream is not None:
         silent_s = max(silent_s, 3 * config.fetch_limit_s)
     if transports.places.longest_wait_s() > silent_s:
-        connections.end_silent(silent_s)
+        connections.end_silent(config.port, silent_s)
 
 
 def _follower(config: Config, store: Store) -> Follower | None:

@@ -89,15 +89,14 @@ def _set_up(listening: socket.socket, limit_s: float) -> bool:
     return True
 
 
-def end_silent(limit_s: float) -> int:
-    """End the connections on which nothing came or went for *limit_s*; how many there were.
+def end_silent(port: int, limit_s: float) -> int:
+    """End the connections at *port* on which nothing came or went for *limit_s*; how many.
 
     To be called when a body is waited for that long: which connection it is to come on,
     the server doesn't tell.
     """
     if not hasattr(socket, "TCP_INFO"):
         return 0
-    port = _port()
     ended = 0
     for found in _sockets():
         if found.getsockname()[1] == port and _silent_s(found) > limit_s:
@@ -106,14 +105,6 @@ def end_silent(limit_s: float) -> int:
                 found.shutdown(socket.SHUT_RDWR)
                 ended += 1
     return ended
-
-
-def _port() -> int | None:
-    """The port that the process listens at."""
-    for listening in filter(_listens, _sockets()):
-        port: int = listening.getsockname()[1]
-        return port
-    return None
 
 
 def _silent_s(found: socket.socket) -> float:

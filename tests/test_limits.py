@@ -6,8 +6,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from cloning import add_large_branch, begin_clone
 from conftest import Server, git, wait_for
-from sockets import Dialer, packet
+from sockets import Dialer
 
 from api import create_app
 from api.config import Config
@@ -40,11 +41,7 @@ def tight(tmp_path_factory) -> Iterator[Server]:
     """A service with low limits, on a repository made from sample_repo and a large file."""
     repo = tmp_path_factory.mktemp("tight") / "tight.git"
     create_repository(repo, "main", sample_path())
-    large = git(repo, "hash-object", "-w", "--stdin", input=os.urandom(6_000_000).hex()).strip()
-    tree = git(repo, "mktree", input=f"100644 blob {large}\tlarge\n").strip()
-    who = ("-c", "user.name=Test TD", "-c", "user.email=td@studio.example")
-    commit = git(repo, *who, "commit-tree", "-m", "large", tree).strip()
-    git(repo, "update-ref", "refs/heads/large", commit)
+    add_large_branch(repo)
     server = Server(repo, *(str(word) for option in OPTIONS.items() for word in option))
     yield server
     server.stop()
@@ -258,15 +255,8 @@ def test_a_body_that_trickles_is_408(tight, dial):
 
 
 def test_a_clone_that_nobody_takes_is_ended_and_its_place_given_back(tight, dial):
-    tip = git(tight.repo, "rev-parse", "refs/heads/large").strip().encode()
-    wanted = packet(b"want " + tip + b" side-band-64k\n") + b"0000" + packet(b"done\n")
-    raw = dial(tight.port, buffer_bytes=4096)
-    content = "application/x-git-upload-pack-request"
-    headers = {"Content-Type": content, "Content-Length": str(len(wanted))}
-    raw.head("POST /jobtypes.git/git-upload-pack", headers)
-    raw.send(wanted)
     # Whoever asks before has the only place himself.
-    wait_for(lambda: raw.has_news, "the clone to begin")
+    begin_clone(tight, dial)
     assert tight.get(REFS).status == 503
 
     wait_for(lambda: tight.get(REFS).status == 200, "the place to be free again")
