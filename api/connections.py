@@ -7,6 +7,7 @@ Linux, nothing is done here.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -16,11 +17,16 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+from api.config import ConfigError
+
 _PROBE_AFTER_S, _PROBE_EVERY_S, _PROBES = 60, 15, 4
 """When a silent connection is asked whether its peer is still there."""
 
 _LOOK_S = 0.01
 """How often the listening socket is looked for."""
+
+FREE_WAIT_S = 10
+"""How long a port may stay taken by workers that still end, whose parent was killed."""
 
 _STATE_AT, _LAST_SENT_AT, _LAST_RECEIVED_AT = 0, 44, 52
 """Where struct tcp_info (linux/tcp.h) has the state, and the milliseconds since data last
@@ -60,6 +66,39 @@ def _is_socket(descriptor: int) -> bool:
 
 def _listens(found: socket.socket) -> bool:
     return bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
+def check_address(host: str, port: int) -> None:
+    """Refuse to listen where that can't be, or where somebody listens already.
+
+    The server's own sockets would share the port with another service's of the same user.
+
+    Raises:
+        ConfigError: it is so.
+    """
+    end = time.monotonic() + FREE_WAIT_S
+    while (error := _binding_error(host, port)) and error.errno == errno.EADDRINUSE:
+        if time.monotonic() > end:
+            break
+        time.sleep(0.1)
+    if error is not None:
+        raise ConfigError(f"{host} port {port} can't be listened at: {error.strerror}; {_ADVICE}")
+
+
+_ADVICE = "choose another with --host and --port, or stop who uses it"
+
+
+def _binding_error(host: str, port: int) -> OSError | None:
+    """What keeps a socket of one's own from being bound; None if nothing does."""
+    try:
+        (family, *_, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # Connections of before may stand for a minute; a socket that listens counts.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error
+    return None
 
 
 def end_the_dead(limit_s: float) -> None:

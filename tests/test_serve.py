@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import pytest
 from commands import Done, jobtypes
 from conftest import Server, free_port, wait_for
 from rest import Rest, body, error, running
-from sockets import listens
+from sockets import Dialer, listens
 
 HEX = re.compile(r"[0-9a-f]{16,32}")
 
@@ -34,6 +35,13 @@ def logging(tmp_path_factory) -> Iterator[Server]:
     options = ("--workers", "1", "--log-format", "json", "--read-only", "--host", "0.0.0.0")
     with running(tmp_path_factory.mktemp("json"), *options) as rest:
         yield rest.server
+
+
+@pytest.fixture
+def dial() -> Iterator[Dialer]:
+    dialer = Dialer()
+    yield dialer
+    dialer.close()
 
 
 # Who may write
@@ -120,6 +128,43 @@ def test_without_a_repository_it_says_what_to_do(tmp_path):
 
 def test_the_folder_of_no_repository_is_no_repository(tmp_path):
     assert jobtypes("serve", "--repo", tmp_path).returncode == 1
+
+
+@pytest.fixture
+def taken(server) -> Iterator[dict[str, int]]:
+    """Ports that somebody listens at: another service of ours, and a program of others."""
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        yield {"ours": server.port, "foreign": foreign.getsockname()[1]}
+
+
+@pytest.mark.parametrize("whose", ["ours", "foreign"])
+def test_at_a_port_that_is_taken_it_says_so_and_nothing_else(sample, taken, whose):
+    port = taken[whose]
+
+    done = jobtypes("serve", "--repo", sample, "--port", port)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    says = f"jobtypes: 127.0.0.1 port {port} can't be listened at: Address already in use; choose"
+    assert done.stderr.startswith(says)
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.7"])
+def test_at_an_address_that_is_none_of_this_machines_it_says_so(sample, host):
+    done = jobtypes("serve", "--repo", sample, "--host", host, "--read-only")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"jobtypes: {host} port 8080 can't be listened at: ")
+
+
+def test_it_starts_where_a_connection_of_before_still_stands(served, dial):
+    raw = dial(served.port)
+    raw.head("GET /health/live", {"Connection": "close"})
+    assert raw.status == 200
+    served.stop(signal.SIGKILL)
+
+    served.start()
+
+    assert served.get("/health/live").status == 200
 
 
 def test_killed_it_leaves_no_worker_behind(empty, serve):
