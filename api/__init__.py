@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from werkzeug.routing import BaseConverter
@@ -29,6 +31,9 @@ from api.tokens import Tokens
 from gitstore import Store
 from gitstore.reviews import Reviews
 from gitstore.upstream import Upstream
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PREFIX = "/api/v1"
 
@@ -64,6 +69,7 @@ def create_app(config: Config) -> Flask:
     store = Store(config.repo, config.ref, config.checks, config.protect)
     store.write_limit_s = config.write_limit_s
     app.extensions["jobtypes"] = store
+    app.wsgi_app = _without_upgrade(app.wsgi_app)  # type: ignore[assignment, method-assign]  # as Flask says
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"number": _Number, "slashed": _Slashed}
@@ -84,6 +90,19 @@ def create_app(config: Config) -> Flask:
     app.register_blueprint(openapi.blueprint, url_prefix=PREFIX)
     errors.install(app)
     return app
+
+
+def _without_upgrade(application: WSGIApplication) -> WSGIApplication:
+    """*application*, which is not told that a client would rather speak another protocol.
+
+    Nobody is obliged to switch (RFC 9110, section 7.8), whereas Werkzeug refuses.
+    """
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ.pop("HTTP_UPGRADE", None)
+        return application(environ, start_response)
+
+    return answer
 
 
 def _end_idle(transports: git_http.Transports, config: Config) -> None:
