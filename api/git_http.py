@@ -222,8 +222,9 @@ def advertise() -> Response:
 def talk(name: str) -> Response:
     """Run one of Git's two services on the request's body."""
     service = SERVICES[name]
-    if request.mimetype != f"application/x-{name}-request":
-        raise UnsupportedMediaType
+    wanted = f"application/x-{name}-request"
+    if request.mimetype != wanted:
+        raise UnsupportedMediaType(f"the body must be {wanted}; only Git's clients send that")
     access = _require(service)
     transports = _transports()
     # The limit on the other bodies is not this one's. (None would mean that limit.)
@@ -321,7 +322,7 @@ def _unpacker() -> Callable[[bytes], Iterator[bytes]]:
     if encoding == "identity":
         return lambda chunk: iter((chunk,))
     if encoding not in ("gzip", "x-gzip"):
-        raise UnsupportedMediaType
+        raise UnsupportedMediaType(f"a body may be packed with gzip, not with {encoding}")
     gunzip = zlib.decompressobj(31)
 
     def unpack(chunk: bytes) -> Iterator[bytes]:

@@ -410,6 +410,19 @@ def test_a_request_of_another_type_is_415(farm, content_type, status):
     assert answer.status == status
 
 
+def test_a_415_says_what_git_should_have_sent(farm):
+    packed = fetch(farm, wanted(tip(farm)), Content_Encoding="br")
+    other = farm.request("POST", UPLOAD, FLUSH, {"Content-Type": "application/json"})
+
+    assert packed.body == b"a body may be packed with gzip, not with br\n"
+    assert (packed.status, packed.headers["content-type"]) == (415, "text/plain; charset=utf-8")
+    assert b"must be application/x-git-upload-pack-request; only Git" in other.body
+
+
+def test_what_is_no_service_of_gits_is_told_to_update(farm):
+    assert b"only Git's smart protocol" in farm.get("/jobtypes.git/info/refs").body
+
+
 def test_a_body_without_length_or_chunks_is_400(farm, dial):
     raw = dial(farm.port)
     raw.head(f"POST {UPLOAD}", {"Content-Type": "application/x-git-upload-pack-request"})

@@ -166,6 +166,15 @@ def test_past_its_places_work_is_503_with_a_time_to_come_again(sample, work, met
     assert answer.headers["Retry-After"] == "5"
 
 
+def test_who_comes_when_all_places_are_taken_is_no_line_of_the_services_own_log(sample, caplog):
+    app = create_app(Config(sample))
+    _fill(app.extensions["places"])
+
+    assert app.test_client().put("/api/v1/jobtypes/Fresh", json=body("Fresh")).status_code == 503
+
+    assert caplog.records == []
+
+
 def test_with_all_places_taken_every_read_is_answered(sample):
     app = create_app(Config(sample))
     _fill(app.extensions["places"])
