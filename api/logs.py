@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -77,9 +78,10 @@ class AccessLog:
         self._line = LINES[form]
 
     def write(self, notes: Iterable[Note]) -> None:
-        """Write the lines of *notes*, at once."""
-        sys.stderr.write("".join(map(self._line, notes)))
-        sys.stderr.flush()
+        """Write the lines of *notes*, at once; what can't be written is let go."""
+        with suppress(OSError):
+            sys.stderr.write("".join(map(self._line, notes)))
+            sys.stderr.flush()
 
 
 class _JsonFormatter(logging.Formatter):
