@@ -372,6 +372,12 @@ class _End:
         self._service = service
         self._keeper = keeper
         self._once = threading.Lock()
+        self._said = b""
+
+    def hear(self, chunk: bytes) -> None:
+        """Remember the end of what Git says, which is what became of a push."""
+        if self._service.role is Role.WRITE:
+            self._said = (self._said + chunk)[-CHUNK_BYTES:]
 
     def __call__(self) -> None:
         """Do it, unless it is done."""
@@ -381,8 +387,8 @@ class _End:
         if self._service.role is Role.WRITE:
             # Killed, receive-pack would leave its quarantine behind: let it finish.
             assert process.stdout is not None
-            while process.stdout.read(CHUNK_BYTES):
-                pass
+            while chunk := process.stdout.read(CHUNK_BYTES):
+                self.hear(chunk)
         else:
             process.kill()
         self._transports.end(process)
@@ -391,6 +397,8 @@ class _End:
             self._keeper.wake()
             # Before the answer ends, which is what tells the client that its push is there.
             store = self._transports.store
+            if f"ok {store.ref}\n".encode() in self._said:
+                store.note("commit")
             store.repository.flush(store.ref)
 
 
@@ -403,6 +411,7 @@ def _chunks(
         if head:
             yield head
         while chunk := process.stdout.read1(CHUNK_BYTES):  # type: ignore[attr-defined]  # a BufferedReader
+            end.hear(chunk)
             yield chunk
             transports.touch(process)
     finally:

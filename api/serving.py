@@ -97,7 +97,11 @@ def _connections(config: Config) -> int:
 
 def _prepare_metrics(config: Config) -> None:
     """Give the workers an empty folder for their figures, in the way their library wants."""
-    folder = Path(tempfile.mkdtemp(prefix="jobtypes-metrics-"))
+    try:
+        made = tempfile.mkdtemp(prefix="jobtypes-metrics-")
+    except OSError:  # The disk is full. Memory has room, where it can be had as a folder.
+        made = tempfile.mkdtemp(prefix="jobtypes-metrics-", dir="/dev/shm")
+    folder = Path(made)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 

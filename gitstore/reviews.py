@@ -200,6 +200,7 @@ class Reviews:
                 break
             merge = self._try_merge(base, tip, row, writer)
             if self._store.move(base, merge, writer.access):
+                self._store.note("commit")
                 break
         if delete_branch:
             self._delete(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -10,11 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from cloning import add_large_branch, begin_clone
 from commands import Done, jobtypes
 from conftest import Server, free_port, wait_for
+from processes import workers
 from rest import Rest, body, error, running
 from sockets import Dialer, listens
 
@@ -474,3 +478,66 @@ def test_metrics_tell_jobtypes_steps_commits_and_latencies(plain):
     assert any(key.startswith("jobtypes_request_seconds_bucket") for key in after)
     assert any('method="other"' in key and 'status="405"' in key for key in after)
     assert not any("BREW" in key for key in after)
+
+
+def test_a_request_for_the_figures_is_counted_and_logged(plain):
+    plain.get("/metrics", **{"X-Request-Id": "figures"})
+
+    (line,) = lines_with(plain, "figures")
+
+    assert " GET /metrics route=/metrics " in line
+    assert any('route="/metrics"' in name for name in samples(plain))
+
+
+def test_merges_and_pushes_are_counted_as_commits(empty, serve, clone):
+    server = serve(empty)
+    Rest(server).jobtype("Made")
+    td = clone(f"{server.url}/jobtypes.git")
+    name = 'jobtypes_events_total{event="commit"}'
+    before = samples(server)[name]
+    for ref in ("main", "change"):
+        td.write("jobtypes/Made/notes.txt", f"{ref}\n")
+        assert td.push("origin", f"HEAD:{ref}").returncode == 0
+
+    pushed = samples(server)[name]
+    assert Rest(server)("POST", "/changes/change/merge", {}).status == 200
+
+    assert (pushed, samples(server)[name]) == (before + 1, before + 2)
+
+
+def test_the_clones_of_a_worker_that_was_killed_run_no_more(empty, serve, dial):
+    add_large_branch(empty)
+    server = serve(empty, "--workers", "2")
+    begin_clone(server, dial)
+    assert samples(server)["jobtypes_git_processes"] == 1
+
+    for worker in workers(server.process.pid):
+        os.kill(worker, signal.SIGKILL)
+
+    def figure() -> float | None:
+        with suppress(OSError):
+            return samples(server).get("jobtypes_git_processes", 0)
+        return None
+
+    wait_for(lambda: figure() == 0, "the figure to be 0")
+
+
+def test_requests_are_counted_while_the_log_can_not_be_written(empty):
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    server = object.__new__(Server)
+    server.port = free_port()
+    command = [sys.executable, "-m", "api", "serve", "--repo", str(empty), "--workers", "1"]
+    with open("/dev/full", "w") as full:
+        process = subprocess.Popen(
+            [*command, "--port", str(server.port)], stdout=subprocess.DEVNULL, stderr=full
+        )
+    name = 'jobtypes_requests_total{method="GET",route="/health/live",status="200"}'
+    try:
+        wait_for(lambda: listens(server.port), "the service to listen")
+        for n in (1, 2, 3):
+            server.get("/health/live")
+            assert samples(server)[name] == n
+    finally:
+        process.terminate()
+        process.wait(30)
