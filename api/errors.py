@@ -31,6 +31,7 @@ from gitstore import (
     StoreError,
     Unauthorized,
     UpstreamFailed,
+    machine_error,
 )
 
 _LOG = logging.getLogger(__name__)
@@ -75,6 +76,8 @@ def install(app: Flask) -> None:
     app.register_error_handler(StoreError, _answer_store_error)
     app.register_error_handler(Proposed, _answer_proposed)
     app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(OSError, _answer_machine)
+    app.register_error_handler(MemoryError, _answer_machine)
     app.register_error_handler(Exception, _answer_bug)
 
 
@@ -169,6 +172,15 @@ def _answer_http_error(error: Exception) -> Response:
 def _said(error: HTTPException) -> str | None:
     """What *error* was given to say; None where it has only the words of all of its class."""
     return error.description if error.description != type(error).description else None
+
+
+def _answer_machine(error: Exception) -> Response:
+    """Answer what the machine would not do; what is none of its errors is a bug."""
+    if isinstance(error, MemoryError):
+        return _answer_store_error(Busy("the service is short of memory; try again"))
+    assert isinstance(error, OSError)
+    failure = machine_error(error)
+    return _answer_bug(error) if failure is None else _answer_store_error(failure)
 
 
 def _answer_bug(error: Exception) -> Response:

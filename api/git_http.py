@@ -286,13 +286,14 @@ def _keep_body(limit: int) -> IO[bytes] | None:
     try:
         with _transports().places.waiting_for_body():
             kept = _copy(file, limit, length)
+        file.seek(0)
     except BaseException:
-        file.close()
+        with suppress(OSError):  # What is still to be written has no room either.
+            file.close()
         raise
     if not kept:
         file.close()
         return None
-    file.seek(0)
     return file
 
 

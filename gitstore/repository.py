@@ -6,7 +6,6 @@ raises is translated here.
 
 from __future__ import annotations
 
-import errno
 import functools
 import os
 import random
@@ -25,6 +24,8 @@ from pygit2.enums import FileMode, ObjectType, RepositoryOpenFlag, SortMode
 
 from gitstore.damage import Damage
 from gitstore.errors import (
+    FAILED,
+    FULL,
     Damaged,
     MergeConflict,
     Moved,
@@ -34,6 +35,7 @@ from gitstore.errors import (
     StorageFailed,
     StorageFull,
     StoreError,
+    machine_error,
 )
 from gitstore.trees import EMPTY_TREE, Entry, blob_id, object_id, parse_tree
 from gitstore.versions import Step
@@ -335,7 +337,7 @@ class Repository:
         try:
             return read(self._repo)
         except (KeyError, ValueError, OSError, NoRepository, pygit2.GitError) as error:
-            self._check_readable()
+            self._check_readable(id, error)
             raise self._damaged(id) from error
 
     def _damaged(self, id: str) -> Damaged:
@@ -381,15 +383,22 @@ class Repository:
         """The path that object *id* has where it is in no pack; each read asks for one."""
         return f"{self._objects}{id[:2]}/{id[2:]}"
 
-    def _check_readable(self) -> None:
+    def _check_readable(self, id: str, error: Exception) -> None:
         """Tell a disk that fails, or a process that may open no more files, from damage.
 
+        *error* is what came of reading object *id*.
+
         Raises:
-            StorageFailed: nothing at all can be read.
+            StorageFailed: nothing at all can be read, or what is there is not found.
         """
         try:
             (self.git_dir / "HEAD").read_bytes()
-        except OSError as error:
+            with suppress(FileNotFoundError), open(self._loose(id), "rb") as file:
+                file.read(1)
+        except OSError as failure:
+            raise StorageFailed(f"the repository can't be read: {failure}") from failure
+        is_there = isinstance(error, KeyError) and os.path.exists(self._loose(id))
+        if is_there or _is_broken(str(error)):
             raise StorageFailed(f"the repository can't be read: {error}") from error
 
     def has(self, id: str) -> bool:
@@ -654,16 +663,14 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(f"the repository's disk is full: {error}") from error
-        raise _storage_error(error) from error
+        found = machine_error(error)
+        raise (found if isinstance(found, StorageFull) else _storage_error(error)) from error
     except pygit2.GitError as error:
         raise _storage_error(error) from error
 
 
-_FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
-_FAILED = (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE)
-_BROKEN = tuple(map(os.strerror, (*_FAILED, errno.ENOMEM)))
+_FULL = tuple(map(os.strerror, FULL))
+_BROKEN = tuple(map(os.strerror, FAILED))
 """How libgit2, which gives no numbers, ends what it says of a failing disk."""
 
 
