@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -13,6 +14,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gitstore.layout import escaped
+
+_LOG = logging.getLogger(__name__)
 
 
 class LogFormat(StrEnum):
@@ -120,3 +123,15 @@ def set_up(form: LogFormat) -> None:
     root.setLevel(logging.WARNING)
     for name in ("api", "hooks", "gitstore"):
         logging.getLogger(name).setLevel(logging.INFO)
+
+
+def log_uncaught() -> None:
+    """Have what no code catches, in whichever thread, written as the rest of the log is."""
+
+    def write(error: BaseException | None) -> None:
+        _LOG.critical("not foreseen", exc_info=error)
+
+    sys.excepthook = lambda kind, error, trace: write(error)
+    threading.excepthook = lambda args: write(args.exc_value)
+    sys.unraisablehook = lambda args: write(args.exc_value)
+    logging.captureWarnings(True)

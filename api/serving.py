@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging
 import os
 import resource
 import shutil
@@ -26,11 +27,20 @@ from api.config import Config
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+_LOG = logging.getLogger(__name__)
+
 HEAD_BYTES = 64 * 1024
 """How much of a request the server keeps before it is read: no head may be larger."""
 
 SWITCH_S = 0.0005
 """How long one of a worker's threads computes while others wait; Python's own is 5 ms."""
+
+_TO_OUR_LOG: dict[str, object] = {
+    "formatters": {},
+    "handlers": {},
+    "loggers": {"_granian": {}},
+}
+"""granian's own words go where ours go, and in the same form."""
 
 FILES_BESIDE = 512
 """Open files that a worker may need beside its connections: packs, Git's pipes, logs."""
@@ -38,6 +48,8 @@ FILES_BESIDE = 512
 
 def serve(config: Config) -> None:
     """Serve until stopped by a signal."""
+    logs.set_up(config.log_format)
+    logs.log_uncaught()
     _prepare_metrics(config)
     ending.let_workers_be_ended()
     server = _Server(
@@ -55,9 +67,10 @@ def serve(config: Config) -> None:
             header_read_timeout=config.connection_idle_s * 1000, max_buffer_size=HEAD_BYTES
         ),
         log_level=LogLevels.error,
+        log_dictconfig=_TO_OUR_LOG,
         respawn_failed_workers=True,
     )
-    server.serve(target_loader=partial(_load, config), wrap_loader=False)
+    server.serve(target_loader=partial(_load_or_exit, config), wrap_loader=False)
 
 
 class _Server(MPServer):
@@ -104,6 +117,15 @@ def _prepare_metrics(config: Config) -> None:
     folder = Path(made)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _load_or_exit(config: Config) -> WSGIApplication:
+    """As _load; what goes wrong is a line of the log, and the worker's end."""
+    try:
+        return _load(config)
+    except Exception:
+        _LOG.exception("a worker could not begin")
+        sys.exit(1)
 
 
 def _load(config: Config) -> WSGIApplication:

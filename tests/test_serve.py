@@ -405,6 +405,20 @@ def test_each_request_is_a_json_line_of_the_log(logging):
     }
 
 
+def test_what_kills_workers_is_told_in_json_too(empty, serve):
+    server = serve(empty, "--workers", "1", "--log-format", "json")
+    (worker,) = workers(server.process.pid)
+    empty.rename(empty.with_name("elsewhere.git"))
+
+    os.kill(worker, signal.SIGKILL)
+    wait_for(lambda: "crash loop" in server.log.read_text(), "the service to give up")
+
+    said = [json.loads(line) for line in server.log.read_text().splitlines()[3:]]
+    words = {line.get("message") for line in said}
+    assert {"Unexpected exit from worker-1", "a worker could not begin"} <= words
+    assert any("NoRepository" in line.get("exception", "") for line in said)
+
+
 @pytest.mark.parametrize("form", ["plain", "json"])
 def test_the_log_names_the_token_and_never_shows_it(empty, serve, form):
     made = jobtypes("token", "create", "alice", "--role", "write", "--repo", empty)
