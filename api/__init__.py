@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from werkzeug.routing import BaseConverter
@@ -32,6 +34,9 @@ from gitstore import Store
 from gitstore.layout import parse_id
 from gitstore.reviews import Reviews
 from gitstore.upstream import Upstream
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PREFIX = "/api/v1"
 
@@ -67,6 +72,7 @@ def create_app(config: Config) -> Flask:
     store = Store(config.repo, config.ref, config.checks, config.protect)
     store.write_limit_s = config.write_limit_s
     app.extensions["jobtypes"] = store
+    app.wsgi_app = _without_upgrade(app.wsgi_app)  # type: ignore[assignment, method-assign]  # as Flask says
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"number": _Number, "slashed": _Slashed}
@@ -93,6 +99,19 @@ def create_app(config: Config) -> Flask:
     return app
 
 
+def _without_upgrade(application: WSGIApplication) -> WSGIApplication:
+    """*application*, which is not told that a client would rather speak another protocol.
+
+    Nobody is obliged to switch (RFC 9110, section 7.8), whereas Werkzeug refuses.
+    """
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ.pop("HTTP_UPGRADE", None)
+        return application(environ, start_response)
+
+    return answer
+
+
 def _end_idle(transports: git_http.Transports, config: Config) -> None:
     """End what hangs: clones that nobody takes, bodies that never come."""
     transports.end_idle()
@@ -101,7 +120,7 @@ def _end_idle(transports: git_http.Transports, config: Config) -> None:
     if config.upstream is not None:
         silent_s = max(silent_s, 3 * config.fetch_limit_s)
     if transports.places.longest_wait_s() > silent_s:
-        connections.end_silent(silent_s)
+        connections.end_silent(config.port, silent_s)
 
 
 def _follower(config: Config, store: Store) -> Follower | None:

@@ -12,6 +12,7 @@ import click
 
 from api import cli_access, cli_reading, cli_reviewing, logs
 from api.config import Config, ConfigError, Writes, read_config_file
+from api.connections import check_address
 from api.logs import LogFormat
 from api.options import (
     EXIT_OURS,
@@ -161,6 +162,7 @@ def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings
     store = _store_to_serve(config)
     has_tokens = Tokens(store.repository.git_dir).exist
     config.refuse_open_writes(has_tokens)
+    check_address(config.host, config.port)
     if config.protect and not has_tokens:
         click.echo("without tokens nobody can be told apart: everybody may merge his own changes")
         click.echo("jobtypes changes merge, here, merges what needs an admin")

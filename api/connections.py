@@ -7,6 +7,7 @@ Linux, nothing is done here.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -16,11 +17,16 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+from api.config import ConfigError
+
 _PROBE_AFTER_S, _PROBE_EVERY_S, _PROBES = 60, 15, 4
 """When a silent connection is asked whether its peer is still there."""
 
 _LOOK_S = 0.01
 """How often the listening socket is looked for."""
+
+FREE_WAIT_S = 10
+"""How long a port may stay taken by workers that still end, whose parent was killed."""
 
 _STATE_AT, _LAST_SENT_AT, _LAST_RECEIVED_AT = 0, 44, 52
 """Where struct tcp_info (linux/tcp.h) has the state, and the milliseconds since data last
@@ -62,6 +68,39 @@ def _listens(found: socket.socket) -> bool:
     return bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
+def check_address(host: str, port: int) -> None:
+    """Refuse to listen where that can't be, or where somebody listens already.
+
+    The server's own sockets would share the port with another service's of the same user.
+
+    Raises:
+        ConfigError: it is so.
+    """
+    end = time.monotonic() + FREE_WAIT_S
+    while (error := _binding_error(host, port)) and error.errno == errno.EADDRINUSE:
+        if time.monotonic() > end:
+            break
+        time.sleep(0.1)
+    if error is not None:
+        raise ConfigError(f"{host} port {port} can't be listened at: {error.strerror}; {_ADVICE}")
+
+
+_ADVICE = "choose another with --host and --port, or stop who uses it"
+
+
+def _binding_error(host: str, port: int) -> OSError | None:
+    """What keeps a socket of one's own from being bound; None if nothing does."""
+    try:
+        (family, *_, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # Connections of before may stand for a minute; a socket that listens counts.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error
+    return None
+
+
 def end_the_dead(limit_s: float) -> None:
     """Have connections end whose peer has vanished, or takes nothing of an answer for *limit_s*.
 
@@ -89,15 +128,14 @@ def _set_up(listening: socket.socket, limit_s: float) -> bool:
     return True
 
 
-def end_silent(limit_s: float) -> int:
-    """End the connections on which nothing came or went for *limit_s*; how many there were.
+def end_silent(port: int, limit_s: float) -> int:
+    """End the connections at *port* on which nothing came or went for *limit_s*; how many.
 
     To be called when a body is waited for that long: which connection it is to come on,
     the server doesn't tell.
     """
     if not hasattr(socket, "TCP_INFO"):
         return 0
-    port = _port()
     ended = 0
     for found in _sockets():
         if found.getsockname()[1] == port and _silent_s(found) > limit_s:
@@ -106,14 +144,6 @@ def end_silent(limit_s: float) -> int:
                 found.shutdown(socket.SHUT_RDWR)
                 ended += 1
     return ended
-
-
-def _port() -> int | None:
-    """The port that the process listens at."""
-    for listening in filter(_listens, _sockets()):
-        port: int = listening.getsockname()[1]
-        return port
-    return None
 
 
 def _silent_s(found: socket.socket) -> float:

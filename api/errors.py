@@ -31,6 +31,7 @@ from gitstore import (
     StoreError,
     Unauthorized,
     UpstreamFailed,
+    machine_error,
 )
 
 _LOG = logging.getLogger(__name__)
@@ -75,6 +76,8 @@ def install(app: Flask) -> None:
     app.register_error_handler(StoreError, _answer_store_error)
     app.register_error_handler(Proposed, _answer_proposed)
     app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(OSError, _answer_machine)
+    app.register_error_handler(MemoryError, _answer_machine)
     app.register_error_handler(Exception, _answer_bug)
 
 
@@ -109,7 +112,8 @@ def status_of(error: StoreError) -> int:
 def _answer_store_error(error: Exception) -> Response:
     assert isinstance(error, StoreError)
     status = status_of(error)
-    if status >= 500:
+    # Whoever comes when all is busy stands in the access log; a flood should not fill this one.
+    if status >= 500 and not isinstance(error, Busy):
         _LOG.error("%s", error)
     if isinstance(error, Invalid):
         weightiest = [p for p in error.problems if p.kind is error.kind]
@@ -157,12 +161,26 @@ def _error(status: int, sentence: str, details: list[dict[str, str]]) -> Respons
 def _answer_http_error(error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.code or 500
-    sentence = _SENTENCES.get(status) or error.description or error.name
+    sentence = _said(error) or _SENTENCES.get(status) or error.description or error.name
     response = _error(status, sentence, [])
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             response.headers[name] = value
     return response
+
+
+def _said(error: HTTPException) -> str | None:
+    """What *error* was given to say; None where it has only the words of all of its class."""
+    return error.description if error.description != type(error).description else None
+
+
+def _answer_machine(error: Exception) -> Response:
+    """Answer what the machine would not do; what is none of its errors is a bug."""
+    if isinstance(error, MemoryError):
+        return _answer_store_error(Busy("the service is short of memory; try again"))
+    assert isinstance(error, OSError)
+    failure = machine_error(error)
+    return _answer_bug(error) if failure is None else _answer_store_error(failure)
 
 
 def _answer_bug(error: Exception) -> Response:

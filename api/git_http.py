@@ -225,8 +225,9 @@ def advertise() -> Response:
 def talk(name: str) -> Response:
     """Run one of Git's two services on the request's body."""
     service = SERVICES[name]
-    if request.mimetype != f"application/x-{name}-request":
-        raise UnsupportedMediaType
+    wanted = f"application/x-{name}-request"
+    if request.mimetype != wanted:
+        raise UnsupportedMediaType(f"the body must be {wanted}; only Git's clients send that")
     access = _require(service)
     transports = _transports()
     # The limit on the other bodies is not this one's. (None would mean that limit.)
@@ -288,13 +289,14 @@ def _keep_body(limit: int) -> IO[bytes] | None:
     try:
         with _transports().places.waiting_for_body():
             kept = _copy(file, limit, length)
+        file.seek(0)
     except BaseException:
-        file.close()
+        with suppress(OSError):  # What is still to be written has no room either.
+            file.close()
         raise
     if not kept:
         file.close()
         return None
-    file.seek(0)
     return file
 
 
@@ -324,7 +326,7 @@ def _unpacker() -> Callable[[bytes], Iterator[bytes]]:
     if encoding == "identity":
         return lambda chunk: iter((chunk,))
     if encoding not in ("gzip", "x-gzip"):
-        raise UnsupportedMediaType
+        raise UnsupportedMediaType(f"a body may be packed with gzip, not with {encoding}")
     gunzip = zlib.decompressobj(31)
 
     def unpack(chunk: bytes) -> Iterator[bytes]:
@@ -374,6 +376,12 @@ class _End:
         self._service = service
         self._keeper = keeper
         self._once = threading.Lock()
+        self._said = b""
+
+    def hear(self, chunk: bytes) -> None:
+        """Remember the end of what Git says, which is what became of a push."""
+        if self._service.role is Role.WRITE:
+            self._said = (self._said + chunk)[-CHUNK_BYTES:]
 
     def __call__(self) -> None:
         """Do it, unless it is done."""
@@ -383,8 +391,8 @@ class _End:
         if self._service.role is Role.WRITE:
             # Killed, receive-pack would leave its quarantine behind: let it finish.
             assert process.stdout is not None
-            while process.stdout.read(CHUNK_BYTES):
-                pass
+            while chunk := process.stdout.read(CHUNK_BYTES):
+                self.hear(chunk)
         else:
             process.kill()
         self._transports.end(process)
@@ -393,6 +401,8 @@ class _End:
             self._keeper.wake()
             # Before the answer ends, which is what tells the client that its push is there.
             store = self._transports.store
+            if f"ok {store.ref}\n".encode() in self._said:
+                store.note("commit")
             store.repository.flush(store.ref)
 
 
@@ -405,6 +415,7 @@ def _chunks(
         if head:
             yield head
         while chunk := process.stdout.read1(CHUNK_BYTES):  # type: ignore[attr-defined]  # a BufferedReader
+            end.hear(chunk)
             yield chunk
             transports.touch(process)
     finally:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 from gitstore.layout import escaped
+
+_LOG = logging.getLogger(__name__)
 
 
 class LogFormat(StrEnum):
@@ -77,9 +81,10 @@ class AccessLog:
         self._line = LINES[form]
 
     def write(self, notes: Iterable[Note]) -> None:
-        """Write the lines of *notes*, at once."""
-        sys.stderr.write("".join(map(self._line, notes)))
-        sys.stderr.flush()
+        """Write the lines of *notes*, at once; what can't be written is let go."""
+        with suppress(OSError):
+            sys.stderr.write("".join(map(self._line, notes)))
+            sys.stderr.flush()
 
 
 class _JsonFormatter(logging.Formatter):
@@ -118,3 +123,15 @@ def set_up(form: LogFormat) -> None:
     root.setLevel(logging.WARNING)
     for name in ("api", "hooks", "gitstore"):
         logging.getLogger(name).setLevel(logging.INFO)
+
+
+def log_uncaught() -> None:
+    """Have what no code catches, in whichever thread, written as the rest of the log is."""
+
+    def write(error: BaseException | None) -> None:
+        _LOG.critical("not foreseen", exc_info=error)
+
+    sys.excepthook = lambda kind, error, trace: write(error)
+    threading.excepthook = lambda args: write(args.exc_value)
+    sys.unraisablehook = lambda args: write(args.exc_value)
+    logging.captureWarnings(True)

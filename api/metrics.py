@@ -6,10 +6,13 @@ whether it counts for one process or for several.
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections import Counter as Counts
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -18,10 +21,50 @@ from prometheus_client import (
     Gauge,
     Histogram,
     generate_latest,
+    values,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+FOLDER = Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR", "."))
+"""Where the workers' figures are."""
+
+_FILE_BYTES = 1 << 16
+
+
+class _Allocated(MmapedDict):
+    """A file of figures whose blocks are all there before it is mapped.
+
+    prometheus-client leaves holes in its files, and writing into the map of a hole kills the
+    process where the disk is full. A worker that finds no room keeps its figures to itself.
+    """
+
+    def __init__(self, filename: str, read_mode: bool = False) -> None:
+        super().__init__(_allocated(filename), read_mode)  # type: ignore[no-untyped-call]  # likewise
+
+    def _init_value(self, key: str) -> None:
+        # What a figure takes beside its key is less than this.
+        if self._used + len(key.encode()) + 64 > self._capacity:
+            os.posix_fallocate(self._f.fileno(), 0, self._capacity * 2)
+        super()._init_value(key)  # type: ignore[no-untyped-call]  # the library's own gap
+
+
+def _allocated(filename: str) -> str:
+    """The name of a new file with room in it: *filename*, or one in memory if the disk is full."""
+    try:
+        with open(filename, "ab") as file:
+            os.posix_fallocate(file.fileno(), 0, _FILE_BYTES)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(filename)
+        return f"/proc/self/fd/{os.memfd_create('figures')}"
+    return filename
+
+
+if hasattr(os, "posix_fallocate") and hasattr(os, "memfd_create"):
+    values.MmapedDict = _Allocated  # type: ignore[attr-defined]  # which it has no other place for
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30)
 
@@ -57,13 +100,31 @@ _RUNNING = {"git_begun": 1, "git_ended": -1}
 
 def note(event: str) -> None:
     """Count that *event* happened; see EVENTS for its names."""
-    EVENTS.labels(event).inc()
-    if event in _RUNNING:
-        GIT.inc(_RUNNING[event])
+    with suppress(OSError):  # No room for figures, which keeps nothing from happening.
+        EVENTS.labels(event).inc()
+        if event in _RUNNING:
+            GIT.inc(_RUNNING[event])
 
 
 def page() -> bytes:
     """All workers' figures, in Prometheus' text format."""
+    _forget_the_dead()
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library's own gap
     return generate_latest(registry)
+
+
+def _forget_the_dead() -> None:
+    """Let go of what a worker ran that was killed."""
+    for file in FOLDER.glob("gauge_live*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not _lives(pid):
+            mark_process_dead(pid, str(FOLDER))  # type: ignore[no-untyped-call]  # its own gap
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import itertools
+import logging
 import os
 import re
 import threading
@@ -26,9 +27,14 @@ from gitstore import Store, StoreError
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+_LOG = logging.getLogger(__name__)
+
 METRICS_PATH = "/metrics"
 FLUSH_S = 0.25
 """How long a request's note may wait for others."""
+
+WAITING_LIMIT = 100_000
+"""Notes that may wait; where they can't be worked off, the oldest are let go."""
 
 _CHUNK = 200
 """Notes that are worked off without letting requests go on."""
@@ -48,7 +54,7 @@ class Observed:
         self._application = application
         self._store = store
         self._log = log
-        self._waiting: deque[Note] = deque()
+        self._waiting: deque[Note] = deque(maxlen=WAITING_LIMIT)
         self._lock = threading.Lock()
         # Ids that differ between processes. Random ones would let go of the interpreter's
         # lock for each request, which costs more than all the rest here.
@@ -70,9 +76,10 @@ class Observed:
             return start_response(status, headers, *([exc_info] if exc_info else []))
 
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
-        if path == METRICS_PATH and method == "GET":
-            return self._metrics(start)
         try:
+            if path == METRICS_PATH and method == "GET":
+                environ[ROUTE_KEY] = METRICS_PATH
+                return self._metrics(start)
             return self._application(environ, start)
         finally:
             seconds = time.perf_counter() - began
@@ -98,7 +105,8 @@ class Observed:
                 # Taken one by one: threads go on adding to the other end.
                 many = min(len(self._waiting), _CHUNK)
                 chunk = [self._waiting.popleft() for _ in range(many)]
-                _count(chunk)
+                with suppress(OSError):  # No room for figures.
+                    _count(chunk)
                 if self._log is not None:
                     self._log.write(chunk)
                 time.sleep(0)
@@ -106,11 +114,15 @@ class Observed:
     def _run(self) -> None:
         while True:
             time.sleep(FLUSH_S)
-            self.flush()
+            try:
+                self.flush()
+            except Exception:
+                _LOG.exception("requests could not be counted")
 
     def _metrics(self, start: StartResponse) -> Iterable[bytes]:
         self.flush()
-        with suppress(StoreError):  # A damaged repository leaves the figures of before.
+        # A damaged repository, or a full disk, leaves the figures of before.
+        with suppress(StoreError, OSError):
             self._measure_branch()
         body = metrics.page()
         start(

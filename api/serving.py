@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import atexit
 import gc
-import multiprocessing
+import logging
 import os
 import resource
 import shutil
-import signal
 import sys
 import tempfile
 import threading
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from granian import _signals
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from api import connections, create_app, logs
+from api import connections, create_app, ending, logs
 from api.config import Config
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+_LOG = logging.getLogger(__name__)
 
 HEAD_BYTES = 64 * 1024
 """How much of a request the server keeps before it is read: no head may be larger."""
@@ -34,17 +35,23 @@ HEAD_BYTES = 64 * 1024
 SWITCH_S = 0.0005
 """How long one of a worker's threads computes while others wait; Python's own is 5 ms."""
 
+_TO_OUR_LOG: dict[str, object] = {
+    "formatters": {},
+    "handlers": {},
+    "loggers": {"_granian": {}},
+}
+"""granian's own words go where ours go, and in the same form."""
+
 FILES_BESIDE = 512
 """Open files that a worker may need beside its connections: packs, Git's pipes, logs."""
-
-TELL_S = 1
-"""How long a worker that was told to end is given before it is told again."""
 
 
 def serve(config: Config) -> None:
     """Serve until stopped by a signal."""
+    logs.set_up(config.log_format)
+    logs.log_uncaught()
     _prepare_metrics(config)
-    _let_workers_be_ended()
+    ending.let_workers_be_ended()
     server = _Server(
         "api:create_app",
         address=config.host,
@@ -60,28 +67,34 @@ def serve(config: Config) -> None:
             header_read_timeout=config.connection_idle_s * 1000, max_buffer_size=HEAD_BYTES
         ),
         log_level=LogLevels.error,
+        log_dictconfig=_TO_OUR_LOG,
         respawn_failed_workers=True,
     )
-    server.serve(target_loader=partial(_load, config), wrap_loader=False)
+    server.serve(target_loader=partial(_load_or_exit, config), wrap_loader=False)
 
 
 class _Server(MPServer):
-    """granian's server, which tells its workers to end until they do.
-
-    granian 2.8 tells them once; a worker that has just begun to listen misses it.
-    """
+    """granian's server, which tells its workers to end until they do."""
 
     def shutdown(self, exit_code: int = 0) -> None:
         """Stop listening, and wait for the workers."""
-        threading.Thread(target=_end_workers, daemon=True).start()
+        threading.Thread(target=ending.end_workers, daemon=True).start()
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # the library's own gap
 
 
-def _end_workers() -> None:
-    while workers := multiprocessing.active_children():
-        time.sleep(TELL_S)
-        for worker in workers:
-            worker.terminate()
+def _hear_once() -> None:
+    """Have this worker act on the first signal that ends it, and on no other.
+
+    granian 2.8 has room for one more: its handler waits at the third, holding the
+    interpreter's lock, for a server that takes no more.
+    """
+    set_handlers = _signals.set_main_signals
+
+    def set_once(handler: ending.Handler, reload_handler: ending.Handler | None = None) -> None:
+        once = ending.once(handler)
+        set_handlers(once, reload_handler)  # type: ignore[no-untyped-call]  # the library's gap
+
+    _signals.set_main_signals = set_once
 
 
 def _connections(config: Config) -> int:
@@ -97,44 +110,22 @@ def _connections(config: Config) -> int:
 
 def _prepare_metrics(config: Config) -> None:
     """Give the workers an empty folder for their figures, in the way their library wants."""
-    folder = Path(tempfile.mkdtemp(prefix="jobtypes-metrics-"))
+    try:
+        made = tempfile.mkdtemp(prefix="jobtypes-metrics-")
+    except OSError:  # The disk is full. Memory has room, where it can be had as a folder.
+        made = tempfile.mkdtemp(prefix="jobtypes-metrics-", dir="/dev/shm")
+    folder = Path(made)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
-def _let_workers_be_ended() -> None:
-    """Have each worker take a signal that ends it from its first moment on.
-
-    A forked process begins with its parent's handlers, which would swallow the signal; the
-    server sets the worker's own when it serves.
-    """
-    ends = {signal.SIGTERM, signal.SIGINT}
-
-    def begin() -> None:
-        for end in ends:
-            signal.signal(end, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
-
-    os.register_at_fork(
-        before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, ends),
-        after_in_child=begin,
-        after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, ends),
-    )
-
-
-def _end_with_parent() -> None:
-    """End this worker when the process that started it is gone, killed perhaps.
-
-    Otherwise it would go on at the same port, beside those of the next start. It tells itself
-    again, as ``_Server`` does and for the same reason.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-    parent.join()
-    while True:
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(TELL_S)
+def _load_or_exit(config: Config) -> WSGIApplication:
+    """As _load; what goes wrong is a line of the log, and the worker's end."""
+    try:
+        return _load(config)
+    except Exception:
+        _LOG.exception("a worker could not begin")
+        sys.exit(1)
 
 
 def _load(config: Config) -> WSGIApplication:
@@ -142,7 +133,8 @@ def _load(config: Config) -> WSGIApplication:
     from api.hot import Hot
     from api.observing import Observed
 
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _hear_once()
+    threading.Thread(target=ending.end_with_parent, daemon=True).start()
     logs.set_up(config.log_format)
     app = create_app(config)
     connections.end_the_dead(config.git_idle_s)

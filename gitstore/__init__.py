@@ -32,6 +32,7 @@ from gitstore.errors import (
     Unauthorized,
     UpstreamFailed,
     errors_among,
+    machine_error,
 )
 from gitstore.repository import Repository, Signature, init_repository
 from gitstore.store import Store, Writer
@@ -70,4 +71,5 @@ __all__ = [
     "Writer",
     "errors_among",
     "init_repository",
+    "machine_error",
 ]

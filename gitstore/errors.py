@@ -7,6 +7,7 @@ whoever speaks HTTP or to a shell.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -204,6 +205,23 @@ class StorageFailed(StoreError):
 
 class StorageFull(StorageFailed):
     """The disk or the quota is full; nothing was changed."""
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FAILED = (
+    *(errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE),
+    errno.ENOMEM,
+)
+"""The numbers of errors that are the machine's: its disk, or how much it lets us have."""
+
+
+def machine_error(error: OSError) -> StorageFailed | None:
+    """What *error* says of the machine, None if it says nothing of it."""
+    if error.errno in FULL:
+        return StorageFull(f"the disk is full: {error}")
+    if error.errno in (*FAILED, errno.EAGAIN):  # The latter: no more processes.
+        return StorageFailed(f"the disk, or the machine, fails: {error}")
+    return None
 
 
 class Damaged(StoreError):

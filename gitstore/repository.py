@@ -6,7 +6,6 @@ raises is translated here.
 
 from __future__ import annotations
 
-import errno
 import functools
 import os
 import random
@@ -26,6 +25,8 @@ from pygit2.enums import FileMode, ObjectType, RepositoryOpenFlag, SortMode
 
 from gitstore.damage import Damage
 from gitstore.errors import (
+    FAILED,
+    FULL,
     BadRequest,
     Damaged,
     MergeConflict,
@@ -36,6 +37,7 @@ from gitstore.errors import (
     StorageFailed,
     StorageFull,
     StoreError,
+    machine_error,
 )
 from gitstore.trees import EMPTY_TREE, Entry, blob_id, object_id, parse_tree
 from gitstore.versions import Step
@@ -348,7 +350,7 @@ class Repository:
         try:
             return read(self._repo)
         except (KeyError, ValueError, OSError, NoRepository, pygit2.GitError) as error:
-            self.check_readable()
+            self._check_read(id, error)
             raise self._damaged(id) from error
 
     def _damaged(self, id: str) -> Damaged:
@@ -403,6 +405,24 @@ class Repository:
         try:
             (self.git_dir / "HEAD").read_bytes()
         except OSError as error:
+            raise StorageFailed(f"the repository can't be read: {error}") from error
+
+    def _check_read(self, id: str, error: Exception) -> None:
+        """Tell a disk that fails, or too many open files, from damage to one object.
+
+        *error* is what came of reading object *id*.
+
+        Raises:
+            StorageFailed: nothing at all can be read, or what is there is not found.
+        """
+        self.check_readable()
+        try:
+            with suppress(FileNotFoundError), open(self._loose(id), "rb") as file:
+                file.read(1)
+        except OSError as failure:
+            raise StorageFailed(f"the repository can't be read: {failure}") from failure
+        is_there = isinstance(error, KeyError) and os.path.exists(self._loose(id))
+        if is_there or _is_broken(str(error)):
             raise StorageFailed(f"the repository can't be read: {error}") from error
 
     def has(self, id: str) -> bool:
@@ -684,16 +704,14 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(f"the repository's disk is full: {error}") from error
-        raise _storage_error(error) from error
+        found = machine_error(error)
+        raise (found if isinstance(found, StorageFull) else _storage_error(error)) from error
     except pygit2.GitError as error:
         raise _storage_error(error) from error
 
 
-_FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
-_FAILED = (errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE)
-_BROKEN = tuple(map(os.strerror, (*_FAILED, errno.ENOMEM)))
+_FULL = tuple(map(os.strerror, FULL))
+_BROKEN = tuple(map(os.strerror, FAILED))
 """How libgit2, which gives no numbers, ends what it says of a failing disk."""
 
 

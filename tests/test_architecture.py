@@ -86,4 +86,4 @@ def test_few_modules_look_at_the_environment():
     looking = {module for module, path in FILES.items() if "os.environ" in path.read_text()}
 
     # What Git gets of it, what a hook is told by it, where a library wants its folder named.
-    assert looking == {"gitstore.git", "hooks.__main__", "api.serving"}
+    assert looking == {"gitstore.git", "hooks.__main__", "api.serving", "api.metrics"}

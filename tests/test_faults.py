@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import signal
+import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
-from conftest import git
+from cloning import UPLOAD, wanted
+from conftest import git, wait_for
 from flask.testing import FlaskClient
 from processes import workers
 from rest import Rest, body, code
@@ -15,6 +23,7 @@ from strace import fault
 from api import create_app
 from api.config import Config
 from gitstore import Repository, StorageFailed, StorageFull, init_repository
+from gitstore.setup import create_repository, sample_path
 from gitstore.store import SERVICE
 
 pytestmark = pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
@@ -93,7 +102,116 @@ def test_a_commit_that_the_disk_will_not_take_is_no_commit(empty, error, failure
     assert type(raised.value) is failure
 
 
+REFS = "/jobtypes.git/info/refs?service=git-upload-pack"
+ANSWERS = {
+    "a pipe to Git": ("GET", REFS, "pipe2", "EMFILE"),
+    "a process for Git": ("GET", REFS, "clone,clone3,fork,vfork", "EAGAIN"),
+    "the tokens": ("PUT", PATH, "stat,newfstatat,statx", "EIO"),
+    "what is there": ("GET", f"{PATH}/versions/1/code", "access,faccessat,faccessat2", "EIO"),
+    "an object": ("GET", f"{PATH}/versions/1/code", "openat", "EIO"),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "calls", "error"), ANSWERS.values(), ids=ANSWERS)
+def test_what_the_machine_would_not_give_is_503_with_a_sentence(sample, method, path, calls, error):
+    client = create_app(Config(sample)).test_client()
+    assert client.put(PATH, json=body("Sound")).status_code == 201
+    catalogue = client.application.extensions["jobtypes"].catalogue()
+    assert catalogue.jobtype("Sound")
+
+    with fault(calls, error, "1+", "-p", str(threading.get_native_id())):
+        answer = client.open(path, method=method, json=body("Sound"))
+
+    assert answer.status_code == 503, answer.text
+    assert "mistake" not in answer.text
+    assert "git fsck" not in answer.text
+    assert answer.mimetype == ("text/plain" if path == REFS else "application/json")
+
+
+RAISED = {
+    "a full disk": (OSError(errno.ENOSPC, "No space left on device"), 507),
+    "a quota": (OSError(errno.EDQUOT, "Disk quota exceeded"), 507),
+    "a failing disk": (OSError(errno.EIO, "Input/output error"), 503),
+    "no memory": (MemoryError(), 503),
+    "a bug": (FileNotFoundError(errno.ENOENT, "No such file"), 500),
+}
+
+
+@pytest.mark.parametrize(("error", "status"), RAISED.values(), ids=RAISED)
+def test_what_a_request_meets_of_the_machine_is_told_from_a_bug(empty, error, status):
+    app = create_app(Config(empty))
+
+    def meet() -> None:
+        raise error
+
+    app.add_url_rule("/meet", view_func=meet)
+
+    assert app.test_client().get("/meet").status_code == status
+
+
 LIVES = (("fsync", "ENOSPC", 507), ("link,rename", "EIO", 503))
+
+
+@pytest.fixture
+def small_disk(tmp_path, monkeypatch) -> Iterator[Path]:
+    """A disk of 12 MB, with room for temporary files on it as well."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(disk)]
+    if os.getuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs root that may mount")
+    (disk / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(disk / "tmp"))
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """A file that takes what is left of *disk*."""
+    path = disk / "filling"
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+    return path
+
+
+def test_a_full_disk_stops_writes_and_nothing_else(small_disk, serve):
+    repo = small_disk / "sample.git"
+    create_repository(repo, "main", sample_path())
+    server = serve(repo, "--workers", "2")
+    rest = Rest(server)
+    began = workers(server.process.pid)
+    filling = fill(small_disk)
+
+    for n in range(3):
+        answer = rest("PUT", "/jobtypes/Sound", body("Sound"))
+        assert answer.status == 507, answer.body
+        for path in ("/jobtypes/", "/jobtypes/Maya", "/jobtypes/Nuke/versions/1/code"):
+            assert rest.get(path).status == 200
+        # Figures that are new take room of their own.
+        assert rest(f"BREW{n}", "/software/").status == 405
+        assert server.get("/metrics").status == 200
+    refs = server.get("/jobtypes.git/info/refs?service=git-upload-pack")
+    assert refs.status == 200
+    headers = {"Content-Type": "application/x-git-upload-pack-request"}
+    clone = wanted(git(repo, "rev-parse", "main").strip())
+    answer = server.request("POST", UPLOAD, clone, headers)
+    assert (answer.status, answer.headers["content-type"]) == (507, "text/plain; charset=utf-8")
+    assert answer.body.startswith(b"the disk is full: ")
+    assert workers(server.process.pid) == began
+
+    os.kill(began[0], signal.SIGKILL)
+    wait_for(lambda: len(set(workers(server.process.pid)) - {*began}) == 1, "a new worker")
+    wait_for(lambda: answers_twenty_times(rest), "the new worker to answer")
+
+    filling.unlink()
+    rest.jobtype("Sound")
+
+
+def answers_twenty_times(rest: Rest) -> bool:
+    with suppress(OSError):
+        return [rest.get("/jobtypes/").status for _ in range(20)] == [200] * 20
+    return False
 
 
 @pytest.mark.parametrize(("calls", "error", "status"), LIVES)

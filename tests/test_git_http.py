@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cloning import FLUSH, UPLOAD, add_large_branch, begin_clone, wanted
 from conftest import DATE, Answer, Server, Worktree, git, wait_for
 from processes import children
 from rest import CODE
@@ -17,14 +18,10 @@ from sockets import Dialer, Raw, packet
 from gitstore.setup import create_repository, sample_path
 
 READ = "/api/v1/jobtypes/Blender"
-UPLOAD = "/jobtypes.git/git-upload-pack"
 RECEIVE = "/jobtypes.git/git-receive-pack"
 REFS = "/jobtypes.git/info/refs?service=git-upload-pack"
-FLUSH = b"0000"
 PLACES = 2
 OPTIONS = ("--workers", "1", "--threads", "8", "--git-places", str(PLACES), "--body-limit-s", "2")
-LARGE_BYTES = 6_000_000
-"""More than sockets keep for a client that takes nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +31,7 @@ def farm(tmp_path_factory) -> Iterator[Server]:
     (folder / "tmp").mkdir()
     repo = folder / "farm.git"
     create_repository(repo, "main", sample_path())
-    large = git(repo, "hash-object", "-w", "--stdin", input=os.urandom(LARGE_BYTES).hex())
-    tree = git(repo, "mktree", input=f"100644 blob {large.strip()}\tlarge\n").strip()
-    who = ("-c", "user.name=Test TD", "-c", "user.email=td@studio.example")
-    commit = git(repo, *who, "commit-tree", "-m", "large", tree).strip()
-    git(repo, "update-ref", "refs/heads/large", commit)
+    add_large_branch(repo)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(folder / "tmp"))
         server = Server(repo, *OPTIONS)
@@ -86,14 +79,6 @@ def free_places(farm: Server) -> bool:
     return farm.get(REFS).status == 200
 
 
-def wanted(*commits: str) -> bytes:
-    """The body of a request for all that *commits* reach, in the protocol's first version."""
-    first, *rest = commits
-    lines = [packet(f"want {first} side-band-64k no-progress\n".encode())]
-    lines += [packet(f"want {commit}\n".encode()) for commit in rest]
-    return b"".join(lines) + FLUSH + packet(b"done\n")
-
-
 def fetch(farm: Server, body: bytes, **headers: str) -> Answer:
     sent = {"Content-Type": "application/x-git-upload-pack-request"}
     sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -102,12 +87,7 @@ def fetch(farm: Server, body: bytes, **headers: str) -> Answer:
 
 def slow_clone(farm: Server, dial: Dialer) -> Raw:
     """A clone of the large branch by a client that takes the first bytes and no more."""
-    raw = dial(farm.port, buffer_bytes=4096)
-    body = wanted(tip(farm, "large"))
-    content = "application/x-git-upload-pack-request"
-    raw.head(f"POST {UPLOAD}", {"Content-Type": content, "Content-Length": str(len(body))})
-    raw.send(body)
-    wait_for(lambda: raw.has_news, "the clone to begin")
+    raw = begin_clone(farm, dial)
     assert raw.status == 200
     return raw
 
@@ -435,6 +415,19 @@ def test_a_request_of_another_type_is_415(farm, content_type, status):
     answer = farm.request("POST", UPLOAD, FLUSH, {"Content-Type": content_type})
 
     assert answer.status == status
+
+
+def test_a_415_says_what_git_should_have_sent(farm):
+    packed = fetch(farm, wanted(tip(farm)), Content_Encoding="br")
+    other = farm.request("POST", UPLOAD, FLUSH, {"Content-Type": "application/json"})
+
+    assert packed.body == b"a body may be packed with gzip, not with br\n"
+    assert (packed.status, packed.headers["content-type"]) == (415, "text/plain; charset=utf-8")
+    assert b"must be application/x-git-upload-pack-request; only Git" in other.body
+
+
+def test_what_is_no_service_of_gits_is_told_to_update(farm):
+    assert b"only Git's smart protocol" in farm.get("/jobtypes.git/info/refs").body
 
 
 def test_a_body_without_length_or_chunks_is_400(farm, dial):

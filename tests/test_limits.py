@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from branches import jobtype
+from cloning import add_large_branch, begin_clone
 from conftest import Server, git, wait_for
-from sockets import Dialer, packet
+from sockets import Dialer
 
 from api import create_app
 from api.config import WAITING_PLACES, Config
@@ -43,11 +44,7 @@ def tight(tmp_path_factory) -> Iterator[Server]:
     """A service with low limits, on a repository made from sample_repo and a large file."""
     repo = tmp_path_factory.mktemp("tight") / "tight.git"
     create_repository(repo, "main", sample_path())
-    large = git(repo, "hash-object", "-w", "--stdin", input=os.urandom(6_000_000).hex()).strip()
-    tree = git(repo, "mktree", input=f"100644 blob {large}\tlarge\n").strip()
-    who = ("-c", "user.name=Test TD", "-c", "user.email=td@studio.example")
-    commit = git(repo, *who, "commit-tree", "-m", "large", tree).strip()
-    git(repo, "update-ref", "refs/heads/large", commit)
+    add_large_branch(repo)
     server = Server(repo, *(str(word) for option in OPTIONS.items() for word in option))
     yield server
     server.stop()
@@ -169,6 +166,15 @@ def test_past_its_places_work_is_503_with_a_time_to_come_again(sample, work, met
     assert answer.status_code == 503
     assert f"too many {work} at once; try again in a few seconds" in answer.text
     assert answer.headers["Retry-After"] == "5"
+
+
+def test_who_comes_when_all_places_are_taken_is_no_line_of_the_services_own_log(sample, caplog):
+    app = create_app(Config(sample))
+    _fill(app.extensions["places"])
+
+    assert app.test_client().put("/api/v1/jobtypes/Fresh", json=body("Fresh")).status_code == 503
+
+    assert caplog.records == []
 
 
 def test_with_all_places_taken_every_read_is_answered(sample):
@@ -334,15 +340,8 @@ def test_a_body_that_trickles_is_408(tight, dial):
 
 
 def test_a_clone_that_nobody_takes_is_ended_and_its_place_given_back(tight, dial):
-    tip = git(tight.repo, "rev-parse", "refs/heads/large").strip().encode()
-    wanted = packet(b"want " + tip + b" side-band-64k\n") + b"0000" + packet(b"done\n")
-    raw = dial(tight.port, buffer_bytes=4096)
-    content = "application/x-git-upload-pack-request"
-    headers = {"Content-Type": content, "Content-Length": str(len(wanted))}
-    raw.head("POST /jobtypes.git/git-upload-pack", headers)
-    raw.send(wanted)
     # Whoever asks before has the only place himself.
-    wait_for(lambda: raw.has_news, "the clone to begin")
+    begin_clone(tight, dial)
     assert tight.get(REFS).status == 503
 
     wait_for(lambda: tight.get(REFS).status == 200, "the place to be free again")

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from cloning import add_large_branch, begin_clone
 from commands import Done, jobtypes
 from conftest import Server, free_port, wait_for
+from processes import workers
 from rest import Rest, body, error, running
-from sockets import listens
+from sockets import Dialer, listens
 
 HEX = re.compile(r"[0-9a-f]{16,32}")
 
@@ -34,6 +39,13 @@ def logging(tmp_path_factory) -> Iterator[Server]:
     options = ("--workers", "1", "--log-format", "json", "--read-only", "--host", "0.0.0.0")
     with running(tmp_path_factory.mktemp("json"), *options) as rest:
         yield rest.server
+
+
+@pytest.fixture
+def dial() -> Iterator[Dialer]:
+    dialer = Dialer()
+    yield dialer
+    dialer.close()
 
 
 # Who may write
@@ -120,6 +132,43 @@ def test_without_a_repository_it_says_what_to_do(tmp_path):
 
 def test_the_folder_of_no_repository_is_no_repository(tmp_path):
     assert jobtypes("serve", "--repo", tmp_path).returncode == 1
+
+
+@pytest.fixture
+def taken(server) -> Iterator[dict[str, int]]:
+    """Ports that somebody listens at: another service of ours, and a program of others."""
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        yield {"ours": server.port, "foreign": foreign.getsockname()[1]}
+
+
+@pytest.mark.parametrize("whose", ["ours", "foreign"])
+def test_at_a_port_that_is_taken_it_says_so_and_nothing_else(sample, taken, whose):
+    port = taken[whose]
+
+    done = jobtypes("serve", "--repo", sample, "--port", port)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    says = f"jobtypes: 127.0.0.1 port {port} can't be listened at: Address already in use; choose"
+    assert done.stderr.startswith(says)
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.7"])
+def test_at_an_address_that_is_none_of_this_machines_it_says_so(sample, host):
+    done = jobtypes("serve", "--repo", sample, "--host", host, "--read-only")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"jobtypes: {host} port 8080 can't be listened at: ")
+
+
+def test_it_starts_where_a_connection_of_before_still_stands(served, dial):
+    raw = dial(served.port)
+    raw.head("GET /health/live", {"Connection": "close"})
+    assert raw.status == 200
+    served.stop(signal.SIGKILL)
+
+    served.start()
+
+    assert served.get("/health/live").status == 200
 
 
 def test_killed_it_leaves_no_worker_behind(empty, serve):
@@ -356,6 +405,20 @@ def test_each_request_is_a_json_line_of_the_log(logging):
     }
 
 
+def test_what_kills_workers_is_told_in_json_too(empty, serve):
+    server = serve(empty, "--workers", "1", "--log-format", "json")
+    (worker,) = workers(server.process.pid)
+    empty.rename(empty.with_name("elsewhere.git"))
+
+    os.kill(worker, signal.SIGKILL)
+    wait_for(lambda: "crash loop" in server.log.read_text(), "the service to give up")
+
+    said = [json.loads(line) for line in server.log.read_text().splitlines()[3:]]
+    words = {line.get("message") for line in said}
+    assert {"Unexpected exit from worker-1", "a worker could not begin"} <= words
+    assert any("NoRepository" in line.get("exception", "") for line in said)
+
+
 @pytest.mark.parametrize("form", ["plain", "json"])
 def test_the_log_names_the_token_and_never_shows_it(empty, serve, form):
     made = jobtypes("token", "create", "alice", "--role", "write", "--repo", empty)
@@ -429,3 +492,66 @@ def test_metrics_tell_jobtypes_steps_commits_and_latencies(plain):
     assert any(key.startswith("jobtypes_request_seconds_bucket") for key in after)
     assert any('method="other"' in key and 'status="405"' in key for key in after)
     assert not any("BREW" in key for key in after)
+
+
+def test_a_request_for_the_figures_is_counted_and_logged(plain):
+    plain.get("/metrics", **{"X-Request-Id": "figures"})
+
+    (line,) = lines_with(plain, "figures")
+
+    assert " GET /metrics route=/metrics " in line
+    assert any('route="/metrics"' in name for name in samples(plain))
+
+
+def test_merges_and_pushes_are_counted_as_commits(empty, serve, clone):
+    server = serve(empty)
+    Rest(server).jobtype("Made")
+    td = clone(f"{server.url}/jobtypes.git")
+    name = 'jobtypes_events_total{event="commit"}'
+    before = samples(server)[name]
+    for ref in ("main", "change"):
+        td.write("jobtypes/Made/notes.txt", f"{ref}\n")
+        assert td.push("origin", f"HEAD:{ref}").returncode == 0
+
+    pushed = samples(server)[name]
+    assert Rest(server)("POST", "/changes/change/merge", {}).status == 200
+
+    assert (pushed, samples(server)[name]) == (before + 1, before + 2)
+
+
+def test_the_clones_of_a_worker_that_was_killed_run_no_more(empty, serve, dial):
+    add_large_branch(empty)
+    server = serve(empty, "--workers", "2")
+    begin_clone(server, dial)
+    assert samples(server)["jobtypes_git_processes"] == 1
+
+    for worker in workers(server.process.pid):
+        os.kill(worker, signal.SIGKILL)
+
+    def figure() -> float | None:
+        with suppress(OSError):
+            return samples(server).get("jobtypes_git_processes", 0)
+        return None
+
+    wait_for(lambda: figure() == 0, "the figure to be 0")
+
+
+def test_requests_are_counted_while_the_log_can_not_be_written(empty):
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    server = object.__new__(Server)
+    server.port = free_port()
+    command = [sys.executable, "-m", "api", "serve", "--repo", str(empty), "--workers", "1"]
+    with open("/dev/full", "w") as full:
+        process = subprocess.Popen(
+            [*command, "--port", str(server.port)], stdout=subprocess.DEVNULL, stderr=full
+        )
+    name = 'jobtypes_requests_total{method="GET",route="/health/live",status="200"}'
+    try:
+        wait_for(lambda: listens(server.port), "the service to listen")
+        for n in (1, 2, 3):
+            server.get("/health/live")
+            assert samples(server)[name] == n
+    finally:
+        process.terminate()
+        process.wait(30)

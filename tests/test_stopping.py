@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
+from cloning import LARGE_BYTES, add_large_branch, begin_clone
 from conftest import wait_for
 from processes import children, workers
 from rest import Rest, body
@@ -36,6 +38,102 @@ def test_a_write_that_has_begun_is_finished_while_others_are_refused(server, dia
     assert raw.status == 201
     server.process.wait(30)
     assert server.process.returncode == 0
+
+
+def begun(dial, port: int):
+    """A PUT of which a part has come, and the rest of its body."""
+    sent = json.dumps(body("Slow")).encode()
+    raw = dial(port)
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(sent))}
+    raw.head("PUT /api/v1/jobtypes/Slow", headers)
+    raw.send(sent[:10])
+    return raw, sent[10:]
+
+
+def passes(seconds: float) -> None:
+    """Let time pass, which is what is tried here."""
+    end = time.monotonic() + seconds
+    wait_for(lambda: time.monotonic() > end, "time to pass")
+
+
+@pytest.mark.parametrize("told", [1, 4])
+def test_a_write_that_takes_long_is_finished_however_often_the_service_is_told(server, dial, told):
+    raw, rest = begun(dial, server.port)
+    for _ in range(told):
+        for pid in (server.process.pid, *workers(server.process.pid)):
+            os.kill(pid, signal.SIGTERM)
+        passes(5 / told)
+
+    raw.send(rest)
+
+    assert raw.status == 201
+    server.process.wait(10)
+    assert server.process.returncode == 0
+
+
+def test_a_write_that_has_begun_is_finished_when_the_parent_is_killed(server, dial):
+    raw, rest = begun(dial, server.port)
+    below = children(server.process.pid)
+
+    server.stop(signal.SIGKILL)
+    passes(5)
+    raw.send(rest)
+
+    assert raw.status == 201
+    wait_for(lambda: not any(map(lives, below)), "the worker to end")
+
+
+def test_a_clone_that_takes_long_is_finished(large, serve, dial):
+    server = serve(large, "--workers", "1")
+    raw = begin_clone(server, dial)
+
+    server.process.send_signal(signal.SIGTERM)
+    got = b""
+    for _ in range(5):
+        got += raw.received(16384)
+        passes(1)
+    while chunk := raw.received(1 << 20):
+        got += chunk
+
+    assert len(got) > LARGE_BYTES
+    assert got.endswith(b"0000\r\n0\r\n\r\n")
+    server.process.wait(10)
+
+
+@pytest.fixture
+def large(empty) -> Path:
+    """A repository with a branch that is long to clone."""
+    add_large_branch(empty)
+    return empty
+
+
+LIMITS = ("--body-limit-s", "2", "--connection-idle-s", "2", "--git-idle-s", "2")
+
+
+def test_what_stalls_is_ended_with_its_limit(empty, serve, dial):
+    server = serve(empty, "--workers", "1", *LIMITS)
+    stalled, _ = begun(dial, server.port)
+    half = dial(server.port)
+    half.send(b"GET /api/v1/jobt")
+    dial(server.port)
+
+    server.process.send_signal(signal.SIGTERM)
+
+    server.process.wait(25)
+    assert stalled.status in (0, 408)
+    assert server.process.returncode == 0
+
+
+def test_a_clone_that_nobody_takes_does_not_keep_the_service(large, serve, dial):
+    server = serve(large, "--workers", "1", *LIMITS)
+    begin_clone(server, dial)
+    below = children(server.process.pid)
+    assert any("upload-pack" in Path(f"/proc/{pid}/cmdline").read_text() for pid in below)
+
+    server.process.send_signal(signal.SIGTERM)
+
+    server.process.wait(25)
+    wait_for(lambda: not any(map(lives, below)), "Git to end")
 
 
 def lives(pid: int) -> bool:

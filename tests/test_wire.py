@@ -580,3 +580,17 @@ def test_an_error_before_the_body_was_read_leaves_the_service_working(rest):
         rest("PUT", "/jobtypes/Made/versions/1", b"x" * 100_000, {"Content-Type": "text/plain"})
 
     assert rest.get("/jobtypes/Made").status == 200
+
+
+# Other protocols
+
+
+@pytest.mark.parametrize("path", ["/jobtypes/Made/versions/1", "/jobtypes/"])
+@pytest.mark.parametrize("protocol", ["websocket", "h2c"])
+def test_who_would_rather_speak_another_protocol_is_answered_in_http(rest, dial, path, protocol):
+    raw = dial(rest.server.port)
+    key = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+
+    raw.head(f"GET /api/v1{path}", {"Connection": "Upgrade", "Upgrade": protocol, **key})
+
+    assert raw.status == 200
