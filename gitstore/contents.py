@@ -72,8 +72,11 @@ class Contents:
     def _parse_meta(
         self, blob: str
     ) -> tuple[JobtypeMeta | None, tuple[tuple[str, str, Fault], ...]]:
-        parsed = parse_meta(self.objects.read_blob(blob))
+        data = self.objects.read_blob(blob)
+        parsed = parse_meta(data)
         rule = "meta-field" if parsed.document else "meta-yaml"
+        if len(data) > layout.YAML_LIMIT_BYTES:
+            rule = "meta-size"
         return parsed.value, tuple((rule, layout.META, fault) for fault in parsed.faults)
 
     def _software_file(self, blob: str) -> SoftwareFile:

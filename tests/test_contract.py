@@ -490,6 +490,12 @@ def test_a_put_refuses_what_a_post_refuses(rest, fields, path):
     assert rest.json("/jobtypes/Wrong%20put/versions") == [1]
 
 
+def test_metadata_over_the_limit_of_the_format_are_413(rest):
+    said = error(rest("POST", "/jobtypes/", body("Wordy", description="word " * 60_000)), 413)
+
+    assert "262144 is the limit" in said["error"]
+
+
 def test_all_that_is_wrong_with_a_body_is_told_at_once(rest):
     said = error(rest("POST", "/jobtypes/", {"max_batch": 0, "x": 1}), 400)
 

@@ -149,7 +149,7 @@ CASES = [
          "has 315 bytes; 256 is the limit", "", Checks(meta_limit_bytes=256)),
     Case("meta-yaml", meta("classname: Job\nmax_batch: &x 1\n"), A_META, 2,
          "anchors are not allowed; remove &x"),
-    Case("meta-yaml", meta(f"description: {'x' * 262144}\n"), A_META, 1, "262144 is the limit"),
+    Case("meta-size", meta(f"description: {'x' * 262144}\n"), A_META, 1, "262144 is the limit"),
     Case("meta-field", meta("classname: Job\nmax_batch: ten\n"), A_META, 2,
          "max_batch must be an integer, not 'ten'", "max_batch"),
     Case("meta-field", requires("{software: blender, min_version: 2.70}"), A_META, 3,
