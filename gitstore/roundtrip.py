@@ -330,16 +330,16 @@ def _forms(text: str, style: str) -> Iterator[tuple[str, str]]:
         yield "'" + text.replace("'", "''") + "'", ""
     if style == '"':
         yield _double(text), ""
-    if "\n" in text or style == "|":
+    # A block that keeps empty lines at its end would take in those that stand below it.
+    if ("\n" in text or style == "|") and not text.endswith("\n\n") and text != "\n":
         yield _literal(text)
     yield text, ""
 
 
 def _literal(text: str) -> tuple[str, str]:
     """*text* as a block below a key that is not indented: its header, and its lines."""
-    ends = len(text) - len(text.rstrip("\n"))
     indented = str(_INDENT) if text[:1] in (" ", "\n") else ""
-    chomped = {0: "-", 1: ""}.get(ends, "+")
+    chomped = "" if text.endswith("\n") else "-"
     lines = text.removesuffix("\n").split("\n")
     body = "".join(f"{' ' * _INDENT}{line}\n" if line else "\n" for line in lines)
     return f"|{indented}{chomped}", body

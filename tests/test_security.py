@@ -237,8 +237,7 @@ def test_a_word_of_the_command_line_is_no_option_of_git(sample, word, tmp_path, 
         options = ("--repo", sample, *(() if words else (f"--branch={word}",)))
         done = jobtypes(*command.split(), *options, "--", *words)
 
-        # A branch that there is not yet has no jobtypes.
-        assert done.returncode == (1 if words else 0), (command, done)
+        assert done.returncode == 1, (command, done)
     assert not list(tmp_path.rglob("ran"))
 
 
