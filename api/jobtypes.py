@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Blueprint, Response
 
 from api import payloads
@@ -44,7 +46,7 @@ class Jobtypes(Resource):
     def post(self) -> Response:
         """Create a jobtype."""
         wish = read_body(JobtypeBody).wish()
-        catalogue = write(changes.create_jobtype(wish))
+        catalogue = write(changes.create_jobtype(wish), judge=partial(changes.check_wish, wish))
         return _written(catalogue, catalogue.newest(wish.name))
 
 
@@ -69,7 +71,8 @@ class Jobtype(Resource):
     def put(self, jobtype: str) -> Response:
         """Make a new version, or a new jobtype; another name renames."""
         wish = read_body(JobtypeBody).wish()
-        catalogue = write(*changes.put_jobtype(jobtype, wish), represent=_newest(jobtype))
+        put, judge = changes.put_jobtype(jobtype, wish), partial(changes.check_wish, wish)
+        catalogue = write(*put, represent=_newest(jobtype), judge=judge)
         return _written(catalogue, catalogue.newest(wish.name))
 
     def delete(self, jobtype: str) -> Response:

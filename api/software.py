@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Blueprint, Response
 
 from api import payloads
@@ -21,6 +23,7 @@ from api.wire import (
 )
 from api.wire import catalogue as current
 from gitstore import Catalogue, NotFound, software_changes
+from gitstore.schema import SoftwareFile
 
 blueprint = Blueprint("software", __name__)
 
@@ -63,7 +66,11 @@ class Software(Resource):
         """Create the software, replace its versions, or (by id) rename it."""
         wish = read_body(SoftwareBody).wish()
         put = software_changes.put_software(software, wish)
-        before, after = write_between(*put, represent=_entry(software))
+        before, after = write_between(
+            *put,
+            represent=_entry(software),
+            judge=lambda checks: software_changes.check_wish(wish),
+        )
         is_new = before.find_software(software) is None
         return written(_entry(wish.name)(after), 201 if is_new else 200)
 
@@ -85,7 +92,10 @@ class SoftwareVersions(Resource):
     def post(self, software: str) -> Response:
         """Add a version."""
         body = read_body(SoftwareVersionBody)
-        catalogue = write(software_changes.add_software_version(software, body.make))
+        add = software_changes.add_software_version(software, body.make)
+        one = body.make(SoftwareFile())
+        judge = partial(software_changes.check_version, software, one)
+        catalogue = write(add, judge=judge)
         entry = catalogue.software_entry(software)
         version = software_changes.software_version(catalogue, entry, body.version)
         return written(payloads.software_version_row(entry, version))

@@ -6,7 +6,8 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -22,13 +23,18 @@ from api.places import CHUNK_BYTES, places
 from gitstore import (
     BadRequest,
     Catalogue,
+    Checks,
+    Exists,
+    Invalid,
     NotFound,
     PreconditionFailed,
+    Problem,
     Store,
     Writer,
 )
 from gitstore.changes import Change
 from gitstore.difference import difference
+from gitstore.errors import errors_among
 from gitstore.layout import ref_component
 from gitstore.schema import Model, explain
 from hooks.forges import review_link
@@ -252,23 +258,36 @@ Represent = Callable[[Catalogue], object]
 """What a GET of the request's path would say on a catalogue."""
 
 
-def write(*changes: Change, represent: Represent | None = None, checked: bool = True) -> Catalogue:
+Judge = Callable[[Checks], Iterable[Problem]]
+"""What is wrong with a body by itself, for the checks that are asked for."""
+
+
+def write(
+    *changes: Change,
+    represent: Represent | None = None,
+    judge: Judge | None = None,
+    checked: bool = True,
+) -> Catalogue:
     """The catalogue after *changes* were made by whoever sent this request.
 
     As write_between, without the catalogue before.
     """
-    return write_between(*changes, represent=represent, checked=checked)[1]
+    return write_between(*changes, represent=represent, judge=judge, checked=checked)[1]
 
 
 def write_between(
-    *changes: Change, represent: Represent | None = None, checked: bool = True
+    *changes: Change,
+    represent: Represent | None = None,
+    judge: Judge | None = None,
+    checked: bool = True,
 ) -> tuple[Catalogue, Catalogue]:
     """The catalogues just before and after *changes* by whoever sent this request.
 
     *represent* is what If-Match and If-None-Match are held against; *checked* as in
-    Store.write.
+    Store.write. What *judge* finds is told before what *changes* meet in the catalogue.
 
     Raises:
+        Invalid: the validator, or *judge*, refuses it.
         Forbidden: it is not for the sender to write.
         PreconditionFailed: the thing to change is not what the sender saw.
     """
@@ -279,11 +298,27 @@ def write_between(
         if represent is not None and (request.if_match or request.if_none_match):
             _check_precondition(catalogue, represent)
 
-    if current_app.config["REVIEW"]:
-        propose(current_app.extensions["follower"], changes, before, checked)
-    after = store().write(changes, writer(), before, checked)
+    with _judged(judge):
+        if current_app.config["REVIEW"]:
+            propose(current_app.extensions["follower"], changes, before, checked)
+        after = store().write(changes, writer(), before, checked)
     housekeeping().wake()
     return seen[-1], after
+
+
+@contextmanager
+def _judged(judge: Judge | None) -> Iterator[None]:
+    """Let *judge* speak first where something is missing or exists already.
+
+    Elsewhere the validator has said the same.
+    """
+    try:
+        yield
+    except (NotFound, Exists):
+        errors = errors_among(judge(store().checks)) if judge else ()
+        if errors:
+            raise Invalid(errors) from None
+        raise
 
 
 class Proposed(Exception):

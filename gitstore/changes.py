@@ -6,12 +6,13 @@ store.py does that, again on a newer catalogue where somebody else was faster.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gitstore import layout
 from gitstore.catalogue import Catalogue, Release
-from gitstore.errors import BadRequest, Exists
+from gitstore.codecheck import Checks, check_source
+from gitstore.errors import BadRequest, Exists, Problem
 from gitstore.repository import Changes, Graft
 from gitstore.roundtrip import Plain, edit_yaml
 from gitstore.schema import (
@@ -65,6 +66,15 @@ class JobtypeWish:
 
 
 # Jobtypes
+
+
+def check_wish(wish: JobtypeWish, checks: Checks) -> Iterator[Problem]:
+    """What is wrong with *wish* whatever the catalogue holds."""
+    fault = layout.jobtype_name_fault(wish.name)
+    if fault:
+        path = layout.jobtype_path(layout.shown(wish.name))
+        yield Problem("name-invalid", path, f"the jobtype's name {fault}", None, "name")
+    yield from check_source(wish.name, wish.code.encode(), wish.meta, checks)
 
 
 def create_jobtype(wish: JobtypeWish) -> Change:

@@ -11,7 +11,7 @@ from gitstore import layout
 from gitstore.contents import Contents, Directory
 from gitstore.errors import Problem
 from gitstore.pycode import STAR, SyntaxFault, parse_code, top_level_names
-from gitstore.schema import Parsed, SoftwareFile
+from gitstore.schema import JobtypeMeta, Parsed, SoftwareFile, SoftwareVersion
 
 
 class CodeChecks(StrEnum):
@@ -42,10 +42,16 @@ def check_code(
     contents: Contents, name: str, directory: Directory, checks: Checks
 ) -> Iterator[Problem]:
     """What is wrong with the code.py in *directory*, if it can be read at all."""
-    if not directory.code:
-        return
+    if directory.code:
+        data = contents.objects.read_blob(directory.code)
+        yield from check_source(name, data, directory.meta, checks)
+
+
+def check_source(
+    name: str, data: bytes, meta: JobtypeMeta | None, checks: Checks
+) -> Iterator[Problem]:
+    """What is wrong with *data* as the code.py of the jobtype *name*; *meta* None says no class."""
     path = layout.code_path(name)
-    data = contents.objects.read_blob(directory.code)
     if len(data) > checks.code_limit_bytes:
         says = f"has {len(data)} bytes; {checks.code_limit_bytes} is the limit"
         yield Problem("code-size", path, says, None, "code")
@@ -61,8 +67,8 @@ def check_code(
     if isinstance(module, SyntaxFault):
         says = f"is no valid Python: {module.message}"
         yield Problem("code-syntax", path, says, module.line, "code")
-    elif checks.code is CodeChecks.STRICT and directory.meta is not None:
-        yield from _check_class(path, name, directory.meta.classname, module)
+    elif checks.code is CodeChecks.STRICT and meta is not None:
+        yield from _check_class(path, name, meta.classname, module)
 
 
 def _check_bytes(path: str, data: bytes) -> Iterator[Problem]:
@@ -93,23 +99,29 @@ def _check_class(
 
 def check_discovery(path: str, parsed: Parsed[SoftwareFile], checks: Checks) -> Iterator[Problem]:
     """What is wrong with the discovery code in a software file that could be parsed."""
-    if checks.code is CodeChecks.OFF or parsed.value is None or parsed.document is None:
+    if parsed.value is None or parsed.document is None:
         return
     for position, version in enumerate(parsed.value.versions):
-        if version.discovery_code is None:
-            continue
         place = ("versions", position, "discovery_code")
         field = f"versions.{position}.discovery_code"
-        line = parsed.document.line(place)
-        module = parse_code(version.discovery_code, path)
-        if isinstance(module, SyntaxFault):
-            where = "" if module.line is None else f" in its line {module.line}"
-            says = f"the discovery code is no valid Python{where}: {module.message}"
-            yield Problem("discovery-syntax", path, says, line, field)
-        elif (
-            checks.code is CodeChecks.STRICT
-            and version.discovery_function_name not in top_level_names(module)
-        ):
-            wanted = version.discovery_function_name or "that discovery_function_name should name"
-            says = f"the discovery code does not define the function {wanted}"
-            yield Problem("discovery-function", path, says, line, field)
+        yield from check_discovery_code(path, version, checks, parsed.document.line(place), field)
+
+
+def check_discovery_code(
+    path: str, version: SoftwareVersion, checks: Checks, line: int | None, field: str
+) -> Iterator[Problem]:
+    """What is wrong with the discovery code of *version*, which stands at *line* and *field*."""
+    if checks.code is CodeChecks.OFF or version.discovery_code is None:
+        return
+    module = parse_code(version.discovery_code, path)
+    if isinstance(module, SyntaxFault):
+        where = "" if module.line is None else f" in its line {module.line}"
+        says = f"the discovery code is no valid Python{where}: {module.message}"
+        yield Problem("discovery-syntax", path, says, line, field)
+    elif (
+        checks.code is CodeChecks.STRICT
+        and version.discovery_function_name not in top_level_names(module)
+    ):
+        wanted = version.discovery_function_name or "that discovery_function_name should name"
+        says = f"the discovery code does not define the function {wanted}"
+        yield Problem("discovery-function", path, says, line, field)

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 _ALLOWED = (
@@ -43,28 +45,42 @@ def git_environment(settings: Settings = ()) -> dict[str, str]:
     return env
 
 
+def _end(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGTERM)
+
+
 def run_git(
     repository: Path,
     args: Sequence[str],
     input: bytes = b"",
     settings: Settings = (),
     limit_s: float | None = None,
+    niceness: int = 0,
+    held: Sequence[int] = (),
 ) -> bytes:
-    """What ``git <args>`` prints in *repository*.
+    """What ``git <args>`` prints in *repository*; it is ended with this process.
+
+    *held* are descriptors that stay open as long as it runs, should this process be killed:
+    those of locks.
 
     Raises:
         GitFailed: it ended with a status other than 0.
         GitTimeout: it took longer than *limit_s*.
     """
+    nice = ["nice", "-n", str(niceness)] if niceness else []
     process = subprocess.Popen(
-        ["git", "-C", str(repository), *args],
+        [*nice, "git", "-C", str(repository), *args],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=git_environment((("safe.directory", "*"), *settings)),
         # A group of its own, so that the helpers it starts (ssh, http) can be ended too.
         start_new_session=True,
+        pass_fds=held,
     )
+    # A thread may wait for it that ends with this process. (A worker runs no atexit.)
+    ending = Finalize(None, _end, (process.pid,), exitpriority=0)
     try:
         stdout, stderr = process.communicate(input, limit_s)
     except BaseException as error:
@@ -73,6 +89,8 @@ def run_git(
         if isinstance(error, subprocess.TimeoutExpired):
             raise GitTimeout(f"git {args[0]} took longer than {limit_s} s") from None
         raise
+    finally:
+        ending.cancel()
     if process.returncode:
         texts = (text.decode(errors="replace") for text in (stdout, stderr))
         raise GitFailed(args, process.returncode, *texts)

@@ -18,13 +18,16 @@ def file_lock(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def try_file_lock(path: Path) -> Iterator[bool]:
-    """Hold the lock that *path* stands for, if nobody else does; whether it is held."""
+def try_file_lock(path: Path) -> Iterator[int | None]:
+    """Hold the lock that *path* stands for, if nobody else does; None if it is not held.
+
+    What is given is its descriptor: whoever else has that open holds the lock as long.
+    """
     path.parent.mkdir(exist_ok=True)
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield False
+            yield None
         else:
-            yield True
+            yield file.fileno()

@@ -7,13 +7,24 @@ import shutil
 import time
 from pathlib import Path
 
-from gitstore.git import GitFailed, run_git
+from gitstore.git import GitFailed, GitTimeout, run_git
 from gitstore.locks import try_file_lock
 
 _LOG = logging.getLogger(__name__)
 
 LEFTOVER_S = 6 * 3600
 """Age from which what is half done belongs to nobody: no push may take as long."""
+
+NICENESS = 10
+LIMIT_S = 3600
+"""How long Git may take to tidy up. Half done, it leaves temporary files and nothing worse."""
+
+_SETTINGS = (
+    # Detached, Git would go on when the lock is given back, and leave a log of what failed
+    # that keeps it from tidying up for a day.
+    ("gc.autoDetach", "false"),
+    ("maintenance.autoDetach", "false"),
+)
 
 _LEFTOVERS = (
     "objects/tmp_objdir-incoming-*",  # the quarantine of a push
@@ -31,13 +42,31 @@ def maintain(git_dir: Path) -> bool:
     False where another process is at it.
     """
     with try_file_lock(git_dir / "jobtypes" / "maintenance.lock") as held:
-        if held:
-            remove_leftovers(git_dir, LEFTOVER_S)
-            try:
-                run_git(git_dir, ["maintenance", "run", "--auto", "--quiet"])
-            except GitFailed as error:
-                _LOG.warning("%s", error)
-    return held
+        if held is None:
+            return False
+        remove_leftovers(git_dir, LEFTOVER_S)
+        _remove_log(git_dir / "gc.log")
+        try:
+            _run(git_dir, held)
+        except (GitFailed, GitTimeout) as error:
+            _LOG.warning("%s", error)
+    return True
+
+
+def _run(git_dir: Path, lock: int) -> None:
+    args = ["maintenance", "run", "--auto", "--quiet"]
+    # Git has the lock too: killed, this process would leave it to the next while Git goes on.
+    run_git(git_dir, args, settings=_SETTINGS, limit_s=LIMIT_S, niceness=NICENESS, held=[lock])
+
+
+def _remove_log(path: Path) -> None:
+    """Remove what a Git that was run by somebody else left there, which would stop ours."""
+    try:
+        says = path.read_text(errors="replace").strip()
+        path.unlink()
+    except OSError:
+        return
+    _LOG.warning("removed %s, which says: %s", path.name, says)
 
 
 def remove_leftovers(git_dir: Path, age_s: float) -> int:

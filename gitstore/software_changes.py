@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gitstore import layout
 from gitstore.catalogue import Catalogue
 from gitstore.changes import REGULAR_FILE, Change, Edit, kept_item, requirement_changes
-from gitstore.errors import BadRequest, Exists, NotFound
+from gitstore.codecheck import Checks, check_discovery_code
+from gitstore.errors import BadRequest, Exists, NotFound, Problem
 from gitstore.repository import Graft
 from gitstore.roundtrip import Plain, edit_yaml
 from gitstore.schema import SoftwareFile, SoftwareVersion, parse_software
@@ -25,6 +26,23 @@ class SoftwareWish:
 
     name: str
     versions: tuple[SoftwareVersion, ...] | None = None
+
+
+def check_wish(wish: SoftwareWish) -> Iterator[Problem]:
+    """What is wrong with *wish* whatever the catalogue holds."""
+    path = f"{layout.SOFTWARE}/{layout.shown(wish.name)}"
+    fault = layout.software_name_fault(wish.name)
+    if fault:
+        yield Problem("software-name", path, f"the software's name {fault}", None, "software")
+
+
+def check_version(software: str, version: SoftwareVersion, checks: Checks) -> Iterator[Problem]:
+    """What is wrong with *version*, one more of *software*, whatever the catalogue holds."""
+    path = f"{layout.SOFTWARE}/{layout.shown(software)}"
+    fault = layout.software_version_fault(version.version)
+    if fault:
+        yield Problem("software-version", path, f"the version {fault}", None, "version")
+    yield from check_discovery_code(path, version, checks, None, "discovery_code")
 
 
 def create_software(wish: SoftwareWish) -> Change:

@@ -90,7 +90,7 @@ class StaleLocks:
             return False
         # Other workers judge it, too; theirs is not to hit the lock that comes after.
         with try_file_lock(self._git_dir / "jobtypes" / "stale.lock") as held:
-            if held and _identity(path) == found:
+            if held is not None and _identity(path) == found:
                 with suppress(FileNotFoundError):
                     path.unlink()
                     del self._seen[path]

@@ -188,12 +188,13 @@ class Model:
     # Writing jobtypes
 
     def post_jobtypes(self, body: Json) -> Said:
+        self._check_code(body)
         if body["name"] in self.jobtypes:
             raise Answered(409)
-        self._check_code(body)
         return self._put(body)
 
     def put_jobtypes_item(self, key: str, body: Json) -> Said:
+        self._check_code(body)
         name = self._named(self.jobtypes, key)
         if name is None and key.isdigit():
             raise Answered(404)
@@ -204,7 +205,6 @@ class Model:
                 raise Answered(409)
             self.jobtypes[body["name"]] = self.jobtypes.pop(name)
             self.numbers[body["name"]] = self.numbers[name]
-        self._check_code(body)
         return self._put(body)
 
     def _put(self, body: Json) -> Said:

@@ -566,6 +566,39 @@ def test_400_comes_before_404(rest):
     error(rest("POST", "/software/nowhere/versions/", {}), 400)
 
 
+BROKEN = "class Job(\n"
+FIRST = {
+    "no Python at an unknown id": ("PUT", "/jobtypes/987654", body("Order", code=BROKEN), "code"),
+    "no class at an unknown id": ("PUT", "/jobtypes/987654", body("Order", code="x = 1\n"), "code"),
+    "a wrong name at an unknown id": ("PUT", "/jobtypes/987654", body("-x"), "name"),
+    "no Python for what exists": ("POST", "/jobtypes/", body("Order", code=BROKEN), "code"),
+    "no Python for a name in use": ("PUT", "/jobtypes/Order", body("Order2", code=BROKEN), "code"),
+    "a wrong name of an unknown software": (
+        "PUT", "/software/987654", {"software": "a/"}, "software"),
+    "no Python for an unknown software": (
+        "POST", "/software/nowhere/versions/", {"version": "1", "discovery_code": BROKEN},
+        "discovery_code"),
+    "no Python for a version that exists": (
+        "POST", "/software/blender/versions/", {"version": "2.69", "discovery_code": BROKEN},
+        "discovery_code"),
+    "a wrong version of an unknown software": (
+        "POST", "/software/nowhere/versions/", {"version": "1/code"}, "version"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "sent", "place"), FIRST.values(), ids=FIRST)
+def test_what_is_wrong_with_the_body_alone_comes_before_404_and_409(
+    rest, method, path, sent, place
+):
+    for name in ("Order", "Order2"):
+        if rest.get(f"/jobtypes/{name}").status == 404:
+            rest.jobtype(name)
+
+    said = error(rest(method, path, sent), 400)
+
+    assert [detail["path"] for detail in said["details"]] == [place]
+
+
 def test_a_near_miss_is_suggested(rest):
     sent = body("Near", software_requirements=[{"software": "Blender"}])
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +17,8 @@ from branches import Branch, jobtype
 from conftest import Server, git, wait_for
 from rest import Rest, body
 
-from gitstore.maintenance import LEFTOVER_S, maintain, remove_leftovers
+from gitstore.locks import try_file_lock
+from gitstore.maintenance import LEFTOVER_S, NICENESS, maintain, remove_leftovers
 from gitstore.setup import create_repository, sample_path
 from gitstore.store import Store
 
@@ -39,7 +43,6 @@ def due(branch) -> Branch:
         branch.commit(jobtype("Job", f"    n = {number}\n"))
         git(branch.path, "repack", "-d", "--quiet")
     git(branch.path, "config", "gc.autoPackLimit", "1")
-    git(branch.path, "config", "gc.autoDetach", "false")
     assert len(packs(branch.path)) == 3
     return branch
 
@@ -78,6 +81,61 @@ def test_while_another_process_is_at_it_nothing_is_done(due):
     assert maintain(due.path)
     assert not leftover.exists()
     assert len(packs(due.path)) == 1
+
+
+def test_what_another_git_failed_at_yesterday_does_not_stop_it(due, caplog):
+    (due.path / "gc.log").write_text("fatal: out of memory\n")
+
+    assert maintain(due.path)
+
+    assert len(packs(due.path)) == 1
+    assert not (due.path / "gc.log").exists()
+    assert "removed gc.log, which says: fatal: out of memory" in caplog.text
+
+
+def slow_down(repo: Path) -> Path:
+    """Have Git wait before it tidies up; where it then writes its number and its niceness."""
+    note, hook = repo / "begun", repo / "hooks" / "pre-auto-gc"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\necho $$ $(nice) > {note}.new; mv {note}.new {note}\nsleep 60\n")
+    hook.chmod(0o755)
+    return note
+
+
+def test_git_is_nice_and_is_ended_past_its_time(due, caplog, monkeypatch):
+    monkeypatch.setattr("gitstore.maintenance.LIMIT_S", 1)
+    note = slow_down(due.path)
+
+    assert maintain(due.path)
+
+    pid, niceness = note.read_text().split()
+    assert int(niceness) == NICENESS
+    assert "git maintenance took longer than 1 s" in caplog.text
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), "its helpers to end")
+
+
+@pytest.mark.parametrize(("by", "goes_on"), [(signal.SIGTERM, False), (signal.SIGKILL, True)])
+def test_git_ends_with_who_started_it_or_keeps_the_lock(due, by, goes_on):
+    note = slow_down(due.path)
+    says = "import sys, pathlib, gitstore.maintenance as m; m.maintain(pathlib.Path(sys.argv[1]))"
+    ends = "import signal; signal.signal(signal.SIGTERM, lambda *a: sys.exit()); "
+    code = says.replace("; m.", f"; {ends}m.")
+    owner = subprocess.Popen([sys.executable, "-c", code, str(due.path)])
+    wait_for(note.exists, "Git to begin")
+    group = os.getpgid(int(note.read_text().split()[0]))
+
+    owner.send_signal(by)
+    owner.wait()
+
+    if goes_on:
+        assert not maintain(due.path)
+        os.killpg(group, signal.SIGKILL)
+    wait_for(lambda: not is_held(due.path / "jobtypes" / "maintenance.lock"), "the lock")
+
+
+def is_held(path: Path) -> bool:
+    with try_file_lock(path) as held:
+        return held is None
 
 
 def test_a_repository_that_git_can_not_tidy_up_is_told_of_and_read_on(branch, caplog):
@@ -188,11 +246,24 @@ def test_the_service_tidies_up_in_the_background_while_it_is_read_and_written(ti
     wait_for(is_tidied, "the repository to be packed")
     versions = rest.json("/jobtypes/Busy/versions/")
     assert versions == list(range(1, number + 1))
-    assert events(server, "maintenance") >= 1
+    wait_for(lambda: events(server, "maintenance") >= 1, "Git to have tidied up")
     server.stop()
-    # Git goes on in the background, and fsck does not like files that vanish.
-    wait_for(lambda: not (server.repo / "gc.pid").exists(), "Git to have tidied up")
     git(server.repo, "fsck", "--strict", "--no-dangling")
+
+
+def test_git_ends_with_the_service(tidying):
+    server = tidying()
+    note = slow_down(server.repo)
+    git(server.repo, "config", "gc.autoPackLimit", "1")
+    for number in range(3):
+        Rest(server).jobtype("Busy", code=f"class Job:\n    n = {number}\n")
+        git(server.repo, "repack", "-d", "--quiet")
+    wait_for(note.exists, "Git to begin")
+    pid = int(note.read_text().split()[0])
+
+    server.stop()
+
+    wait_for(lambda: not Path(f"/proc/{pid}").exists(), "Git to end")
 
 
 def test_a_service_whose_repository_another_process_tidies_up_does_not_wait_for_it(tidying):
