@@ -105,6 +105,7 @@ def init(path: Path, sample: bool, branch: str) -> None:
 @setting("--threads", type=click.IntRange(4, 1024), help="Threads a worker.")
 @setting("--connections", type=click.IntRange(16), help="Connections at once, a worker.")
 @setting("--connection-idle-s", type=click.IntRange(1), help="Seconds to wait for a request.")
+@setting("--answer-idle-s", type=click.IntRange(1), help="Seconds until an answer is given up.")
 @setting("--read-only", is_flag=True, help="Take no writes.")
 @setting("--insecure-writes", is_flag=True, help="Take anybody's writes, beyond loopback too.")
 @setting("--read-needs-token", is_flag=True, help="Let nobody read without a token.")

@@ -40,6 +40,7 @@ class Config:
     threads: int = 24
     connections: int = 1024
     connection_idle_s: int = 30
+    answer_idle_s: int = 30
     read_only: bool = False
     insecure_writes: bool = False
     read_needs_token: bool = False

@@ -28,6 +28,9 @@ _LOOK_S = 0.01
 FREE_WAIT_S = 10
 """How long a port may stay taken by workers that still end, whose parent was killed."""
 
+_JUST_S = 1
+"""How long after its request a connection is still known by it."""
+
 _STATE_AT, _LAST_SENT_AT, _LAST_RECEIVED_AT = 0, 44, 52
 """Where struct tcp_info (linux/tcp.h) has the state, and the milliseconds since data last
 went and came."""
@@ -122,10 +125,34 @@ def _set_up(listening: socket.socket, limit_s: float) -> bool:
         (socket.TCP_KEEPIDLE, _PROBE_AFTER_S),
         (socket.TCP_KEEPINTVL, _PROBE_EVERY_S),
         (socket.TCP_KEEPCNT, _PROBES),
-        (socket.TCP_USER_TIMEOUT, int(limit_s * 1000)),
     ):
         listening.setsockopt(socket.IPPROTO_TCP, option, value)
+    _limit(listening, limit_s)
     return True
+
+
+def _limit(found: socket.socket, limit_s: float) -> None:
+    """Have the peer of *found* take something of what is sent every *limit_s*, or lose it."""
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(limit_s * 1000))
+
+
+def be_patient(peer: str, limit_s: float) -> None:
+    """Give the connection that *peer* just sent a request on *limit_s* to take some answer.
+
+    Which one it is the server doesn't tell: it is among those on which something just came.
+    """
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        return
+    for found in _sockets():
+        # It may have ended by itself.
+        with suppress(OSError):
+            if found.getpeername()[0] == peer and _since_received_s(found) < _JUST_S:
+                _limit(found, limit_s)
+
+
+def _since_received_s(found: socket.socket) -> float:
+    info = found.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
+    return float(struct.unpack_from("I", info, _LAST_RECEIVED_AT)[0]) / 1000
 
 
 def end_silent(port: int, limit_s: float) -> int:

@@ -25,7 +25,7 @@ from werkzeug.exceptions import BadRequest as HttpBadRequest
 from werkzeug.exceptions import NotFound as HttpNotFound
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
-from api import auth
+from api import auth, connections
 from api.config import Config
 from api.housekeeping import Housekeeping
 from api.places import Places, Work
@@ -244,6 +244,7 @@ def talk(name: str) -> Response:
     if body is None:
         transports.give_place()
         return _too_large(service, transports.config)
+    connections.be_patient(request.remote_addr or "", transports.config.git_idle_s)
     if service.role is Role.WRITE:
         _LOG.info("push by %s", access.name)
     return _stream(transports, process, service, "result")

@@ -137,7 +137,7 @@ def _load(config: Config) -> WSGIApplication:
     threading.Thread(target=ending.end_with_parent, daemon=True).start()
     logs.set_up(config.log_format)
     app = create_app(config)
-    connections.end_the_dead(config.git_idle_s)
+    connections.end_the_dead(config.answer_idle_s)
     app.extensions["jobtypes"].catalogue()
     app.extensions["housekeeping"].start()
     if app.extensions["follower"] is not None:

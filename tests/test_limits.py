@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -346,6 +347,35 @@ def test_a_clone_that_nobody_takes_is_ended_and_its_place_given_back(tight, dial
 
     wait_for(lambda: tight.get(REFS).status == 200, "the place to be free again")
     assert tight.get(READ).status == 200
+
+
+def test_readers_that_take_nothing_keep_no_agent_waiting_for_long(empty, serve, dial):
+    server = serve(empty, "--workers", "1", "--connections", "16", "--answer-idle-s", "2")
+    code = "class Job:\n    pass\n" + "#" * 900_000
+    assert put(server, "Large", code=code).status == 201
+    path = "/api/v1/jobtypes/Large/versions/1/code"
+    for _ in range(16):
+        raw = dial(server.port, buffer_bytes=4096)
+        raw.send(f"GET {path} HTTP/1.1\r\nHost: jobtypes\r\n\r\n".encode() * 20)
+        wait_for(lambda raw=raw: raw.has_news, "the answer to begin")
+
+    assert server.request("GET", path, timeout_s=20).status == 200
+
+
+def test_a_clone_may_pause_for_longer_than_another_answer(empty, serve, dial):
+    add_large_branch(empty)
+    server = serve(empty, "--workers", "1", "--answer-idle-s", "1")
+    raw = begin_clone(server, dial)
+    end = time.monotonic() + 8
+    wait_for(lambda: time.monotonic() > end, "time to pass")
+
+    got = b""
+    while chunk := raw.received(1 << 20):
+        got = (got + chunk)[-1000:]
+        if got.endswith(b"0000\r\n0\r\n\r\n"):
+            break
+
+    assert got.endswith(b"0000\r\n0\r\n\r\n")
 
 
 def test_a_write_that_loses_races_for_too_long_gives_up(sample):
