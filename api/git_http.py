@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from typing import IO
 
 from flask import Blueprint, Flask, Response, current_app, request
@@ -30,11 +31,14 @@ from api.config import Config
 from api.housekeeping import Housekeeping
 from api.places import Places, Work
 from api.wire import housekeeping
-from gitstore import ReadOnly, Store
+from gitstore import ReadOnly, Store, StoreError
 from gitstore.access import Access, Role
 from gitstore.git import Settings, git_environment
-from gitstore.upstream import scrub
+from gitstore.layout import shown
+from gitstore.repository import Repository
+from gitstore.upstream import FOLLOWER, scrub
 from hooks.install import RECEIVING, install_hooks
+from hooks.receive import Update, parse_updates
 from hooks.settings import HIDDEN_TAGS, HookSettings
 
 _LOG = logging.getLogger(__name__)
@@ -43,8 +47,12 @@ PATH = "/jobtypes.git"
 NICENESS = 10
 """Of Git's processes and our hook: agents read while others clone and push."""
 CHUNK_BYTES = 64 * 1024
+_FLUSH = b"0000"
+UPDATES_LOGGED = 20
+"""How many of a push's refs get their line in the log."""
 DISCARDED_LIMIT = 8
 """How many times its limit a body may have until we stop listening to its end."""
+_UPDATE = re.compile(r"[0-9a-f]{40} [0-9a-f]{40} refs/[^ ]+")
 _PROTOCOL = re.compile(r"[a-z0-9=:.,_-]{1,200}")
 
 blueprint = Blueprint("git", __name__)
@@ -122,6 +130,8 @@ class Transports:
             ("uploadpack.allowFilter", "true"),
             # A partial clone asks for single files by their ids. Protocol 2 gives them always.
             ("uploadpack.allowAnySHA1InWant", "true"),
+            # A replica makes the versions' tags itself, and there are no others here.
+            *([("uploadpack.hideRefs", HIDDEN_TAGS)] if FOLLOWER in request.headers else ()),
         )
 
     def start(
@@ -237,6 +247,7 @@ def talk(name: str) -> Response:
         body = _keep_body(_limit(transports.config, service))
         if body is not None:
             with body:
+                updates = _read_updates(body) if service.role is Role.WRITE else ()
                 process = transports.start(service, (), access, body)
     except BaseException:
         transports.give_place()
@@ -245,9 +256,7 @@ def talk(name: str) -> Response:
         transports.give_place()
         return _too_large(service, transports.config)
     connections.be_patient(request.remote_addr or "", transports.config.git_idle_s)
-    if service.role is Role.WRITE:
-        _LOG.info("push by %s", access.name)
-    return _stream(transports, process, service, "result")
+    return _stream(transports, process, service, "result", pushed=_Pushed(access.name, updates))
 
 
 def _protocol() -> str:
@@ -341,6 +350,27 @@ def _unpacker() -> Callable[[bytes], Iterator[bytes]]:
     return unpack
 
 
+def _read_updates(body: IO[bytes]) -> tuple[Update, ...]:
+    """The refs that a push wants moved, as the first lines of its *body* say, for the log.
+
+    Git judges them; what is no such line is left out.
+    """
+    # Read past Python's buffer: Git begins where the descriptor stands.
+    head = BytesIO(os.pread(body.fileno(), CHUNK_BYTES, 0))
+    lines: list[str] = []
+    while (length := _length(head.read(4))) > len(_FLUSH) and len(lines) < UPDATES_LOGGED:
+        line = head.read(length - len(_FLUSH)).partition(b"\0")[0].decode(errors="replace").strip()
+        lines += [line] if _UPDATE.fullmatch(line) else []
+    return tuple(parse_updates(lines))
+
+
+def _length(prefix: bytes) -> int:
+    try:
+        return int(prefix, 16)
+    except ValueError:
+        return 0
+
+
 # Answers out
 
 
@@ -350,8 +380,9 @@ def _stream(
     service: Service,
     what: str,
     head: bytes = b"",
+    pushed: _Pushed | None = None,
 ) -> Response:
-    end = _End(transports, process, service, housekeeping())
+    end = _End(transports, process, service, housekeeping(), pushed)
     response = Response(_chunks(transports, process, head, end))
     # Also where nobody asks for a single chunk: HEAD, or a client that has gone.
     response.call_on_close(end)
@@ -360,6 +391,29 @@ def _stream(
     response.headers["Content-Type"] = f"application/x-{service.name}-{what}"
     response.headers["Cache-Control"] = "no-cache, max-age=0, must-revalidate"
     return response
+
+
+@dataclass(frozen=True, slots=True)
+class _Pushed:
+    """Who pushed, and which refs he wants moved."""
+
+    name: str
+    updates: tuple[Update, ...]
+
+    def log(self, repository: Repository) -> None:
+        """Tell in the log what came of each."""
+        for update in self.updates:
+            what = "taken" if _is_taken(repository, update) else "refused"
+            moved = f"{update.old[:10]}..{update.new[:10]}"
+            _LOG.info("push by %s %s: %s %s", self.name, what, shown(update.ref), moved)
+
+
+def _is_taken(repository: Repository, update: Update) -> bool:
+    """Whether the ref is where it was to go, or further: somebody else may have pushed since."""
+    tip = repository.tip(update.ref)
+    if tip is None or update.deletes:
+        return tip is None and update.deletes
+    return repository.has(update.new) and repository.is_ancestor(update.new, tip)
 
 
 class _End:
@@ -371,11 +425,13 @@ class _End:
         process: subprocess.Popen[bytes],
         service: Service,
         keeper: Housekeeping,
+        pushed: _Pushed | None,
     ) -> None:
         self._transports = transports
         self._process = process
         self._service = service
         self._keeper = keeper
+        self._pushed = pushed
         self._once = threading.Lock()
         self._said = b""
 
@@ -405,6 +461,9 @@ class _End:
             if f"ok {store.ref}\n".encode() in self._said:
                 store.note("commit")
             store.repository.flush(store.ref)
+            if self._pushed:
+                with suppress(StoreError):  # What is damaged is told by health.
+                    self._pushed.log(store.repository)
 
 
 def _chunks(

@@ -32,7 +32,10 @@ _REFSPECS = (
     "+refs/merge-requests/*/head:refs/upstream/merge-requests/*/head",
 )
 _FOLLOWER = Signature("Upstream", "jobtypes@localhost")
+FOLLOWER = "X-Jobtypes-Follower"
+"""The header that tells another service that it need not tell of its versions' tags."""
 _SETTINGS = (
+    ("http.extraHeader", f"{FOLLOWER}: 1"),
     ("core.fsync", "committed,reference"),
     ("fetch.fsckObjects", "true"),
     ("fetch.unpackLimit", "1"),

@@ -549,8 +549,31 @@ def test_a_push_keeps_its_authors_and_the_log_and_reflog_name_the_token(studio):
     assert git(repo, "log", "-1", "--format=%an", "main").strip() == "Test TD"
     last = git(repo, "log", "-1", "--walk-reflogs", "--format=%gn <%ge>", "main")
     assert last.strip() == "nukist <n@studio.example>"
-    wait_for(lambda: "push by nukist" in studio.server.log.read_text(), "the log's line")
+    old, new = (git(repo, "rev-parse", f"main{at}")[:10] for at in ("~1", ""))
+    line = f"push by nukist taken: refs/heads/main {old}..{new}"
+    wait_for(lambda: line in studio.server.log.read_text(), "the log's line")
     assert "jtr_" not in studio.server.log.read_text()
+
+
+def test_the_log_tells_of_each_branch_whether_a_push_was_taken(studio):
+    worktree = studio.tree("write")
+    worktree.write("jobtypes/First/meta.yaml", "max_batch: ten\n")
+    worktree.commit()
+
+    for refspecs in (["HEAD:main"], ["HEAD:refs/heads/a", "HEAD:refs/heads/b"], [":a", ":b"]):
+        worktree.push("origin", *refspecs)
+
+    new, main = (worktree.git("rev-parse", name)[:10] for name in ("HEAD", "origin/main"))
+    none = "0" * 10
+    for says in (
+        f"refused: refs/heads/main {main}..{new}",
+        f"taken: refs/heads/a {none}..{new}",
+        f"taken: refs/heads/b {none}..{new}",
+        f"taken: refs/heads/a {new}..{none}",
+        f"taken: refs/heads/b {new}..{none}",
+    ):
+        line = f"push by write {says}"
+        wait_for(lambda line=line: line in studio.server.log.read_text(), line)
 
 
 # While the service runs

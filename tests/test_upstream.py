@@ -578,6 +578,19 @@ def following(tmp_path: Path, origin: Branch, limit_s: float = 30) -> Upstream:
     return upstream
 
 
+def test_the_tags_of_versions_are_not_fetched_from_another_service(origin, tmp_path, serve):
+    upstream = serve(origin.path)
+    tagged = ("for-each-ref", "refs/tags", "refs/upstream/tags")
+    wait_for(lambda: bool(git(origin.path, *tagged)), "the version to be tagged")
+
+    url = f"{upstream.url}/jobtypes.git"
+    store = Store(open_follower(tmp_path / "plain.git", url, None))
+
+    assert Upstream(store, url).fetch().error == ""
+    assert store.catalogue().jobtypes()
+    assert not git(tmp_path / "plain.git", *tagged)
+
+
 def test_a_fetch_that_another_worker_began_since_is_not_done_again(origin, tmp_path):
     upstream = following(tmp_path, origin)
     other = Upstream(Store(upstream.store.repository.git_dir), str(origin.path))
