@@ -166,6 +166,48 @@ class ProposedAnswer(Answer):
     review: str | None
 
 
+class LiveAnswer(Answer):
+    """That the process answers."""
+
+    live: Literal[True]
+
+
+class ReadyAnswer(Answer):
+    """That agents can be served, and with what; *damaged* are ids of objects."""
+
+    ready: Literal[True]
+    tip: Commit | None
+    jobtypes: int
+    damaged: tuple[Commit, ...]
+
+
+class UnreadyAnswer(Answer):
+    """That they can't, and why."""
+
+    ready: Literal[False]
+    error: str
+
+
+class FollowingAnswer(Model):
+    """How following an upstream goes; only *state* and *says* where none is followed."""
+
+    state: Literal["none", "following", "refused", "unreachable"]
+    says: str | None = None
+    upstream: str | None = None
+    branch: str | None = None
+    last_good_fetch_age_s: float | None = None
+    stale: bool = False
+    refusal: str | None = None
+    error: str | None = None
+
+
+class DeliveredAnswer(Answer):
+    """What a forge's delivery is about, and whether a fetch begins."""
+
+    event: str
+    fetches: bool
+
+
 class Detail(Answer):
     """One thing that is wrong with a body, or with the jobtype that would come of it."""
 

@@ -61,13 +61,14 @@ KINDS = {Kind.TOO_LARGE: 413, Kind.INVALID: 400, Kind.UNKNOWN: 404, Kind.CONFLIC
 RETRY_AFTER_S = 5
 """When whoever came at a busy moment should come again."""
 
-_SENTENCES = {
+SENTENCES = {
     404: "there is nothing at this path; docs/api.md lists the routes",
     405: "this path does not take that method; the header Allow lists those it takes",
     408: "the body took too long to come; nothing was changed, send it again",
     413: "the body is over the size limit",
     415: "the body must be application/json; set the header Content-Type",
 }
+"""What an error of HTTP's own says, by its status, unless it was given words."""
 
 
 def install(app: Flask) -> None:
@@ -161,7 +162,7 @@ def _error(status: int, sentence: str, details: list[dict[str, str]]) -> Respons
 def _answer_http_error(error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.code or 500
-    sentence = _said(error) or _SENTENCES.get(status) or error.description or error.name
+    sentence = _said(error) or SENTENCES.get(status) or error.description or error.name
     response = _error(status, sentence, [])
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):

@@ -19,7 +19,7 @@ from flask.views import MethodView
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import answers, jobtypes, reviews, software
+from api import answers, besides, examples, jobtypes, reviews, software
 from api.answers import ErrorAnswer, ProposedAnswer
 from api.payloads import JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.reviews import MergeBody
@@ -96,26 +96,6 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
 }
 """What each method of each view takes and gives."""
 
-EXAMPLES: Mapping[type[BaseModel], Schema] = {
-    JobtypeBody: {
-        "name": "Turntable",
-        "classname": "Turntable",
-        "description": "Renders a turntable of an asset",
-        "code": "class Turntable:\n    pass\n",
-        "max_batch": 10,
-        "software_requirements": [],
-    },
-    Requirement: {"software": "blender", "min_version": None},
-    SoftwareBody: {"software": "clarisse", "versions": [{"version": "5.0", "rank": 100}]},
-    SoftwareVersionBody: {
-        "version": "99.1",
-        "discovery_code": "def found():\n    return True\n",
-        "discovery_function_name": "found",
-    },
-    MergeBody: {"delete_branch": True},
-}
-"""A body for each model that is taken."""
-
 _PLACES: Mapping[str, tuple[str, Schema, str]] = {
     "jobtype": ("The jobtype's name, or its id in digits", {"type": "string"}, "Blender"),
     "software": (
@@ -173,6 +153,7 @@ TAGGED: Mapping[str, Routes] = {
     "description": OWN_ROUTES,
 }
 """Every route below /api/v1, by what it is about."""
+_TAGS_BESIDE = tuple(other.tag for other in besides.ALL)
 
 
 @cache
@@ -192,9 +173,9 @@ def description() -> Schema:
             "description": _DESCRIPTION,
         },
         "servers": [{"url": "/api/v1"}],
-        "tags": [{"name": tag} for tag in TAGGED],
+        "tags": [{"name": tag} for tag in dict.fromkeys((*TAGGED, *_TAGS_BESIDE))],
         "security": [{}, {"bearer": []}, {"basic": []}],
-        "paths": paths,
+        "paths": paths | besides.paths(refs),
         "components": {
             **components,
             "securitySchemes": {
@@ -210,9 +191,9 @@ Refs = Mapping[type[BaseModel], Schema]
 
 def _schemas() -> tuple[Refs, dict[str, object]]:
     """A reference for each model, and the components that they refer to."""
-    given = [*_given_models(), ErrorAnswer, ProposedAnswer]
+    given = [*_given_models(), *examples.ANSWERS, ErrorAnswer]
     wanted = [(model, "serialization") for model in given]
-    wanted += [(model, "validation") for model in EXAMPLES]
+    wanted += [(model, "validation") for model in examples.BODIES]
     found, definitions = models_json_schema(
         wanted,  # type: ignore[arg-type]  # a list of pairs, whose second is one of two words
         ref_template="#/components/schemas/{model}",
@@ -295,7 +276,7 @@ def _request(method: str, operation: Operation, refs: Refs) -> Schema:
             parameters.append(_header("If-Match", says))
     told: Schema = {"parameters": parameters}
     if operation.takes is not None:
-        content = {"schema": refs[operation.takes], "example": EXAMPLES[operation.takes]}
+        content = {"schema": refs[operation.takes], "example": examples.BODIES[operation.takes]}
         told["requestBody"] = {
             "required": not operation.optional_body,
             "content": {JSON: content},
@@ -332,9 +313,11 @@ def _response(status: int, gives: object, refs: Refs, headers: tuple[str, ...] =
     names = (*headers, *_STATUS_HEADERS.get(status, ()), "X-Request-Id")
     response: Schema = {"description": says, "headers": {name: _answered(name) for name in names}}
     if gives is str:
-        response["content"] = {PYTHON: {"schema": {"type": "string"}}}
+        told: Schema = {"schema": {"type": "string"}, "example": examples.CODE}
+        response["content"] = {PYTHON: told}
     elif gives is not None:
-        response["content"] = {JSON: {"schema": _schema(gives, refs)}}
+        told = {"schema": _schema(gives, refs), "example": _example(gives, status)}
+        response["content"] = {JSON: told}
     return response
 
 
@@ -352,6 +335,17 @@ def _schema(gives: object, refs: Refs) -> Schema:
     item = get_args(gives)[0]
     items: Schema = {"type": "integer", "minimum": 1} if item is int else refs[item]
     return {"type": "array", "items": items}
+
+
+def _example(gives: object, status: int) -> object:
+    if gives is dict:
+        return {"openapi": "3.1.0"}
+    if gives is ErrorAnswer:
+        return examples.error(status)
+    if isinstance(gives, type) and issubclass(gives, BaseModel):
+        return examples.ANSWERS[gives]
+    item = get_args(gives)[0]
+    return [1, 2] if item is int else [examples.ANSWERS[item]]
 
 
 add_routes(blueprint, OWN_ROUTES)

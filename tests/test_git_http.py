@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from cloning import FLUSH, UPLOAD, add_large_branch, begin_clone, wanted
 from conftest import DATE, Answer, Server, Worktree, git, wait_for
-from processes import children
+from processes import children, workers
 from rest import CODE
 from sockets import Dialer, Raw, packet
 
@@ -204,17 +205,35 @@ def test_a_bomb_in_a_push_is_refused_with_the_limit(farm):
     wait_for(lambda: is_tidy(farm), "all to be as before")
 
 
+def peak_kb(pid: int) -> int:
+    """The most memory that process *pid* had, since it was told to forget what was before."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1])
+
+
+def test_a_bomb_is_unpacked_a_little_at_a_time(farm):
+    (worker,) = workers(farm.process.pid)
+    Path(f"/proc/{worker}/clear_refs").write_text("5")
+    before = peak_kb(worker)
+    headers = {"Content-Type": "application/x-git-receive-pack-request", "Content-Encoding": "gzip"}
+
+    farm.request("POST", RECEIVE, gzip.compress(b"0" * 80_000_000), headers)
+
+    assert peak_kb(worker) - before < 20_000
+
+
 # Versions of the protocol, and clones that have not all
 
 
 @pytest.mark.parametrize(
-    "version", ["0", "1", "2", "2:unknown=x", "version", "; touch x", "9" * 999]
+    "version", ["0", "1", "2", "2:unknown=x", "version", "; touch x", "9" * 999, "2:x=$(id)"]
 )
 def test_the_protocol_is_the_one_that_is_asked_for(farm, version):
     answer = farm.get(REFS, **{"Git-Protocol": f"version={version}"})
 
     assert answer.status == 200
-    if version.startswith("2"):
+    # What is odd is kept from Git as a whole.
+    if version in ("2", "2:unknown=x"):
         assert answer.body.startswith(packet(b"version 2\n"))
     else:
         assert answer.body.startswith(packet(b"# service=git-upload-pack\n") + FLUSH)

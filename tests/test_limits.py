@@ -12,6 +12,7 @@ import pytest
 from branches import jobtype
 from cloning import add_large_branch, begin_clone
 from conftest import Server, git, wait_for
+from processes import children, workers
 from sockets import Dialer
 
 from api import create_app
@@ -393,7 +394,29 @@ def test_a_write_that_loses_races_for_too_long_gives_up(sample):
         store.write([changes.create_jobtype(wish)], Writer(), overtake)
 
 
+def test_a_clone_that_takes_too_long_in_all_is_ended(empty, serve, dial):
+    add_large_branch(empty)
+    server = serve(empty, "--workers", "1", "--git-limit-s", "2")
+    raw = begin_clone(server, dial)
+
+    def ends() -> bool:
+        assert raw.received(256)
+        return not set(children(server.process.pid)) - set(workers(server.process.pid))
+
+    wait_for(ends, "Git to be ended")
+
+
 # Connections
+
+
+def test_a_head_that_never_ends_is_given_up_in_time(tight, dial):
+    raw = dial(tight.port)
+    raw.send(b"GET /api/v1/jobt")
+    began = time.monotonic()
+
+    assert raw.status in (0, 408)
+
+    assert 1.5 < time.monotonic() - began < 5
 
 
 def test_with_all_connections_idle_a_reader_waits_and_is_answered(tight, dial):

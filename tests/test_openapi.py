@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Answer, Server
+from conftest import Answer, Server, git
 from flask import Flask
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from rest import PREFIX, Json, Rest, body, item
 from werkzeug.routing import Rule
 
-from api import create_app, openapi
+from api import answers, besides, create_app, examples
 from api.config import Config
 from api.errors import STATUSES
 from api.payloads import RANK_STEP, JobtypeBody, SoftwareBody, SoftwareVersionBody
@@ -34,6 +35,7 @@ def rest(tmp_path_factory) -> Iterator[Rest]:
     """A service on a repository made from sample_repo, with a change beside it."""
     path = tmp_path_factory.mktemp("openapi") / "sample.git"
     create_repository(path, "main", sample_path())
+    git(path, "branch", "fix-tiles", "main")
     server = Server(path, "--workers", "1")
     yield Rest(server)
     server.stop()
@@ -50,13 +52,13 @@ def app(empty) -> Flask:
     return create_app(Config(empty))
 
 
-def operations(described: Json) -> dict[tuple[str, str], Json]:
-    """All operations, by their path and method."""
+def operations(described: Json, beside: bool = False) -> dict[tuple[str, str], Json]:
+    """The API's operations by path and method, or those *beside* it, whose paths are whole."""
     return {
         (path, method): operation
         for path, item in described["paths"].items()
         for method, operation in item.items()
-        if method in METHODS
+        if method in METHODS and ("servers" in item) == beside
     }
 
 
@@ -83,7 +85,8 @@ def test_the_schemas_are_valid_json_schemas(described):
 
 
 def test_each_operation_has_an_id_of_its_own(described):
-    ids = [operation["operationId"] for operation in operations(described).values()]
+    both = operations(described) | operations(described, beside=True)
+    ids = [operation["operationId"] for operation in both.values()]
 
     assert len(set(ids)) == len(ids)
 
@@ -106,6 +109,25 @@ def test_every_route_and_method_is_described_and_nothing_else(app, described):
     told = {((PREFIX + path).rstrip("/"), method) for path, method in operations(described)}
 
     assert told == routed
+
+
+def test_every_route_beside_the_api_is_described_with_its_whole_path(app, described):
+    routed = {
+        (re.sub(r"<(?:[^>]+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in app.url_map.iter_rules()
+        for method in taken(app, rule) - {"HEAD", "OPTIONS"}
+        if not rule.rule.startswith(PREFIX)
+    }
+    # Two are answered before routes are looked for.
+    routed |= {("/metrics", "get"), ("/preview/{ref}/api/v1/{path}", "get")}
+
+    assert set(operations(described, beside=True)) == routed
+    for other in besides.ALL:
+        assert described["paths"][other.path]["servers"] == [{"url": "/"}]
+        assert all(
+            str(s) in described["paths"][other.path][other.method]["responses"]
+            for s in (*other.answers, *other.errors)
+        )
 
 
 def taken(app: Flask, rule: Rule) -> set[str]:
@@ -158,7 +180,7 @@ def test_every_error_is_described_alike(described):
     for (path, method), operation in operations(described).items():
         for status, response in operation["responses"].items():
             if status >= "400":
-                assert response["content"] == {JSON: {"schema": error}}, (path, method, status)
+                assert response["content"][JSON]["schema"] == error, (path, method, status)
 
 
 def test_every_status_that_is_described_is_one_that_the_service_knows(described):
@@ -245,21 +267,87 @@ def test_bodies_that_are_refused_do_not_fit_the_description(rest, described, fie
 
 
 def test_examples_fit_their_schemas(described):
-    examples = 0
+    found = 0
     for operation in operations(described).values():
         for content in operation.get("requestBody", {}).get("content", {}).values():
             schema_of(described, content["schema"]).validate(content["example"])
-            examples += 1
+            found += 1
     for path_item in described["paths"].values():
         for parameter in path_item["parameters"]:
             Draft202012Validator(parameter["schema"]).validate(parameter["example"])
 
-    assert examples >= len(openapi.EXAMPLES)
+    assert found >= len(examples.BODIES)
+
+
+def test_every_answer_with_a_body_has_an_example_that_fits_its_schema(described):
+    for key, operation in operations(described).items():
+        for status, response in operation["responses"].items():
+            for content in response.get("content", {}).values():
+                assert "example" in content, (key, status)
+                schema_of(described, content["schema"]).validate(content["example"])
+    for operation in operations(described, beside=True).values():
+        for response in operation["responses"].values():
+            for content in response["content"].values():
+                if "schema" in content:
+                    schema_of(described, content["schema"]).validate(content["example"])
+
+
+@pytest.mark.parametrize("model", examples.ANSWERS, ids=lambda model: model.__name__)
+def test_examples_of_answers_fit_the_models(model):
+    model.model_validate_json(json.dumps(examples.ANSWERS[model]))
+
+
+def keys(value: Json) -> Json:
+    """The shape of *value*: the keys of its objects, and of what is in them."""
+    if isinstance(value, dict):
+        return {key: keys(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [keys(value[0])] if value else []
+    return None
+
+
+def alike(one: Json, other: Json) -> bool:
+    """Whether two shapes agree, as far as neither is empty."""
+    if not one or not other:
+        return True
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(one[k], other[k]) for k in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return alike(one[0], other[0])
+    return False
+
+
+SHAPED = {
+    answers.JobtypeRow: ("/jobtypes/", 0),
+    answers.JobtypeAnswer: ("/jobtypes/Blender", None),
+    answers.RequirementAnswer: ("/jobtypes/Blender/software_requirements/", 0),
+    answers.SoftwareAnswer: ("/software/blender", None),
+    answers.SoftwareVersionRowAnswer: ("/software/blender/versions/", 0),
+    answers.ChangeRow: ("/changes/", 0),
+    answers.ChangeAnswer: ("/changes/fix-tiles", None),
+}
+
+
+@pytest.mark.parametrize("model", SHAPED, ids=lambda model: model.__name__)
+def test_examples_have_the_shape_of_what_is_really_answered(rest, model):
+    path, at = SHAPED[model]
+
+    said = rest.json(path)
+
+    assert alike(keys(said if at is None else said[at]), keys(examples.ANSWERS[model]))
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/health/upstream"])
+def test_answers_beside_the_api_are_as_described(rest, described, path):
+    answer = rest.server.get(path)
+
+    response = described["paths"][path]["get"]["responses"][str(answer.status)]
+    schema_of(described, response["content"][JSON]["schema"]).validate(answer.json)
 
 
 @pytest.mark.parametrize("model", BODIES, ids=lambda model: model.__name__)
 def test_examples_fit_the_models(model):
-    model.model_validate(openapi.EXAMPLES[model])
+    model.model_validate(examples.BODIES[model])
 
 
 # True

@@ -346,6 +346,18 @@ def test_a_repository_of_another_owner_is_refused_with_advice(sample):
     assert "run this as its owner, or add it to Git's safe.directory" in done.stderr
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to another user")
+def test_gits_own_programs_take_the_repository_that_the_service_took(sample, serve, monkeypatch):
+    subprocess.run(["chown", "-R", "65534:65534", str(sample)], check=True)
+    # As with sudo, which the service is told of and Git's programs are not.
+    monkeypatch.setenv("SUDO_UID", "65534")
+    server = serve(sample)
+
+    refs = server.get("/jobtypes.git/info/refs?service=git-upload-pack")
+
+    assert (refs.status, b"refs/heads/main" in refs.body) == (200, True)
+
+
 def test_a_push_can_not_borrow_objects_from_elsewhere(farm, clone, tmp_path):
     other = tmp_path / "other.git"
     create_repository(other, "main", sample_path())

@@ -1,0 +1,151 @@
+"""What the service answers besides the API, for its description: paths from the root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from pydantic import BaseModel
+
+from api import answers, diffs, examples, git_http, health, webhooks
+from hooks.forges import FORGES
+
+Schema = dict[str, object]
+Refs = Mapping[type[BaseModel], Schema]
+TEXT = "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Besides:
+    """One method of one path: what it says and may be asked, by status.
+
+    An answer is a model, or the type of what is no JSON and an example of it. Errors are of
+    the API's form, below Git's path in plain text.
+    """
+
+    path: str
+    method: str
+    tag: str
+    summary: str
+    answers: Mapping[int, type[BaseModel] | tuple[str, str]]
+    errors: tuple[int, ...] = ()
+    takes: str | None = None
+
+
+def _says(view: Callable[..., object]) -> str:
+    return (view.__doc__ or "").strip().split("\n", 1)[0]
+
+
+_GIT = git_http.PATH
+_DIFF = "--- a/code.py\n+++ b/code.py\n"
+_GIT_ERRORS = (401, 403, 503, 507)
+ALL: tuple[Besides, ...] = (
+    Besides("/health/live", "get", "health", _says(health.live), {200: answers.LiveAnswer}),
+    Besides(
+        *("/health/ready", "get", "health", _says(health.ready)),
+        {200: answers.ReadyAnswer, 503: answers.UnreadyAnswer},
+    ),
+    Besides(
+        *("/health/upstream", "get", "health", _says(health.upstream)),
+        {200: answers.FollowingAnswer, 503: answers.FollowingAnswer},
+    ),
+    Besides(
+        *("/metrics", "get", "health", "All workers' figures, for Prometheus."),
+        {200: (TEXT, "jobtypes_jobtypes 6.0\n")},
+    ),
+    Besides(
+        *("/diff/{jobtype}/{old}..{new}", "get", "changes", _says(diffs.diff)),
+        *({200: (TEXT, _DIFF)}, (401, 404, 500, 503)),
+    ),
+    Besides(
+        *("/preview/{ref}/api/v1/{path}", "get", "changes"),
+        "Answer as that path of the API would if the ref were merged.",
+        *({200: ("application/json", "")}, (401, 404, 409, 500, 503)),
+    ),
+    Besides(
+        *("/webhooks/{forge}", "post", "upstream", _says(webhooks.deliver)),
+        *({202: answers.DeliveredAnswer}, (401, 403, 404, 413), "application/json"),
+    ),
+    Besides(
+        *(f"{_GIT}/info/refs", "get", "git", _says(git_http.advertise)),
+        {200: ("application/x-git-upload-pack-advertisement", "")},
+        (404, *_GIT_ERRORS),
+    ),
+    Besides(
+        *(f"{_GIT}/{{name}}", "post", "git", _says(git_http.talk)),
+        {200: ("application/x-git-upload-pack-result", "")},
+        *((400, 404, 408, 413, 415, *_GIT_ERRORS), "application/x-git-upload-pack-request"),
+    ),
+)
+"""Every route that is not below /api/v1."""
+
+_PARAMETERS: Mapping[str, tuple[str, Schema, object]] = {
+    "jobtype": ("The jobtype's name, or its id in digits", {"type": "string"}, "Turntable"),
+    "old": ("The number of the earlier version", {"type": "integer"}, 1),
+    "new": ("The number of the later version", {"type": "integer"}, 2),
+    "ref": ("A branch, a tag, a commit, or pull/7", {"type": "string"}, "fix-tiles"),
+    "path": ("A path of the API, slashes and all", {"type": "string"}, "jobtypes/Turntable"),
+    "forge": ("Who sends it", {"type": "string", "enum": sorted(FORGES)}, "github"),
+    "name": (
+        "Git's program",
+        {"type": "string", "enum": sorted(git_http.SERVICES)},
+        "git-upload-pack",
+    ),
+}
+
+
+def paths(refs: Refs) -> Schema:
+    """The paths with what they answer; *refs* are the models' schemas."""
+    return {besides.path: _item(besides, refs) for besides in ALL}
+
+
+def _item(besides: Besides, refs: Refs) -> Schema:
+    names = [name for name in _PARAMETERS if f"{{{name}}}" in besides.path]
+    operation: Schema = {
+        "tags": [besides.tag],
+        "operationId": f"{besides.method}{besides.path}",
+        "summary": besides.summary,
+        "parameters": [_service()] if besides.path.endswith("/info/refs") else [],
+        "responses": {
+            **{str(s): _answer(s, gives, refs) for s, gives in besides.answers.items()},
+            **{str(s): _error(besides, s, refs) for s in besides.errors},
+        },
+    }
+    if besides.takes:
+        operation["requestBody"] = {"required": True, "content": {besides.takes: {}}}
+    return {
+        "servers": [{"url": "/"}],
+        "parameters": [_parameter(name) for name in names],
+        besides.method: operation,
+    }
+
+
+def _parameter(name: str) -> Schema:
+    says, schema, example = _PARAMETERS[name]
+    told: Schema = {"name": name, "in": "path", "required": True, "description": says}
+    return {**told, "schema": schema, "example": example}
+
+
+def _service() -> Schema:
+    schema = {"type": "string", "enum": sorted(git_http.SERVICES)}
+    return {"name": "service", "in": "query", "required": True, "schema": schema}
+
+
+def _answer(status: int, gives: type[BaseModel] | tuple[str, str], refs: Refs) -> Schema:
+    if isinstance(gives, tuple):
+        kind, example = gives
+        content: Schema = {kind: {"example": example} if example else {}}
+    else:
+        told = {"schema": refs[gives], "example": examples.ANSWERS[gives]}
+        content = {"application/json": told}
+    return {"description": HTTPStatus(status).phrase, "content": content}
+
+
+def _error(besides: Besides, status: int, refs: Refs) -> Schema:
+    if besides.tag == "git":
+        content: Schema = {TEXT: {"example": f"{examples.ERRORS[status]}\n"}}
+    else:
+        told = {"schema": refs[answers.ErrorAnswer], "example": examples.error(status)}
+        content = {"application/json": told}
+    return {"description": HTTPStatus(status).phrase, "content": content}

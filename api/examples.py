@@ -1,0 +1,149 @@
+"""An example of each body that the API takes and gives, for its description.
+
+They tell of one repository: a jobtype Turntable, a software clarisse that it requires, and
+a change that is under review.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+from api import answers
+from api.errors import SENTENCES
+from api.payloads import JOBTYPE_SCHEMA, JobtypeBody, SoftwareBody, SoftwareVersionBody
+from api.reviews import MergeBody
+from gitstore.schema import Requirement
+
+Example = dict[str, object]
+
+_COMMIT = "4f3929397a5e865b83086274a999d40f179699c4"
+_CODE = "class Turntable:\n    pass\n"
+_SOFTWARE_VERSION: Example = {"id": 1, "version": "5.0", "rank": 100}
+
+BODIES: Mapping[type[BaseModel], Example] = {
+    JobtypeBody: {
+        "name": "Turntable",
+        "classname": "Turntable",
+        "description": "Renders a turntable of an asset",
+        "code": _CODE,
+        "max_batch": 10,
+        "software_requirements": [],
+    },
+    Requirement: {"software": "blender", "min_version": None},
+    SoftwareBody: {"software": "clarisse", "versions": [{"version": "5.0", "rank": 100}]},
+    SoftwareVersionBody: {
+        "version": "99.1",
+        "discovery_code": "def found():\n    return True\n",
+        "discovery_function_name": "found",
+    },
+    MergeBody: {"delete_branch": True},
+}
+"""A body for each model that is taken."""
+
+_LAST: Example = {
+    "commit": _COMMIT,
+    "author": "Ada",
+    "email": "ada@studio.example",
+    "date": "2024-05-06T07:08:09+00:00",
+    "subject": "Turntable: render in tiles",
+}
+
+ANSWERS: Mapping[type[BaseModel], Example] = {
+    answers.JobtypeRow: {"id": 1, "name": "Turntable"},
+    answers.JobtypeAnswer: {
+        "id": 1,
+        "name": "Turntable",
+        "version": 1,
+        "classname": "Turntable",
+        "description": "Renders a turntable of an asset",
+        "code": _CODE,
+        "max_batch": 10,
+        "batch_contiguous": True,
+        "no_automatic_start_time": False,
+        "supports_tiling": False,
+        "success_subject": None,
+        "success_body": None,
+        "fail_subject": None,
+        "fail_body": None,
+        "software_requirements": [
+            {
+                "software": "clarisse",
+                "software_id": 1,
+                "min_version": "5.0",
+                "min_version_id": 1,
+                "max_version": None,
+                "max_version_id": None,
+            }
+        ],
+    },
+    answers.RequirementAnswer: {
+        "software": {"software": "clarisse", "id": 1},
+        "min_version": {"version": "5.0", "id": 1},
+        "max_version": None,
+        "jobtype_version": {"version": 1, "jobtype": "Turntable"},
+    },
+    answers.SoftwareAnswer: {"id": 1, "software": "clarisse", "versions": [_SOFTWARE_VERSION]},
+    answers.SoftwareVersionRowAnswer: _SOFTWARE_VERSION,
+    answers.SoftwareVersionAnswer: {**_SOFTWARE_VERSION, "discovery_function_name": None},
+    answers.Columns: {"id": JOBTYPE_SCHEMA["id"]},
+    answers.ChangeRow: {"branch": "fix-tiles", **_LAST},
+    answers.ChangeAnswer: {
+        "branch": "fix-tiles",
+        **_LAST,
+        "merged": False,
+        "mergeable": True,
+        "conflicts": [],
+        "makes": ["Turntable: version 2 (was 1)"],
+        "versions": {"Turntable": [2]},
+        "problems": [],
+        "commits": [_LAST],
+        "files": [{"status": "M", "path": "jobtypes/Turntable/code.py"}],
+        "diff": "diff --git a/jobtypes/Turntable/code.py b/jobtypes/Turntable/code.py\n...",
+    },
+    answers.MergedAnswer: {"branch": "fix-tiles", "merged": True, "commit": _COMMIT},
+    answers.ProposedAnswer: {
+        "branch": "jobtypes/Turntable/4f3929397a",
+        "commit": _COMMIT,
+        "review": "https://git.studio.example/farm/jobtypes/compare/main...jobtypes",
+    },
+    answers.LiveAnswer: {"live": True},
+    answers.ReadyAnswer: {"ready": True, "tip": _COMMIT, "jobtypes": 6, "damaged": []},
+    answers.UnreadyAnswer: {"ready": False, "error": "the repository can't be read: it is gone"},
+    answers.FollowingAnswer: {
+        "state": "following",
+        "upstream": "https://git.studio.example/farm/jobtypes.git",
+        "branch": "main",
+        "last_good_fetch_age_s": 12.5,
+        "stale": False,
+        "refusal": None,
+        "error": None,
+    },
+    answers.DeliveredAnswer: {"event": "push", "fetches": True},
+}
+"""An answer for each model that is given."""
+
+CODE = _CODE
+
+ERRORS: Mapping[int, str] = SENTENCES | {
+    404: "there is no jobtype Turntable",
+    400: "max_batch is 0; at least 1 is wanted",
+    401: "writing needs a token; send a token, as Authorization: Bearer jtr_...",
+    403: "this service is read-only; write to the one it follows",
+    409: "there is a jobtype Turntable already",
+    412: "it has changed since it was read; GET it again and apply the change to that",
+    500: "the object " + _COMMIT + " is missing or damaged",
+    502: "the upstream can't be reached",
+    503: "too many writes at once; try again in a few seconds",
+    507: "the disk is full: [Errno 28] No space left on device",
+}
+"""What an error of each status may say."""
+
+
+def error(status: int) -> Example:
+    """The body of an error; a 400 lists what is wrong."""
+    said: Example = {"error": ERRORS[status]}
+    if status == 400:
+        said["details"] = [{"path": "max_batch", "message": "is 0; at least 1 is wanted"}]
+    return said
