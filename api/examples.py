@@ -102,7 +102,12 @@ ANSWERS: Mapping[type[BaseModel], Example] = {
         "files": [{"status": "M", "path": "jobtypes/Turntable/code.py"}],
         "diff": "diff --git a/jobtypes/Turntable/code.py b/jobtypes/Turntable/code.py\n...",
     },
-    answers.MergedAnswer: {"branch": "fix-tiles", "merged": True, "commit": _COMMIT},
+    answers.MergedAnswer: {
+        "branch": "fix-tiles",
+        "merged": True,
+        "commit": _COMMIT,
+        "deleted": True,
+    },
     answers.ProposedAnswer: {
         "branch": "jobtypes/Turntable/4f3929397a",
         "commit": _COMMIT,

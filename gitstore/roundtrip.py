@@ -29,7 +29,10 @@ def edit_yaml(old: bytes | None, value: dict[str, Plain]) -> bytes:
     if old is not None:
         if _says(old, value):
             return old
-        edited = _edited(old, value)
+        try:
+            edited = _edited(old, value)
+        except ValueError:  # A key without a colon, or another form that has no place to edit.
+            edited = None
         if edited is not None and _says(edited, value):
             return edited
     return _root(value).encode()

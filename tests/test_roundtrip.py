@@ -352,6 +352,13 @@ def _typed(value: object) -> object:
     return [_typed(below) for below in value] if isinstance(value, list) else repr(value)
 
 
+@pytest.mark.parametrize(
+    "old", [b"? a\n", b"? a\n? b\n", b"- ? a\n", b"? |\n a\n: 1\n", b"\xef\xbb\xbfa: 1\n"]
+)
+def test_a_file_in_a_form_that_nobody_writes_is_written_anew(old):
+    assert parse_yaml(edit_yaml(old, {"a": "x"}), LIMIT).value == {"a": "x"}
+
+
 @settings(max_examples=300)
 @given(broken | st.binary() | values.map(lambda v: edit_yaml(None, v)), values)
 @example(b"a: &x [1]\nb: *x\n", {"a": [1], "b": [2]})

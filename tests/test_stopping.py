@@ -144,8 +144,8 @@ def lives(pid: int) -> bool:
 def test_all_processes_end_with_the_service(empty, serve, by):
     server = serve(empty, "--workers", "2")
     Rest(server).jobtype("X")
+    wait_for(lambda: len(workers(server.process.pid)) == 2, "both workers to begin")
     below = children(server.process.pid)
-    assert len(below) >= 2
 
     server.stop(by)
 
