@@ -19,7 +19,7 @@ from api.options import (
     read_catalogue,
     repo_option,
 )
-from gitstore import Checks, NotFound, Severity, Store
+from gitstore import Checks, NotFound, Problem, Repository, Severity, Store
 from gitstore.catalogue import Catalogue
 from gitstore.validation import check_tree
 from gitstore.worktree import NAMED, Worktree
@@ -36,11 +36,13 @@ from gitstore.worktree import NAMED, Worktree
     show_default=True,
     help="How problems are printed: for people, or as a CI's annotations.",
 )
+@click.option("--staged", is_flag=True, help="Check what is staged for the next commit.")
 @checks_options
 def check(
     path: Path | None,
     repo: Path,
     form: str,
+    staged: bool,
     checks: Checks,
 ) -> None:
     """Check the jobtypes in PATH: a working copy, a folder, or a bare repository.
@@ -51,23 +53,39 @@ def check(
     an error.
     """
     where = _root(path or repo)
-    store = _store_of(where)
-    if store is not None and store.repository.is_bare:
-        base = store.catalogue()
-        problems = (
-            check_tree(store.repository, base.history.tree, base, checks, everything=True)
-            if base.history.tree
-            else []
-        )
-    else:
-        tree = Worktree(where, store.repository if store else None)
-        base = store.catalogue() if store else Catalogue.empty(tree)
-        found = check_tree(tree, tree.tree, base, checks, everything=True)
-        problems = [replace(p, path=os.path.normpath(where / p.path)) for p in found]
+    store = _staged_store(where) if staged else _store_of(where)
+    found = _problems(where, store, staged, checks)
+    folder = Path() if store and store.repository.is_bare else where
+    problems = [replace(p, path=os.path.normpath(folder / p.path)) for p in found]
     click.echo(report.FORMATS[form](problems), nl=False)
     click.echo(f"{where}: {report.count(problems)}", err=True)
     if any(p.severity is Severity.ERROR for p in problems):
         sys.exit(EXIT_USER)
+
+
+def _problems(where: Path, store: Store | None, staged: bool, checks: Checks) -> list[Problem]:
+    """What is wrong in the folder *where*, whose repository *store* is, by paths within it."""
+    if store is None:
+        tree = Worktree(where)
+        base = Catalogue.empty(tree)
+        return check_tree(tree, tree.tree, base, checks, everything=True)
+    base = store.catalogue()
+    if staged:
+        staged_tree = store.repository.staged_tree()
+        return check_tree(store.repository, staged_tree, base, checks, everything=True)
+    if not store.repository.is_bare:
+        tree = Worktree(where, store.repository)
+        return check_tree(tree, tree.tree, base, checks, everything=True)
+    served = base.history.tree
+    return check_tree(store.repository, served, base, checks, everything=True) if served else []
+
+
+def _staged_store(where: Path) -> Store:
+    # By the environment, because Git gives its hooks an index of their own.
+    repository = Repository(where, from_env=True)
+    if repository.is_bare:
+        raise NotFound(f"nothing is staged in {where}, which is no working copy")
+    return Store(repository)
 
 
 def _root(where: Path) -> Path:

@@ -461,6 +461,17 @@ class Repository:
     def _read_entries(self, tree: str) -> Mapping[str, Entry]:
         return parse_tree(self.read_raw(tree))
 
+    def staged_tree(self) -> str:
+        """The tree of what is staged in the working copy: of the index, in Git's words.
+
+        Raises:
+            Refused: a merge is under way and has conflicts.
+        """
+        index = self._repo.index
+        if index.conflicts is not None:
+            raise Refused("the index has conflicts; resolve them and stage the files")
+        return _written(lambda: str(index.write_tree()))
+
     def write_tree(self, base: str | None, changes: Changes) -> str:
         """The id of tree *base* (None: the empty one) with *changes* made.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import tomllib
@@ -412,29 +411,48 @@ def test_the_definition_has_what_pre_commit_asks_for(definition):
     assert definition["pass_filenames"] is False
 
 
-@pytest.mark.parametrize(
-    ("path", "meant"),
-    [
-        ("jobtypes/Maya/code.py", True),
-        ("software/maya.yaml", True),
-        ("withdrawn.yaml", True),
-        ("README.md", False),
-        ("old/jobtypes/Maya/code.py", False),
-    ],
-)
-def test_it_runs_for_the_files_that_it_checks(definition, path, meant):
-    assert bool(re.search(str(definition["files"]), path)) == meant
+def test_it_runs_for_a_commit_that_only_deletes_which_pre_commit_leaves_out_of_its_files(
+    definition,
+):
+    assert definition["always_run"] is True
+    assert "files" not in definition
 
 
-def test_its_entry_lets_a_good_working_copy_pass_and_a_bad_one_not(definition, worktree):
+def test_its_entry_lets_what_is_good_pass_and_what_is_bad_not(definition, worktree):
     write(worktree, "First")
+    worktree.git("add", "-A")
     good = run_entry(definition, worktree.path)
     write(worktree, "First", meta="max_batch: ten\n")
+    worktree.git("add", "-A")
     bad = run_entry(definition, worktree.path)
 
     assert good.returncode == 0, good.stderr
     assert bad.returncode == 1
     assert "jobtypes/First/meta.yaml:2: error: max_batch" in bad.stdout
+
+
+def test_its_entry_looks_at_what_is_staged_alone(definition, worktree):
+    write(worktree, "First")
+    worktree.commit()
+    write(worktree, "Scratch", meta="max_batch: ten\n")
+    assert run_entry(definition, worktree.path).returncode == 0
+
+    worktree.git("add", "jobtypes/Scratch/code.py")
+    half = run_entry(definition, worktree.path)
+    worktree.git("rm", "--quiet", "-rf", "--cached", "jobtypes/Scratch")
+    worktree.git("rm", "--quiet", "jobtypes/First/code.py")
+    deleted = run_entry(definition, worktree.path)
+
+    assert "jobtypes/Scratch/meta.yaml: error: is missing" in half.stdout
+    assert "jobtypes/First/code.py: error: is missing" in deleted.stdout
+    assert (half.returncode, deleted.returncode) == (1, 1)
+
+
+def test_where_nothing_can_be_staged_the_check_says_so(definition, empty):
+    done = run_entry(definition, empty)
+
+    assert done.returncode == 1
+    assert "no working copy" in done.stderr
 
 
 def test_its_program_is_one_that_the_project_installs(definition):
