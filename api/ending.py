@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -42,11 +41,12 @@ def let_workers_be_ended() -> None:
 
 def once(handler: Handler) -> Handler:
     """*handler*, but for the first signal only."""
-    heard = threading.Event()
+    heard = False
 
     def handle(*args: object) -> None:
-        if not heard.is_set():
-            heard.set()
+        nonlocal heard
+        if not heard:
+            heard = True
             handler(*args)
 
     return handle

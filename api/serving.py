@@ -11,9 +11,11 @@ import shutil
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, ClassVar
 
 from granian import _signals
 from granian.constants import HTTPModes, Interfaces
@@ -74,7 +76,30 @@ def serve(config: Config) -> None:
 
 
 class _Server(MPServer):
-    """granian's server, which tells its workers to end until they do."""
+    """granian's server, which tells its workers to end until they do.
+
+    granian 2.8 takes a lock in its handlers of signals: one that comes while the main thread
+    has that lock, from another signal perhaps, would stop it for ever. Here a thread takes it.
+    """
+
+    _told: ClassVar[SimpleQueue[Callable[[], None]]] = SimpleQueue()
+
+    def startup(self, *args: Callable[..., object]) -> None:
+        """Begin to listen, and to signals."""
+        threading.Thread(target=self._obey, daemon=True).start()
+        super().startup(*args)  # type: ignore[no-untyped-call]  # the library's own gap
+
+    def signal_handler_interrupt(self, *args: object) -> None:
+        """Have the service end."""
+        self._told.put(super().signal_handler_interrupt)
+
+    def signal_handler_reload(self, *args: object) -> None:
+        """Have the workers replaced."""
+        self._told.put(super().signal_handler_reload)
+
+    def _obey(self) -> None:
+        while True:
+            self._told.get()()
 
     def shutdown(self, exit_code: int = 0) -> None:
         """Stop listening, and wait for the workers."""

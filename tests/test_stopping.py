@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,29 @@ def test_a_write_that_takes_long_is_finished_however_often_the_service_is_told(s
     assert raw.status == 201
     server.process.wait(10)
     assert server.process.returncode == 0
+
+
+def test_a_flood_of_signals_ends_it_as_one_does(empty, serve):
+    server = serve(empty, "--workers", "2")
+    below = children(server.process.pid)
+
+    for by in [signal.SIGTERM, signal.SIGINT] * 300:
+        for pid in (server.process.pid, *below):
+            with suppress(ProcessLookupError):
+                os.kill(pid, by)
+
+    wait_for(lambda: server.process.poll() is not None, "the service to end", 10)
+
+
+def test_a_signal_that_comes_while_another_is_taken_stops_nothing():
+    program = (
+        "from granian.constants import Interfaces; from api.serving import _Server\n"
+        "server = _Server('api:create_app', interface=Interfaces.WSGI)\n"
+        "with server.main_loop_interrupt._cond:\n"
+        "    server.signal_handler_interrupt(15, None)\n"
+    )
+
+    subprocess.run([sys.executable, "-c", program], timeout=20, check=True)
 
 
 def test_a_write_that_has_begun_is_finished_when_the_parent_is_killed(server, dial):
