@@ -327,7 +327,8 @@ def test_bodies_that_stall_keep_writers_waiting_and_no_reader(tight, dial):
     assert [tight.get(READ).status for _ in range(20)] == [200] * 20
     assert {raw.status for raw in slow if raw.has_news} == {503}
     wait_for(lambda: all(raw.has_news for raw in slow), "the stalled bodies to be given up")
-    assert put(tight, "Patient").status == 201
+    # A place is given back a moment after its answer went out.
+    wait_for(lambda: put(tight, "Patient").status == 201, "a place to be free")
 
 
 def test_a_body_that_trickles_is_408(tight, dial):

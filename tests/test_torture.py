@@ -15,7 +15,7 @@ SHORT = Amount(
     every=12,
     push_faults=2,
     clock_s=1,
-    tidying_s=20,
+    tidying_s=10,
     damages=4,
     long_s=0,
 )
