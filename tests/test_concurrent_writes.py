@@ -5,6 +5,7 @@ The tests share the services and keep apart by the names they use.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -218,3 +219,36 @@ def test_writes_over_http_and_commits_by_git_can_go_on_side_by_side(both, repo, 
     assert both[1].json("/jobtypes/Git/versions/") == [1, 2, 3]
     assert both[1].json("/jobtypes/Git")["code"] == code(2)
     assert_served_as_built(both)
+
+
+def test_pushes_over_http_and_writes_race_and_each_is_numbered_once(empty, serve, clone):
+    server = serve(empty, "--workers", "2", "--git-places", "8")
+    rest = Rest(server)
+    rest.jobtype("Raced")
+    clones = [clone(f"{server.url}/jobtypes.git") for _ in range(3)]
+
+    def push(thread: int) -> list[int]:
+        made = []
+        for n in range(3):
+            clones[thread].write(f"jobtypes/Raced/td{thread}.txt", f"{n}\n")
+            result = clones[thread].push()
+            while result.returncode:
+                clones[thread].git("pull", "--quiet", "--rebase")
+                result = clones[thread].push()
+            made += [int(found) for found in re.findall(r"Raced: version (\d+)", result.stderr)]
+        return made
+
+    def work(thread: int) -> list[int]:
+        if thread < len(clones):
+            return push(thread)
+        return [rest.jobtype("Raced", code=code((thread, n)))["version"] for n in range(WRITES)]
+
+    made = each_thread(work)
+
+    assert sorted(made) == list(range(2, len(made) + 2))
+    assert len(made) == 3 * len(clones) + (THREADS - len(clones)) * WRITES
+    assert rest.json("/jobtypes/Raced/versions/") == [1, *sorted(made)]
+    for thread, one in enumerate(clones):
+        head = one.git("rev-parse", "HEAD").strip()
+        git(server.repo, "merge-base", "--is-ancestor", head, "main")
+        assert git(server.repo, "show", f"main:jobtypes/Raced/td{thread}.txt") == "2\n"
