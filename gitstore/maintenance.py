@@ -26,6 +26,10 @@ _SETTINGS = (
     ("maintenance.autoDetach", "false"),
 )
 
+_CLOCK = time.time() - time.monotonic()
+"""What the wall clock says more than the one that nobody sets, when this process began."""
+_CLOCK_OFF_S = 24 * 3600
+
 _LEFTOVERS = (
     "objects/tmp_objdir-incoming-*",  # the quarantine of a push
     "objects/tmp_object_git2_*",
@@ -44,7 +48,8 @@ def maintain(git_dir: Path) -> bool:
     with try_file_lock(git_dir / "jobtypes" / "maintenance.lock") as held:
         if held is None:
             return False
-        remove_leftovers(git_dir, LEFTOVER_S)
+        if not _clock_was_set():
+            remove_leftovers(git_dir, LEFTOVER_S)
         _remove_log(git_dir / "gc.log")
         try:
             _run(git_dir, held)
@@ -56,7 +61,16 @@ def maintain(git_dir: Path) -> bool:
 def _run(git_dir: Path, lock: int) -> None:
     args = ["maintenance", "run", "--auto", "--quiet"]
     # Git has the lock too: killed, this process would leave it to the next while Git goes on.
-    run_git(git_dir, args, settings=_SETTINGS, limit_s=LIMIT_S, niceness=NICENESS, held=[lock])
+    # What a write is just making would look old enough to be pruned.
+    kept = (("gc.pruneExpire", "never"),) if _clock_was_set() else ()
+    run_git(
+        git_dir, args, settings=(*_SETTINGS, *kept), limit_s=LIMIT_S, niceness=NICENESS, held=[lock]
+    )
+
+
+def _clock_was_set() -> bool:
+    """Whether the wall clock jumped since this process began, so that ages can't be told."""
+    return abs(time.time() - time.monotonic() - _CLOCK) > _CLOCK_OFF_S
 
 
 def _remove_log(path: Path) -> None:

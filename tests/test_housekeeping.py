@@ -93,6 +93,24 @@ def test_what_another_git_failed_at_yesterday_does_not_stop_it(due, caplog):
     assert "removed gc.log, which says: fatal: out of memory" in caplog.text
 
 
+@pytest.mark.parametrize("days", [0, 30, -30])
+def test_after_the_clock_was_set_nothing_is_taken_for_old(due, monkeypatch, days):
+    monkeypatch.setattr(
+        "gitstore.maintenance._CLOCK", time.time() - time.monotonic() - days * 86400
+    )
+    id = git(due.path, "hash-object", "-w", "--stdin", input="a write under way").strip()
+    loose = due.path / "objects" / id[:2] / id[2:]
+    half = due.path / "objects" / "tmp_objdir-incoming-x"
+    half.mkdir()
+    for path in (loose, half):
+        os.utime(path, (10**9, 10**9))
+
+    assert maintain(due.path)
+
+    assert len(packs(due.path)) == 1
+    assert (loose.exists(), half.exists()) == (bool(days), bool(days))
+
+
 def slow_down(repo: Path) -> Path:
     """Have Git wait before it tidies up; where it then writes its number and its niceness."""
     note, hook = repo / "begun", repo / "hooks" / "pre-auto-gc"
