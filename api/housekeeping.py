@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from gitstore import Store
 from gitstore.git import GitFailed
@@ -49,7 +50,9 @@ class Housekeeping:
             self._guarded(self._end_idle)
             self._guarded(self._store.locks.remove)
             if time.monotonic() > due:
-                self._guarded(self._maintain)
+                # In a thread of its own: Git may take minutes, and clients hang meanwhile.
+                work = partial(self._guarded, self._maintain)
+                threading.Thread(target=work, name="maintenance", daemon=True).start()
                 due = time.monotonic() + self._interval_s
 
     def _maintain(self) -> None:

@@ -269,8 +269,8 @@ def test_the_service_tidies_up_in_the_background_while_it_is_read_and_written(ti
     git(server.repo, "fsck", "--strict", "--no-dangling")
 
 
-def test_git_ends_with_the_service(tidying):
-    server = tidying()
+def test_git_ends_with_the_service_and_keeps_no_tags_waiting(tidying):
+    server = tidying("--workers", "1")
     note = slow_down(server.repo)
     git(server.repo, "config", "gc.autoPackLimit", "1")
     for number in range(3):
@@ -279,6 +279,8 @@ def test_git_ends_with_the_service(tidying):
     wait_for(note.exists, "Git to begin")
     pid = int(note.read_text().split()[0])
 
+    Rest(server).jobtype("Meanwhile")
+    wait_for(lambda: "Meanwhile/v1" in git(server.repo, "tag"), "the tag")
     server.stop()
 
     wait_for(lambda: not Path(f"/proc/{pid}").exists(), "Git to end")
