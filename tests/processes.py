@@ -1,14 +1,64 @@
-"""The processes of a service, and how to end them all."""
+"""The processes of a service, how to end them all, and what they leave behind."""
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import pytest
+from conftest import wait_for
 
 
 def children(pid: int) -> list[int]:
     """The processes that *pid* started, and those that they did."""
     return [found for child in _own(pid) for found in (child, *children(child))]
+
+
+def catch(pid: int, word: bytes) -> int:
+    """The first process that service *pid* starts from now on with *word* in its command."""
+    found: list[int] = []
+
+    def is_there() -> bool:
+        found.extend(child for child in children(pid) if word in command(child))
+        return bool(found)
+
+    wait_for(is_there, f"{word!r} to run", pause_s=0)
+    return found[0]
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def strays(repo: Path) -> list[str]:
+    """What somebody who died at his work leaves: Git's locks, quarantines, temporary files.
+
+    Those of a service that was started with ``own_tmp`` are looked at, too.
+    """
+    objects, tmp = repo / "objects", repo.parent / "tmp"
+    found = [*repo.glob("*.lock"), *(repo / "refs").rglob("*.lock")]
+    found += [*objects.glob("tmp_*"), *objects.glob("??/tmp_*"), *objects.glob("pack/*tmp*")]
+    if tmp.is_dir():
+        found += [path for path in tmp.iterdir() if "metrics" not in path.name]
+    return [str(path) for path in found]
+
+
+@contextmanager
+def own_tmp(repo: Path) -> Iterator[None]:
+    """A folder for temporary files beside *repo*, for the service that is started meanwhile."""
+    tmp = repo.parent / "tmp"
+    tmp.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp))
+        yield
 
 
 def workers(pid: int) -> list[int]:
@@ -29,8 +79,5 @@ def is_python(pid: int, but: bytes = b"\0\0") -> bool:
 
     *but* is a word that its command does not have.
     """
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-    return b"python" in command and but not in command
+    said = command(pid)
+    return b"python" in said and but not in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,11 @@ from pathlib import Path
 import pytest
 from cloning import FLUSH, UPLOAD, add_large_branch, begin_clone, wanted
 from conftest import DATE, Answer, Server, Worktree, git, wait_for
-from processes import children, workers
+from processes import catch, children, own_tmp, parent, strays, workers
 from rest import CODE
 from sockets import Dialer, Raw, packet
 
+from gitstore.maintenance import remove_leftovers
 from gitstore.setup import create_repository, sample_path
 
 READ = "/api/v1/jobtypes/Blender"
@@ -29,12 +31,10 @@ OPTIONS = ("--workers", "1", "--threads", "8", "--git-places", str(PLACES), "--b
 def farm(tmp_path_factory) -> Iterator[Server]:
     """A service on the sample jobtypes with few places, and a branch that is long to clone."""
     folder = tmp_path_factory.mktemp("farm")
-    (folder / "tmp").mkdir()
     repo = folder / "farm.git"
     create_repository(repo, "main", sample_path())
     add_large_branch(repo)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(folder / "tmp"))
+    with own_tmp(repo):
         server = Server(repo, *OPTIONS)
     yield server
     server.stop()
@@ -62,18 +62,9 @@ def git_processes(farm: Server) -> list[str]:
     return [name for name in names if name.startswith("git")]
 
 
-def strays(farm: Server) -> list[str]:
-    """What somebody who died at his work leaves: Git's locks, quarantines, temporary files."""
-    objects = farm.repo / "objects"
-    found = [*farm.repo.glob("*.lock"), *(farm.repo / "refs").rglob("*.lock")]
-    found += [*objects.glob("tmp_*"), *objects.glob("??/tmp_*"), *objects.glob("pack/*tmp*")]
-    found += [p for p in (farm.repo.parent / "tmp").iterdir() if "metrics" not in p.name]
-    return [str(path) for path in found]
-
-
 def is_tidy(farm: Server) -> bool:
     """Whether nobody is at work, all places are free, and nothing is left over."""
-    return not git_processes(farm) and not strays(farm) and free_places(farm)
+    return not git_processes(farm) and not strays(farm.repo) and free_places(farm)
 
 
 def free_places(farm: Server) -> bool:
@@ -345,6 +336,47 @@ def test_a_git_client_that_is_killed_in_the_middle_leaves_nothing(farm, td, tmp_
     git(farm.repo, "fsck", "--strict", "--no-dangling")
 
 
+STAGES = {
+    "what counts the objects": (b"index-pack", False),
+    "our hook": (b"-m\0hooks", False),
+    "what waits for the count": (b"index-pack", True),
+    "what waits for our hook": (b"-m\0hooks", True),
+}
+"""Processes of a push: a word of a command, and whether its parent is meant."""
+
+
+@pytest.mark.parametrize(("word", "above"), STAGES.values(), ids=STAGES)
+def test_a_push_whose_process_is_ended_is_refused_and_leaves_nothing(farm, td, word, above):
+    td.git("config", "core.compression", "0")
+    td.write("noise", os.urandom(30_000_000))
+    td.commit()
+    before = git(farm.repo, "for-each-ref", "refs/heads")
+    command = ["git", "-C", str(td.path), "push", "--quiet", "origin", "HEAD:main"]
+    client = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    caught = catch(farm.process.pid, word)
+    os.kill(parent(caught) if above else caught, signal.SIGTERM)
+
+    assert client.wait() != 0
+    wait_for(lambda: not git_processes(farm), "Git to end")
+    if above:
+        # Told to end, Git leaves its quarantine to whoever tidies up.
+        assert remove_leftovers(farm.repo, 0) == 1
+    wait_for(lambda: is_tidy(farm), "all to be as before")
+    assert git(farm.repo, "for-each-ref", "refs/heads") == before
+
+
+def test_a_push_of_a_huge_file_is_refused_with_the_limit(farm, td):
+    td.git("config", "core.compression", "0")
+    td.write("jobtypes/Maya/scene.mb", os.urandom(100_000_000))
+
+    result = td.push()
+
+    assert result.returncode != 0
+    assert "remote: the push is over 50 MiB, the limit; nothing was taken." in result.stderr
+    wait_for(lambda: is_tidy(farm), "all to be as before")
+
+
 def test_past_the_places_git_is_told_when_to_come_again_and_reads_go_on(
     farm, dial, clone, tmp_path
 ):
@@ -390,7 +422,7 @@ def test_uploads_that_stall_hold_no_git_process_and_no_reader(farm, dial):
     assert git_processes(farm) == []
     assert [farm.get(READ).status for _ in range(20)] == [200] * 20
     assert farm.get(REFS).status == 503
-    assert strays(farm) == []
+    assert strays(farm.repo) == []
     wait_for(lambda: all(raw.has_news for raw in stalled), "the stalled ones to be given up")
     wait_for(lambda: is_tidy(farm), "the places to be free again")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from unicodedata import east_asian_width
 
 import pytest
 from conftest import Server, Worktree, git
+from processes import own_tmp, strays
 from rest import CODE
 
 from gitstore.setup import create_repository, sample_path
@@ -24,7 +24,8 @@ def farm(tmp_path_factory) -> Iterator[Server]:
     """A service on the sample jobtypes, with limits that a test can pass quickly."""
     repo = tmp_path_factory.mktemp("farm") / "farm.git"
     create_repository(repo, "main", sample_path())
-    server = Server(repo, "--workers", "2", *LIMITS)
+    with own_tmp(repo):
+        server = Server(repo, "--workers", "2", *LIMITS)
     yield server
     server.stop()
 
@@ -44,13 +45,6 @@ def state(farm: Server) -> tuple[str, bytes]:
 
 def tip(farm: Server) -> str:
     return git(farm.repo, "rev-parse", "main").strip()
-
-
-def strays(repo: Path) -> list[str]:
-    """Files that an unfinished push would leave behind."""
-    found = [*repo.rglob("*.lock"), *(repo / "objects").glob("tmp_objdir-*")]
-    # Our own locks are files that stay; only Git's tell of somebody at work.
-    return [str(path) for path in found if "jobtypes" not in path.relative_to(repo).parts[:1]]
 
 
 def versions(farm: Server, name: str) -> object:
@@ -164,6 +158,29 @@ def test_tags_that_are_pushed_along_are_told_of_in_one_line_and_stop_nothing(far
     assert tip(farm) == td.git("rev-parse", "HEAD").strip()
     mine = git(farm.repo, "for-each-ref", "refs/tags").replace(before, "")
     assert "mine" not in mine
+
+
+@pytest.mark.parametrize("protocol", ["0", "1", "2"])
+@pytest.mark.parametrize("option", ["--depth=1", "--filter=blob:none"])
+def test_each_kind_of_clone_is_refused_asks_and_pushes_in_each_protocol(
+    farm, clone, protocol, option
+):
+    td = clone(f"{farm.url}/jobtypes.git", "-c", f"protocol.version={protocol}", option)
+    good = (td.path / "jobtypes/FFmpeg/meta.yaml").read_bytes()
+    before = state(farm)
+
+    td.write("jobtypes/FFmpeg/meta.yaml", "max_batch: ten\n")
+    assert "jobtypes/FFmpeg/meta.yaml:1: max_batch" in said(td.push())
+    td.write("jobtypes/FFmpeg/meta.yaml", good)
+    td.write("jobtypes/FFmpeg/kind.txt", f"{protocol} {option}\n")
+    assert "Dry run: nothing was taken" in said(td.push("-o", "dry-run", "origin", "HEAD:main"))
+    assert state(farm) == before
+    assert strays(farm.repo) == []
+
+    result = td.push()
+
+    assert result.returncode == 0, result.stderr
+    assert "FFmpeg: version" in said(result)
 
 
 def test_a_push_in_chunks_is_taken(farm, td):
@@ -395,6 +412,7 @@ def test_a_forced_push_is_refused(farm, td):
 
     assert "would take published steps off main" in said(result)
     assert state(farm) == before
+    assert strays(farm.repo) == []
 
 
 def test_the_served_branch_is_not_deleted(farm, td):
@@ -404,6 +422,7 @@ def test_the_served_branch_is_not_deleted(farm, td):
 
     assert "main is what the farm runs and can't be deleted" in said(result)
     assert state(farm) == before
+    assert strays(farm.repo) == []
 
 
 def test_a_pull_that_merges_is_refused_and_the_advice_mends_it(farm, clone):
@@ -414,8 +433,11 @@ def test_a_pull_that_merges_is_refused_and_the_advice_mends_it(farm, clone):
 
     assert "fetch first" in other.push().stderr
     other.git("pull", "--quiet", "--no-rebase", "--no-edit")
+    before = state(farm)
     refused = other.push()
     assert "git pull --rebase" in said(refused)
+    assert state(farm) == before
+    assert strays(farm.repo) == []
     other.git("pull", "--quiet", "--rebase")
     assert other.push().returncode == 0
 
@@ -424,13 +446,14 @@ def test_a_pull_that_merges_is_refused_and_the_advice_mends_it(farm, clone):
     "ref", ["refs/tags/Blender/v1", "refs/tags/mine", "refs/internal/x", "refs/upstream/x"]
 )
 def test_refs_that_are_ours_are_not_written(farm, td, ref):
-    before = git(farm.repo, "for-each-ref", ref)
+    before = state(farm), git(farm.repo, "for-each-ref", ref)
 
     result = td.push("--force", "origin", f"HEAD:{ref}")
 
     assert result.returncode != 0
     assert "deny updating a hidden ref" in result.stderr or ref in said(result)
-    assert git(farm.repo, "for-each-ref", ref) == before
+    assert (state(farm), git(farm.repo, "for-each-ref", ref)) == before
+    assert strays(farm.repo) == []
 
 
 def test_internal_refs_are_not_listed(farm, td):
