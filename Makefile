@@ -18,7 +18,7 @@ endif
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench torture
+.PHONY: help serve test large check bench torture
 
 help: ## list the targets
 	@sed -n 's|^\([a-z]*\):.*## |make \1\t|p' Makefile | expand -t 14
@@ -28,6 +28,9 @@ serve: $(READY) $(DEMO) ## serve a demo repository, made from sample_repo, on lo
 
 test: $(READY) ## run the tests, on all cores
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+large: $(READY) ## run the tests that move hundreds of megabytes
+	$(BIN)/python -m pytest -m large $(ARGS)
 
 check: $(READY) ## lint, check the format and the types
 	$(BIN)/ruff check .

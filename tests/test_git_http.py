@@ -213,6 +213,25 @@ def test_a_bomb_is_unpacked_a_little_at_a_time(farm):
     assert peak_kb(worker) - before < 20_000
 
 
+@pytest.mark.large
+def test_200_mb_go_in_and_out_in_16_mb_of_memory(sample, serve, clone, tmp_path):
+    server = serve(sample, "--workers", "1", "--push-limit-bytes", str(300 * 1024 * 1024))
+    (worker,) = workers(server.process.pid)
+    td = clone(f"{server.url}/jobtypes.git", "-c", "core.compression=0")
+    td.write("jobtypes/Maya/small.txt", "x\n")
+    assert td.push().returncode == 0
+    td.write("jobtypes/Maya/scene.mb", os.urandom(200 * 1024 * 1024))
+
+    for move in (
+        lambda: td.push().check_returncode(),
+        lambda: git(tmp_path, "clone", "--quiet", "--bare", f"{server.url}/jobtypes.git", "out"),
+    ):
+        Path(f"/proc/{worker}/clear_refs").write_text("5")
+        before = peak_kb(worker)
+        move()
+        assert peak_kb(worker) - before < 16 * 1024
+
+
 # Versions of the protocol, and clones that have not all
 
 
