@@ -81,8 +81,7 @@ def _problems(where: Path, store: Store | None, staged: bool, checks: Checks) ->
 
 
 def _staged_store(where: Path) -> Store:
-    # By the environment, because Git gives its hooks an index of their own.
-    repository = Repository(where, from_env=True)
+    repository = Repository(where)
     if repository.is_bare:
         raise NotFound(f"nothing is staged in {where}, which is no working copy")
     return Store(repository)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 _ALLOWED = (
     *("PATH", "LANG", "TMPDIR", "HOME", "XDG_CONFIG_HOME", "SYSTEMROOT"),
+    "GIT_INDEX_FILE",  # what `git commit` tells its hooks, where it commits but a part
     *("SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_CONFIG_NOSYSTEM"),
     *("http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE"),
 )

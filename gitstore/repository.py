@@ -39,6 +39,7 @@ from gitstore.errors import (
     StoreError,
     machine_error,
 )
+from gitstore.git import GitFailed, run_git
 from gitstore.trees import EMPTY_TREE, Entry, blob_id, object_id, parse_tree
 from gitstore.versions import Step
 from gitstore.walk import Walk
@@ -464,13 +465,18 @@ class Repository:
     def staged_tree(self) -> str:
         """The tree of what is staged in the working copy: of the index, in Git's words.
 
+        Git itself makes it: libgit2 1.9 takes a file that is only announced (``git add -N``)
+        for an empty one that is staged.
+
         Raises:
             Refused: a merge is under way and has conflicts.
         """
-        index = self._repo.index
-        if index.conflicts is not None:
-            raise Refused("the index has conflicts; resolve them and stage the files")
-        return _written(lambda: str(index.write_tree()))
+        try:
+            return run_git(self.path, ["write-tree"]).decode().strip()
+        except GitFailed as error:
+            if "unmerged" not in error.stderr:
+                raise Refused(f"the index can't be read: {error.stderr.strip()}") from None
+            raise Refused("the index has conflicts; resolve them and stage the files") from None
 
     def write_tree(self, base: str | None, changes: Changes) -> str:
         """The id of tree *base* (None: the empty one) with *changes* made.

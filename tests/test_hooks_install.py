@@ -448,6 +448,34 @@ def test_its_entry_looks_at_what_is_staged_alone(definition, worktree):
     assert (half.returncode, deleted.returncode) == (1, 1)
 
 
+def test_its_entry_takes_a_file_that_is_only_announced_for_none(definition, worktree):
+    write(worktree, "First")
+    worktree.commit()
+    worktree.write("jobtypes/Later/code.py", "class Job:\n    pass\n")
+    worktree.git("add", "--intent-to-add", "jobtypes/Later/code.py")
+
+    done = run_entry(definition, worktree.path)
+
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("part", [("-a",), ("jobtypes/First/meta.yaml",)])
+def test_its_entry_as_a_hook_sees_what_a_commit_of_a_part_takes(definition, worktree, part):
+    write(worktree, "First")
+    worktree.commit()
+    hook = worktree.path / ".git/hooks/pre-commit"
+    folder = Path(sys.executable).parent
+    hook.write_text(f"#!/bin/sh\nexec {folder}/{definition['entry']}\n")
+    hook.chmod(0o755)
+    write(worktree, "First", meta="max_batch: ten\n")
+    command = ["git", "-C", str(worktree.path), "commit", "-m", "bad", *part]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "jobtypes/First/meta.yaml:2: error: max_batch" in said(done)
+
+
 def test_where_nothing_can_be_staged_the_check_says_so(definition, empty):
     done = run_entry(definition, empty)
 
