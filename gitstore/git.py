@@ -12,7 +12,6 @@ from pathlib import Path
 
 _ALLOWED = (
     *("PATH", "LANG", "TMPDIR", "HOME", "XDG_CONFIG_HOME", "SYSTEMROOT"),
-    "GIT_INDEX_FILE",  # what `git commit` tells its hooks, where it commits but a part
     *("SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_CONFIG_NOSYSTEM"),
     *("http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE"),
 )
@@ -59,11 +58,13 @@ def run_git(
     limit_s: float | None = None,
     niceness: int = 0,
     held: Sequence[int] = (),
+    variables: Sequence[str] = (),
 ) -> bytes:
     """What ``git <args>`` prints in *repository*; it is ended with this process.
 
-    *held* are descriptors that stay open as long as it runs, should this process be killed:
-    those of locks.
+    *variables* are names of those of our environment that it gets beside the usual ones. *held*
+    are descriptors that stay open as long as it runs, should this process be killed: those of
+    locks.
 
     Raises:
         GitFailed: it ended with a status other than 0.
@@ -75,7 +76,8 @@ def run_git(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=git_environment((("safe.directory", "*"), *settings)),
+        env=git_environment((("safe.directory", "*"), *settings))
+        | {name: os.environ[name] for name in variables if name in os.environ},
         # A group of its own, so that the helpers it starts (ssh, http) can be ended too.
         start_new_session=True,
         pass_fds=held,

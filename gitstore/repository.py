@@ -65,6 +65,9 @@ _FOREIGN = "run this as its owner, or add it to Git's safe.directory"
 _READ_PAUSES_S = (0, 0.01, 0.05, 0.2)
 """Between two attempts to read an object that isn't found."""
 
+_INDEX = ("GIT_INDEX_FILE",)
+"""What ``git commit`` tells its hooks, where it commits but a part."""
+
 _TRIES = 20
 """How often an object's writing may be in Git's way until it is given up."""
 
@@ -472,7 +475,7 @@ class Repository:
             Refused: a merge is under way and has conflicts.
         """
         try:
-            return run_git(self.path, ["write-tree"]).decode().strip()
+            return run_git(self.path, ["write-tree"], variables=_INDEX).decode().strip()
         except GitFailed as error:
             if "unmerged" not in error.stderr:
                 raise Refused(f"the index can't be read: {error.stderr.strip()}") from None
@@ -623,8 +626,13 @@ class Repository:
         """
         if self.tip(ref) != old:
             raise Moved(f"{ref} was moved by somebody else")
-        with _translated():
-            self._repo.lookup_reference(ref).delete()
+        try:
+            with _translated():
+                self._repo.lookup_reference(ref).delete()
+        except (KeyError, StorageFailed):
+            if self.tip(ref) == old:
+                raise
+            raise Moved(f"{ref} was moved by somebody else") from None
 
     def changed_paths(self, old: str | None, new: str) -> list[tuple[str, str]]:
         """The files that differ between two trees: (status as in git diff --name-status, path).
