@@ -245,14 +245,12 @@ def free_port() -> int:
         return port
 
 
-def wait_for(
-    condition: Callable[[], bool], what: str, timeout_s: float = 30, pause_s: float = 0.02
-) -> None:
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 30) -> None:
     """Return when *condition* holds; fail naming *what* was waited for."""
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(pause_s)
+        time.sleep(0.02)
 
 
 @pytest.fixture

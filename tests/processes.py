@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from conftest import wait_for
 
 
 def children(pid: int) -> list[int]:
@@ -15,23 +14,8 @@ def children(pid: int) -> list[int]:
     return [found for child in _own(pid) for found in (child, *children(child))]
 
 
-def catch(pid: int, word: bytes) -> int:
-    """The first process that service *pid* starts from now on with *word* in its command."""
-    found: list[int] = []
-
-    def is_there() -> bool:
-        found.extend(child for child in children(pid) if word in command(child))
-        return bool(found)
-
-    wait_for(is_there, f"{word!r} to run", pause_s=0)
-    return found[0]
-
-
-def parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-
-
 def command(pid: int) -> bytes:
+    """The words of its command, with NUL between; empty where it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -68,9 +52,10 @@ def workers(pid: int) -> list[int]:
 
 def _own(pid: int) -> list[int]:
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            found += map(int, task.read_text().split())
+    with suppress(OSError):  # It has ended.
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):
+                found += map(int, (task / "children").read_text().split())
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import re
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +12,10 @@ from pathlib import Path
 import pytest
 from cloning import FLUSH, UPLOAD, add_large_branch, begin_clone, wanted
 from conftest import DATE, Answer, Server, Worktree, git, wait_for
-from processes import catch, children, own_tmp, parent, strays, workers
+from processes import children, own_tmp, strays, workers
 from rest import CODE
 from sockets import Dialer, Raw, packet
 
-from gitstore.maintenance import remove_leftovers
 from gitstore.setup import create_repository, sample_path
 
 READ = "/api/v1/jobtypes/Blender"
@@ -353,36 +351,6 @@ def test_a_git_client_that_is_killed_in_the_middle_leaves_nothing(farm, td, tmp_
 
     wait_for(lambda: is_tidy(farm), "all to be as before")
     git(farm.repo, "fsck", "--strict", "--no-dangling")
-
-
-STAGES = {
-    "what counts the objects": (b"index-pack", False),
-    "our hook": (b"-m\0hooks", False),
-    "what waits for the count": (b"index-pack", True),
-    "what waits for our hook": (b"-m\0hooks", True),
-}
-"""Processes of a push: a word of a command, and whether its parent is meant."""
-
-
-@pytest.mark.parametrize(("word", "above"), STAGES.values(), ids=STAGES)
-def test_a_push_whose_process_is_ended_is_refused_and_leaves_nothing(farm, td, word, above):
-    td.git("config", "core.compression", "0")
-    td.write("noise", os.urandom(30_000_000))
-    td.commit()
-    before = git(farm.repo, "for-each-ref", "refs/heads")
-    command = ["git", "-C", str(td.path), "push", "--quiet", "origin", "HEAD:main"]
-    client = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    caught = catch(farm.process.pid, word)
-    os.kill(parent(caught) if above else caught, signal.SIGTERM)
-
-    assert client.wait() != 0
-    wait_for(lambda: not git_processes(farm), "Git to end")
-    if above:
-        # Told to end, Git leaves its quarantine to whoever tidies up.
-        assert remove_leftovers(farm.repo, 0) == 1
-    wait_for(lambda: is_tidy(farm), "all to be as before")
-    assert git(farm.repo, "for-each-ref", "refs/heads") == before
 
 
 def test_a_push_of_a_huge_file_is_refused_with_the_limit(farm, td):
