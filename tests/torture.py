@@ -468,7 +468,8 @@ def size(server: Server) -> Size:
         with suppress(OSError):
             files += len(os.listdir(f"/proc/{pid}/fd"))
             status = Path(f"/proc/{pid}/status").read_text()
-            memory += int(re.findall(r"VmRSS:\s+(\d+)", status)[0])
+            # One that has ended and is not yet waited for has none.
+            memory += sum(map(int, re.findall(r"VmRSS:\s+(\d+)", status)))
     names = itertools.chain(server.repo.rglob("tmp_*"), server.repo.rglob("*.lock"))
     ours = server.repo / "jobtypes"
     return Size(files, memory, sum(1 for path in names if path.parent != ours))
