@@ -470,9 +470,14 @@ def size(server: Server) -> Size:
             status = Path(f"/proc/{pid}/status").read_text()
             # One that has ended and is not yet waited for has none.
             memory += sum(map(int, re.findall(r"VmRSS:\s+(\d+)", status)))
-    names = itertools.chain(server.repo.rglob("tmp_*"), server.repo.rglob("*.lock"))
-    ours = server.repo / "jobtypes"
-    return Size(files, memory, sum(1 for path in names if path.parent != ours))
+    # Beside rglob, walk takes no offence at a folder that goes meanwhile.
+    temporary = sum(
+        name.startswith("tmp_") or name.endswith(".lock")
+        for folder, _, names in os.walk(server.repo)
+        for name in names
+        if folder != str(server.repo / "jobtypes")
+    )
+    return Size(files, memory, temporary)
 
 
 def endurance(folder: Path, seconds: float, say: Say) -> Figures:
