@@ -22,13 +22,15 @@ from api import (
     places,
     previews,
     reviews,
+    shelf,
     software,
     webhooks,
 )
-from api.config import Config, Writes
+from api.config import PREFIX, Config, Writes
 from api.following import Follower
 from api.housekeeping import Housekeeping
 from api.places import Places, Work
+from api.shelf import Shelf
 from api.tokens import Tokens
 from gitstore import Store
 from gitstore.layout import parse_id
@@ -37,8 +39,6 @@ from gitstore.upstream import Upstream
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-PREFIX = "/api/v1"
 
 
 class _Number(BaseConverter):
@@ -83,6 +83,7 @@ def create_app(config: Config) -> Flask:
     )
     previews.install(app, reviewing)
     places.install(app, kept)
+    shelf.install(app, Shelf(store, config.hot_bytes))
     transports = git_http.install(app, config, store, kept)
     app.extensions["housekeeping"] = Housekeeping(
         store, partial(_end_idle, transports, config), config.housekeeping_s

@@ -146,6 +146,7 @@ def init(path: Path, sample: bool, branch: str) -> None:
 )
 @setting("--access-log/--no-access-log", help="Log a line for each request.")
 @setting("--hot-bytes", type=click.IntRange(0), help="Memory for ready answers; 0 for none.")
+@setting("--hot-path/--no-hot-path", help="Send ready answers before Flask is asked.")
 @raw_checks_options
 def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings: object) -> None:
     """Serve the jobtypes of a repository over HTTP."""

@@ -16,6 +16,10 @@ WAITING_PLACES = 256
 """Reads that wait for a fetch, a worker; and as many that wait for a preview."""
 
 
+PREFIX = "/api/v1"
+"""Where the API's paths begin."""
+
+
 class ConfigError(Exception):
     """A setting that is unknown or can't be as it is."""
 
@@ -68,6 +72,7 @@ class Config:
     log_format: LogFormat = LogFormat.PLAIN
     access_log: bool = True
     hot_bytes: int = 64 * 1024 * 1024
+    hot_path: bool = True
     code_checks: CodeChecks = CodeChecks.STRICT
     ignore: tuple[str, ...] = ()
     agent_python27: bool = False

@@ -7,11 +7,9 @@ whether it counts for one process or for several.
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
-from collections import Counter as Counts
+from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 from prometheus_client import (
@@ -75,9 +73,12 @@ class Latency(Histogram):
     def observe_all(self, amounts: Sequence[float]) -> None:
         """As observe, for each of *amounts*."""
         self._sum.inc(sum(amounts))
-        found = Counts(map(partial(bisect_left, self._upper_bounds), amounts))
-        for bucket, times in found.items():
-            self._buckets[bucket].inc(times)
+        ordered, done = sorted(amounts), 0
+        for bucket, bound in zip(self._buckets, self._upper_bounds, strict=True):
+            below = bisect_right(ordered, bound)
+            if below > done:
+                bucket.inc(below - done)
+                done = below
 
 
 REQUESTS = Counter("jobtypes_requests", "Requests answered", ["route", "method", "status"])

@@ -12,16 +12,15 @@ import os
 import re
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from api import metrics
 from api.auth import ROUTE_KEY, TOKEN_KEY
-from api.hot import HOT_KEY
-from api.logs import Access, AccessLog, Note
+from api.logs import AccessLog, Note
+from api.shelf import HOT_KEY
 from gitstore import Store, StoreError
 
 if TYPE_CHECKING:
@@ -73,34 +72,37 @@ class Observed:
             nonlocal said
             said = status[:3]
             headers = [*headers, ("X-Request-Id", id), _NOSNIFF]
-            return start_response(status, headers, *([exc_info] if exc_info else []))
+            if exc_info is None:
+                return start_response(status, headers)
+            return start_response(status, headers, exc_info)
 
-        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        path = environ["PATH_INFO"]
         try:
-            if path == METRICS_PATH and method == "GET":
+            if path == METRICS_PATH and environ["REQUEST_METHOD"] == "GET":
                 environ[ROUTE_KEY] = METRICS_PATH
                 return self._metrics(start)
             return self._application(environ, start)
         finally:
-            seconds = time.perf_counter() - began
+            get = environ.get
             self._waiting.append(
                 (
-                    time.time(),
+                    began,
+                    time.perf_counter() - began,
                     id,
-                    environ.get(TOKEN_KEY, ""),
-                    # Methods are whatever a client writes; labels must be few.
-                    method if method in _METHODS else "other",
+                    get(TOKEN_KEY, ""),
+                    environ["REQUEST_METHOD"],
                     path,
-                    environ.get(ROUTE_KEY, ""),
-                    int(said),
-                    seconds,
-                    HOT_KEY in environ,
+                    get(ROUTE_KEY, ""),
+                    said,
+                    get(HOT_KEY, False),
                 )
             )
 
     def flush(self) -> None:
         """Count and log what was answered up to now."""
         with self._lock:
+            # Of the clock that requests are timed by, nobody but this process knows the zero.
+            zero = time.time() - time.perf_counter()
             while self._waiting:
                 # Taken one by one: threads go on adding to the other end.
                 many = min(len(self._waiting), _CHUNK)
@@ -108,7 +110,7 @@ class Observed:
                 with suppress(OSError):  # No room for figures.
                     _count(chunk)
                 if self._log is not None:
-                    self._log.write(chunk)
+                    self._log.write(chunk, zero)
                 time.sleep(0)
 
     def _run(self) -> None:
@@ -139,18 +141,20 @@ class Observed:
 
 
 def _count(notes: list[Note]) -> None:
-    for (route, method, status), times in Counter(map(_LABELS, notes)).items():
-        metrics.REQUESTS.labels(route, method, str(status)).inc(times)
-    metrics.HOT_HITS.inc(sum(map(_HOT, notes)))
-    by_route: dict[str, list[float]] = {}
-    for route, seconds in map(_TIMES, notes):
-        by_route.setdefault(route, []).append(seconds)
-    for route, times_s in by_route.items():
+    by_labels: dict[tuple[str, str, str, bool], list[float]] = {}
+    for _, seconds, _, _, method, _, route, status, hot in notes:
+        labels = (route, method, status, hot)
+        times_s = by_labels.get(labels)
+        if times_s is None:
+            times_s = by_labels[labels] = []
+        times_s.append(seconds)
+    for (route, method, status, hot), times_s in by_labels.items():
+        # Methods are whatever a client writes; labels must be few.
+        known = method if method in _METHODS else "other"
+        metrics.REQUESTS.labels(route, known, status).inc(len(times_s))
         metrics.LATENCY.labels(route).observe_all(times_s)
+        if hot:
+            metrics.HOT_HITS.inc(len(times_s))
 
 
-_FIELDS = Access._fields
-_LABELS = itemgetter(*map(_FIELDS.index, ("route", "method", "status")))
-_TIMES = itemgetter(*map(_FIELDS.index, ("route", "seconds")))
-_HOT = itemgetter(_FIELDS.index("hot"))
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})

@@ -175,5 +175,5 @@ def _load(config: Config) -> WSGIApplication:
     store.note = metrics.note
     log = logs.AccessLog(config.log_format) if config.access_log else None
     # Who reads with a token is asked for it by the application, each time.
-    is_hot = config.hot_bytes > 0 and not config.read_needs_token
-    return Observed(Hot(app, store, config.hot_bytes) if is_hot else app, store, log)
+    is_hot = config.hot_path and not config.read_needs_token
+    return Observed(Hot(app, app.extensions["shelf"]) if is_hot else app, store, log)

@@ -138,12 +138,22 @@ def _conditional(response: Response, commit: str | None) -> Response:
     response.set_etag(tag)
     response.headers["Cache-Control"] = "no-cache"
     _add_commit(response, commit)
+    _keep(response)
     if request.if_none_match.contains_weak(tag):
         response.status_code = 304
         response.set_data(b"")
         del response.headers["Content-Type"]
         del response.headers["Content-Length"]
     return response
+
+
+def _keep(response: Response) -> None:
+    """Have *response* ready for whoever asks the same, if its path is all it depends on."""
+    catalogue, rule = g.get("catalogue"), request.url_rule
+    if catalogue is not None and rule is not None and not request.query_string:
+        path, headers = request.environ["PATH_INFO"], list(response.headers)
+        shelf = current_app.extensions["shelf"]
+        shelf.keep(path, rule.rule, headers, response.get_data(), catalogue)
 
 
 def written(payload: object, status: int = 201, commit: str | None = None) -> Response:
@@ -170,11 +180,11 @@ def deleted() -> Response:
 
 def catalogue() -> Catalogue:
     """The catalogue that this request is about: the tip's, or a preview's."""
-    preview = g.get("preview")
-    if preview is None:
-        return store().catalogue()
-    assert isinstance(preview, Catalogue)
-    return preview
+    found = g.get("preview")
+    if found is None:
+        found = g.catalogue = store().catalogue()
+    assert isinstance(found, Catalogue)
+    return found
 
 
 def read_bytes() -> bytes:

@@ -127,7 +127,7 @@ def hot_304(where: Path) -> Iterator[Row]:
 @row("through-flask")
 def through_flask(where: Path) -> Iterator[Row]:
     paths = version_paths(_catalogue(data.FARM))
-    options = ("--hot-bytes", "0")
+    options = ("--no-hot-path",)
     yield _against_constant("through-flask", where, paths, 0.8, "flask", options)
 
 

@@ -41,6 +41,7 @@ from gitstore.stale import StaleLocks
 from gitstore.tags import publish
 from gitstore.validation import check_tree
 from gitstore.versions import History, Jobtype, Step, Version
+from gitstore.watch import Watch
 
 _LOG = logging.getLogger(__name__)
 
@@ -138,6 +139,8 @@ class Store:
         self.write_limit_s = 30.0
         self.outlet: Outlet | None = None
         self.note: Callable[[str], None] = lambda event: None
+        self._watch = Watch(self.repository.git_dir, self.ref)
+        self._seen: tuple[bytes, bytes, Catalogue] | None = None
         self._catalogue: Catalogue | None = None
         self._indexed = 0
         self._tagged = 0
@@ -148,6 +151,17 @@ class Store:
 
     def catalogue(self, progress: Progress | None = None) -> Catalogue:
         """What the branch says now."""
+        seen = self._seen
+        if seen is not None and self._watch.stamp(seen[0]) == seen[1]:
+            return seen[2]
+        path, stamp = self._watch.choose()
+        catalogue = self._read(progress)
+        if stamp is not None and self._watch.stamp(path) == stamp:
+            self._seen = (path, stamp, catalogue)
+        return catalogue
+
+    def _read(self, progress: Progress | None) -> Catalogue:
+        """As catalogue, by reading the ref."""
         tip = self.repository.tip(self.ref)
         known = self._catalogue
         if known is not None and known.history.tip == tip:
@@ -219,8 +233,8 @@ class Store:
             self._check_never_begun()
         self.index.delete()
         with self._reading:
-            self._catalogue = None
-        catalogue = self.catalogue(progress)
+            self._catalogue = self._seen = None
+        catalogue = self._read(progress)
         self.index.write(catalogue.history)
         return catalogue
 

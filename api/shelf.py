@@ -1,0 +1,171 @@
+"""Answers that are kept in memory, ready to be sent, as long as they hold.
+
+Nothing is computed here. An answer is what the application gave to a plain GET of its path,
+and is kept until what it is about changes, which each request asks the branch.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from flask import Flask, Response, request
+from werkzeug.http import parse_etags, unquote_etag
+
+from api.auth import PREVIEW_KEY
+from api.config import PREFIX
+from gitstore import Catalogue, Store, StoreError
+from gitstore.versions import History, Jobtype
+
+HOT_KEY = "jobtypes.hot"
+"""Stands in WSGI's environment of a request that was answered from here."""
+
+Headers = list[tuple[str, str]]
+
+_PATH = re.compile(rf"{PREFIX}/jobtypes/([^/]+)(?:/versions/[^/]+(?:/code)?)?/?")
+"""What is kept: the answers that are about one jobtype, whose key is the first group."""
+
+_ENTITY = frozenset({"Content-Type", "Content-Length"})
+"""Headers that a 304 leaves out."""
+
+_METHODS = ("GET", "HEAD")
+
+_OVERHEAD_BYTES = 1024
+"""What an answer takes beside its body, roughly."""
+
+
+@dataclass(slots=True, eq=False)
+class Answer:
+    """What the application says to a GET of a path of *route*; *about* is the jobtype then.
+
+    *not_modified* are the headers of a 304. *known* is the history by which it held last;
+    *used* whether it was asked for since it was last in danger of being dropped.
+    """
+
+    about: Jobtype
+    route: str
+    headers: Headers
+    etag: str
+    not_modified: Headers
+    body: bytes
+    known: History
+    used: bool = False
+
+    def is_known(self, given: str | None) -> bool:
+        """Whether If-None-Match, as *given*, has its entity tag."""
+        if given is None:
+            return False
+        return given == self.etag or parse_etags(given).contains_weak(unquote_etag(self.etag)[0])
+
+
+class Shelf:
+    """Answers by path, as many as fit: the ones that are asked for stay."""
+
+    def __init__(self, store: Store, limit_bytes: int) -> None:
+        self._store = store
+        self._limit_bytes = limit_bytes
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._bytes = 0
+        self._history = History()
+        self._lock = threading.Lock()
+
+    def find(self, path: str) -> Answer | None:
+        """The answer to a plain GET of *path* as of now, if there is one."""
+        answer = self._answers.get(path)
+        if answer is None:
+            return None
+        try:
+            history = self._store.catalogue().history
+        except StoreError:
+            return None
+        if answer.known is not history and not self._holds(path, answer, history):
+            return None
+        answer.used = True
+        return answer
+
+    def _holds(self, path: str, answer: Answer, history: History) -> bool:
+        with self._lock:
+            self._go_on(history)
+            about = answer.about
+            holds = self._answers.get(path) is answer
+            holds = holds and history.jobtypes.get(about.name) is about
+            if holds:
+                answer.known = history
+        return holds
+
+    def _go_on(self, history: History) -> None:
+        """Empty the shelf if what all answers depend on is not in *history* as it was.
+
+        That is rare. All else that an answer depends on is its jobtype.
+        """
+        known = self._history
+        if history is not known and (
+            history.withdrawn != known.withdrawn
+            or history.software_ids != known.software_ids
+            or history.version_ids != known.version_ids
+        ):
+            self._answers = OrderedDict()
+            self._bytes = 0
+        self._history = history
+
+    def keep(self, path: str, route: str, headers: Headers, body: bytes, of: Catalogue) -> None:
+        """Keep what was said to a plain GET of *path*, with status 200 and by catalogue *of*."""
+        match = _PATH.fullmatch(path)
+        # WSGI's strings are bytes in Latin-1.
+        key = match[1].encode("latin-1").decode(errors="replace") if match else ""
+        about = of.find_jobtype(key)
+        if about is None:
+            return
+        not_modified = [header for header in headers if header[0] not in _ENTITY]
+        etag = dict(headers).get("ETag", "")
+        answer = Answer(about, route, headers, etag, not_modified, body, of.history)
+        if _size(path, answer) > self._limit_bytes:
+            return
+        with self._lock:
+            self._go_on(of.history)
+            before = self._answers.pop(path, None)
+            if before is not None:
+                self._bytes -= _size(path, before)
+            self._answers[path] = answer
+            self._bytes += _size(path, answer)
+            while self._bytes > self._limit_bytes:
+                self._drop_one()
+
+    def _drop_one(self) -> None:
+        path, answer = self._answers.popitem(last=False)
+        if answer.used:
+            answer.used = False
+            self._answers[path] = answer
+        else:
+            self._bytes -= _size(path, answer)
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+
+def _size(path: str, answer: Answer) -> int:
+    return len(answer.body) + len(path) + _OVERHEAD_BYTES
+
+
+def install(app: Flask, shelf: Shelf) -> None:
+    """Answer from *shelf* what *app* would say again, once it is known that its sender may read.
+
+    Views give what they say to ``keep``.
+    """
+    app.extensions["shelf"] = shelf
+
+    def find() -> Response | None:
+        environ = request.environ
+        if request.method not in _METHODS or environ.get("QUERY_STRING") or PREVIEW_KEY in environ:
+            return None
+        answer = shelf.find(environ["PATH_INFO"])
+        if answer is None:
+            return None
+        environ[HOT_KEY] = True
+        if answer.is_known(environ.get("HTTP_IF_NONE_MATCH")):
+            return Response(status=304, headers=answer.not_modified)
+        return Response(answer.body, headers=answer.headers)
+
+    app.before_request(find)
