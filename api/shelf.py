@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import OrderedDict
+from collections import deque
 from dataclasses import dataclass
 
 from flask import Flask, Response, request
@@ -32,7 +32,7 @@ _ENTITY = frozenset({"Content-Type", "Content-Length"})
 
 _METHODS = ("GET", "HEAD")
 
-_OVERHEAD_BYTES = 1024
+_OVERHEAD_BYTES = 640
 """What an answer takes beside its body, roughly."""
 
 
@@ -40,18 +40,29 @@ _OVERHEAD_BYTES = 1024
 class Answer:
     """What the application says to a GET of a path of *route*; *about* is the jobtype then.
 
-    *not_modified* are the headers of a 304. *known* is the history by which it held last;
-    *used* whether it was asked for since it was last in danger of being dropped.
+    Its headers are *names* and *values*, apart because thousands of answers share the names.
+    *known* is the history by which it held last; *used* whether it was asked for since it was
+    last in danger of being dropped.
     """
 
     about: Jobtype
     route: str
-    headers: Headers
+    names: tuple[str, ...]
+    values: tuple[str, ...]
     etag: str
-    not_modified: Headers
     body: bytes
     known: History
     used: bool = False
+
+    @property
+    def headers(self) -> Headers:
+        """The headers."""
+        return list(zip(self.names, self.values, strict=True))
+
+    @property
+    def not_modified(self) -> Headers:
+        """The headers of a 304."""
+        return [header for header in self.headers if header[0] not in _ENTITY]
 
     def is_known(self, given: str | None) -> bool:
         """Whether If-None-Match, as *given*, has its entity tag."""
@@ -66,9 +77,11 @@ class Shelf:
     def __init__(self, store: Store, limit_bytes: int) -> None:
         self._store = store
         self._limit_bytes = limit_bytes
-        self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._answers: dict[str, Answer] = {}
+        self._order: deque[str] = deque()
         self._bytes = 0
         self._history = History()
+        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._lock = threading.Lock()
 
     def find(self, path: str) -> Answer | None:
@@ -106,7 +119,8 @@ class Shelf:
             or history.software_ids != known.software_ids
             or history.version_ids != known.version_ids
         ):
-            self._answers = OrderedDict()
+            self._answers = {}
+            self._order.clear()
             self._bytes = 0
         self._history = history
 
@@ -118,27 +132,33 @@ class Shelf:
         about = of.find_jobtype(key)
         if about is None:
             return
-        not_modified = [header for header in headers if header[0] not in _ENTITY]
-        etag = dict(headers).get("ETag", "")
-        answer = Answer(about, route, headers, etag, not_modified, body, of.history)
+        names, values = zip(*headers, strict=True)
+        etag = dict(headers)["ETag"]
+        names = self._names.setdefault(names, names)
+        answer = Answer(about, route, names, values, etag, body, of.history)
         if _size(path, answer) > self._limit_bytes:
             return
         with self._lock:
             self._go_on(of.history)
-            before = self._answers.pop(path, None)
-            if before is not None:
+            before = self._answers.get(path)
+            if before is None:
+                self._order.append(path)
+            else:
                 self._bytes -= _size(path, before)
             self._answers[path] = answer
             self._bytes += _size(path, answer)
             while self._bytes > self._limit_bytes:
-                self._drop_one()
+                self._look_at_one()
 
-    def _drop_one(self) -> None:
-        path, answer = self._answers.popitem(last=False)
+    def _look_at_one(self) -> None:
+        """Drop the answer that is next, unless it was used since its last turn."""
+        path = self._order.popleft()
+        answer = self._answers[path]
         if answer.used:
             answer.used = False
-            self._answers[path] = answer
+            self._order.append(path)
         else:
+            del self._answers[path]
             self._bytes -= _size(path, answer)
 
     def __len__(self) -> int:
