@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -59,13 +59,21 @@ class _Slashed(BaseConverter):
     part_isolating = False
 
 
+class _Service(Flask):
+    """Flask without what no request here needs."""
+
+    def ensure_sync(self, func: Callable[..., object]) -> Callable[..., object]:
+        """*func* as it is: nothing here is async, and each hook and view would be looked at."""
+        return func
+
+
 def create_app(config: Config) -> Flask:
     """The service as a WSGI application.
 
     Raises:
         NoRepository: there is none at ``config.repo``.
     """
-    app = Flask("api", static_folder=None)
+    app = _Service("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = config.body_limit_bytes
     app.config["REVIEW"] = config.upstream is not None and config.writes is Writes.REVIEW
     app.config["BODY_LIMIT_S"] = config.body_limit_s

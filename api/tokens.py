@@ -56,6 +56,7 @@ class Tokens:
 
     def __init__(self, git_dir: Path) -> None:
         self.path = git_dir / "jobtypes" / "tokens.json"
+        self._file = str(self.path)  # Asked for at each request, where a Path takes its time.
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._rows: tuple[Token, ...] = ()
@@ -63,7 +64,11 @@ class Tokens:
     @property
     def exist(self) -> bool:
         """Whether there is a tokens file: with one, writing needs a token."""
-        return self.path.exists()
+        try:
+            os.stat(self._file)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     def rows(self) -> tuple[Token, ...]:
         """The tokens, in the order of their making."""
