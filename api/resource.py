@@ -32,9 +32,12 @@ class Resource(MethodView):
 
     def dispatch_request(self, **path: object) -> ResponseReturnValue:
         """Answer a method that is taken."""
-        if request.method not in self.taken:
+        method = request.method
+        if method not in self.taken:
             raise MethodNotAllowed(sorted(self.taken))
-        return super().dispatch_request(**path)
+        answer = getattr(self, "get" if method == "HEAD" else method.lower())
+        response: Response = answer(**path)
+        return response
 
     def options(self, **path: object) -> Response:
         """List the methods that are taken."""
