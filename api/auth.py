@@ -85,13 +85,15 @@ def _closed(config: Config) -> str | None:
 
 def _secret(request: Request) -> str | None:
     """The token in the Authorization header, None where there is none."""
+    if "HTTP_AUTHORIZATION" not in request.environ:
+        return None
     try:
         given = request.authorization
     except ValueError:
         # What follows Basic is not even ASCII, which Werkzeug does not foresee.
         return ""
     if given is None:
-        return "" if "Authorization" in request.headers else None
+        return ""
     if given.type == "basic":
         return given.password or given.username or ""
     return given.token or ""
