@@ -124,8 +124,7 @@ def this_request() -> Request:
 
     Whoever asks more than one thing of it asks so: a proxy looks for it each time anew.
     """
-    found = request._get_current_object()  # type: ignore[attr-defined]  # as Flask says
-    assert isinstance(found, Request)
+    found: Request = request._get_current_object()  # type: ignore[attr-defined]  # as Flask says
     return found
 
 
