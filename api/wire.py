@@ -86,9 +86,9 @@ def add_routes(blueprint: Blueprint, routes: Routes) -> None:
 
 
 class Complete(Response):
-    """A response that is given all of its headers, and goes out with them and no others.
+    """A response that is given all of its headers, and its body as a list, and goes out so.
 
-    Werkzeug would copy them, and see for each response which are missing.
+    Werkzeug would copy the headers, see which are missing, and go through the body.
     """
 
     default_mimetype = None
@@ -96,6 +96,12 @@ class Complete(Response):
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
         """The headers as they are."""
         return self.headers
+
+    def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
+        """The body, of which a HEAD gets nothing."""
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return []
+        return self.response  # type: ignore[return-value]  # bytes, as it was given them
 
 
 _JSON = json.JSONEncoder(separators=(",", ":"))
