@@ -43,10 +43,10 @@ class Gate:
         Raises:
             Unauthorized: it bears a token that is not known.
         """
-        if not self._tokens.exist:
-            return EVERYBODY
         secret = _secret(request)
         if secret is None:
+            if not self._tokens.exist:
+                return EVERYBODY
             role = Role.NOBODY if self._read_needs_token else Role.READ
             return Access("a request without a token", "", role)
         found = self._tokens.find(secret)
