@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from flask import Flask, Request
+from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import BaseConverter, MapAdapter
 
 from api import (
@@ -55,8 +56,20 @@ class _Slashed(BaseConverter):
     part_isolating = False
 
 
+class _NoSessions(SessionInterface):
+    """One session for all, which holds nothing and can't be changed."""
+
+    _session = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        """The session, where Flask would make each request one of its own."""
+        return self._session
+
+
 class _Service(Flask):
     """Flask without what no request here needs."""
+
+    session_interface = _NoSessions()
 
     def ensure_sync(self, func: Callable[..., object]) -> Callable[..., object]:
         """*func* as it is: nothing here is async, and each hook and view would be looked at."""
