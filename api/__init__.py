@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
-from flask import Flask
-from werkzeug.routing import BaseConverter
+from flask import Flask, Request
+from flask.sessions import NullSession, SessionInterface
+from werkzeug.routing import BaseConverter, MapAdapter
 
 from api import (
     auth,
@@ -37,9 +37,6 @@ from gitstore.layout import parse_id
 from gitstore.reviews import Reviews
 from gitstore.upstream import Upstream
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
 
 class _Number(BaseConverter):
     """A version number: ASCII digits, no leading zero; 0, which nothing has, if too long."""
@@ -59,20 +56,56 @@ class _Slashed(BaseConverter):
     part_isolating = False
 
 
+class _NoSessions(SessionInterface):
+    """One session for all, which holds nothing and can't be changed."""
+
+    _session = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        """The session, where Flask would make each request one of its own."""
+        return self._session
+
+
+class _Service(Flask):
+    """Flask without what no request here needs."""
+
+    session_interface = _NoSessions()
+
+    def ensure_sync(self, func: Callable[..., object]) -> Callable[..., object]:
+        """*func* as it is: nothing here is async, and each hook and view would be looked at."""
+        return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """What finds the route of *request*: by path and method, whatever the host.
+
+        Nor does it matter that a client would rather speak another protocol. Nobody is
+        obliged to switch (RFC 9110, section 7.8), whereas Flask's own refuses.
+        """
+        if request is None:
+            return super().create_url_adapter(request)
+        return self.url_map.bind(
+            request.host,
+            request.root_path,
+            url_scheme=request.scheme,
+            default_method=request.method,
+            # What CONNECT asks for has no path, which is not the path of one slash.
+            path_info=request.environ.get("PATH_INFO") and request.path,
+        )
+
+
 def create_app(config: Config) -> Flask:
     """The service as a WSGI application.
 
     Raises:
         NoRepository: there is none at ``config.repo``.
     """
-    app = Flask("api", static_folder=None)
+    app = _Service("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = config.body_limit_bytes
     app.config["REVIEW"] = config.upstream is not None and config.writes is Writes.REVIEW
     app.config["BODY_LIMIT_S"] = config.body_limit_s
     store = Store(config.repo, config.ref, config.checks, config.protect)
     store.write_limit_s = config.write_limit_s
     app.extensions["jobtypes"] = store
-    app.wsgi_app = _without_upgrade(app.wsgi_app)  # type: ignore[assignment, method-assign]  # as Flask says
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"number": _Number, "slashed": _Slashed}
@@ -98,19 +131,6 @@ def create_app(config: Config) -> Flask:
     app.register_blueprint(openapi.blueprint, url_prefix=PREFIX)
     errors.install(app)
     return app
-
-
-def _without_upgrade(application: WSGIApplication) -> WSGIApplication:
-    """*application*, which is not told that a client would rather speak another protocol.
-
-    Nobody is obliged to switch (RFC 9110, section 7.8), whereas Werkzeug refuses.
-    """
-
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ.pop("HTTP_UPGRADE", None)
-        return application(environ, start_response)
-
-    return answer
 
 
 def _end_idle(transports: git_http.Transports, config: Config) -> None:

@@ -43,10 +43,10 @@ class Gate:
         Raises:
             Unauthorized: it bears a token that is not known.
         """
-        if not self._tokens.exist:
-            return EVERYBODY
         secret = _secret(request)
         if secret is None:
+            if not self._tokens.exist:
+                return EVERYBODY
             role = Role.NOBODY if self._read_needs_token else Role.READ
             return Access("a request without a token", "", role)
         found = self._tokens.find(secret)
@@ -85,13 +85,15 @@ def _closed(config: Config) -> str | None:
 
 def _secret(request: Request) -> str | None:
     """The token in the Authorization header, None where there is none."""
+    if "HTTP_AUTHORIZATION" not in request.environ:
+        return None
     try:
         given = request.authorization
     except ValueError:
         # What follows Basic is not even ASCII, which Werkzeug does not foresee.
         return ""
     if given is None:
-        return "" if "Authorization" in request.headers else None
+        return ""
     if given.type == "basic":
         return given.password or given.username or ""
     return given.token or ""
@@ -105,14 +107,25 @@ def install(app: Flask, gate: Gate) -> None:
     app.extensions["gate"] = gate
 
     def identify() -> None:
-        request.environ[ROUTE_KEY] = request.url_rule.rule if request.url_rule else ""
+        request = this_request()
+        environ, rule = request.environ, request.url_rule
+        environ[ROUTE_KEY] = rule.rule if rule else ""
         if request.blueprint not in OPEN:
-            g.access = gate.access(request)
-            if g.access.email and g.access is not EVERYBODY:
-                request.environ[TOKEN_KEY] = g.access.name
-            gate.require(g.access, _role(request))
+            access = g.access = gate.access(request)
+            if access.email and access is not EVERYBODY:
+                environ[TOKEN_KEY] = access.name
+            gate.require(access, _role(request))
 
     app.before_request(identify)
+
+
+def this_request() -> Request:
+    """The request that is answered now, itself and no proxy.
+
+    Whoever asks more than one thing of it asks so: a proxy looks for it each time anew.
+    """
+    found: Request = request._get_current_object()  # type: ignore[attr-defined]  # as Flask says
+    return found
 
 
 def _role(request: Request) -> Role:
@@ -121,10 +134,10 @@ def _role(request: Request) -> Role:
     Git's two services say so themselves. A preview takes no writes, and an address that is
     none takes nothing: their 405 and 404 are for everybody.
     """
-    is_write = request.method not in SAFE and request.url_rule is not None
-    if request.blueprint == "git" or PREVIEW_KEY in request.environ:
-        is_write = False
-    return Role.WRITE if is_write else Role.READ
+    if request.method in SAFE or request.url_rule is None:
+        return Role.READ
+    is_asked_later = request.blueprint == "git" or PREVIEW_KEY in request.environ
+    return Role.READ if is_asked_later else Role.WRITE
 
 
 def gate() -> Gate:

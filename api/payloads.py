@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -61,19 +62,23 @@ def jobtype_row(jobtype: Jobtype) -> Payload:
 
 def jobtype_payload(catalogue: Catalogue, release: Release) -> Payload:
     """The jobtype object of one version."""
-    fields = release.meta.model_dump(exclude={"requirements"})
+    meta = release.meta
     return {
         "id": release.jobtype.id,
         "name": release.jobtype.name,
         "version": release.version.number,
-        "classname": fields.pop("classname"),
-        "description": fields.pop("description"),
+        "classname": meta.classname,
+        "description": meta.description,
         "code": catalogue.code(release),
-        **fields,
+        **dict(zip(_BEHIND_CODE, _values(meta), strict=True)),
         "software_requirements": [
-            _requirement_row(catalogue, release, r) for r in release.meta.requirements
+            _requirement_row(catalogue, release, r) for r in meta.requirements
         ],
     }
+
+
+_BEHIND_CODE = [f for f in JobtypeFields.model_fields if f not in ("classname", "description")]
+_values = attrgetter(*_BEHIND_CODE)
 
 
 def _requirement_row(catalogue: Catalogue, release: Release, requirement: Requirement) -> Payload:

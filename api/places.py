@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 
-from flask import Flask, current_app, g, request
+from flask import Flask, current_app, g
 
-from api.auth import SAFE
+from api.auth import SAFE, this_request
 from api.config import WAITING_PLACES, Config
 from gitstore import Busy
 
@@ -150,11 +150,13 @@ def places() -> Places:
 
 def _work() -> Work | None:
     """Which kind of work this request is; None for reads, and for Git, which asks itself."""
-    if request.blueprint == "git":
+    request = this_request()
+    blueprint = request.blueprint
+    if blueprint == "git":
         return None
-    if request.blueprint == "webhooks":
+    if blueprint == "webhooks":
         return Work.WEBHOOK
     if request.method not in SAFE:
         return Work.WRITE
-    is_review = request.blueprint in ("changes", "pages") or request.endpoint == "diff"
+    is_review = blueprint in ("changes", "pages") or request.endpoint == "diff"
     return Work.REVIEW if is_review else None

@@ -8,10 +8,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from flask import Flask, g, request
+from flask import Flask, g
 from werkzeug.exceptions import MethodNotAllowed
 
-from api.auth import PREVIEW_KEY, SAFE
+from api.auth import PREVIEW_KEY, SAFE, this_request
 from gitstore import StoreError
 from gitstore.reviews import Reviews
 
@@ -33,8 +33,8 @@ class PreviewPaths:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        splits = list(_splits(environ.get("PATH_INFO", "")))
-        if splits:
+        given = environ.get("PATH_INFO", "")
+        if given.startswith(_BEGIN) and (splits := list(_splits(given))):
             ref, path = self._chosen(splits)
             script = environ.get("SCRIPT_NAME", "") + _BEGIN + quote(ref)
             environ = {**environ, "PATH_INFO": path, "SCRIPT_NAME": script, PREVIEW_KEY: ref}
@@ -55,18 +55,18 @@ class PreviewPaths:
 
 
 def _splits(path: str) -> Iterator[tuple[str, str]]:
-    """Yield the refs that *path* may begin with, each with the path in the API behind it."""
-    if path.startswith(_BEGIN):
-        for match in islice(_API.finditer(path, len(_BEGIN) + 1), _SPLITS):
-            # WSGI's strings are bytes in Latin-1.
-            ref = path[len(_BEGIN) : match.start()].encode("latin-1").decode(errors="replace")
-            yield ref, path[match.start() :]
+    """Yield the refs that stand behind _BEGIN in *path*, each with the path in the API."""
+    for match in islice(_API.finditer(path, len(_BEGIN) + 1), _SPLITS):
+        # WSGI's strings are bytes in Latin-1.
+        ref = path[len(_BEGIN) : match.start()].encode("latin-1").decode(errors="replace")
+        yield ref, path[match.start() :]
 
 
 def install(app: Flask, reviews: Reviews) -> None:
     """Let the reads of *app* be asked about any change."""
 
     def choose() -> None:
+        request = this_request()
         ref = request.environ.get(PREVIEW_KEY)
         if ref is not None:
             if request.method not in SAFE:

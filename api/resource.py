@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from flask import Response, request
+from flask import Response
 from flask.typing import ResponseReturnValue
 from flask.views import MethodView
 from werkzeug.exceptions import MethodNotAllowed
+
+from api.auth import this_request
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -23,6 +25,7 @@ class Resource(MethodView):
     """The methods that are taken."""
 
     provide_automatic_options = False
+    init_every_request = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -32,9 +35,12 @@ class Resource(MethodView):
 
     def dispatch_request(self, **path: object) -> ResponseReturnValue:
         """Answer a method that is taken."""
-        if request.method not in self.taken:
+        method = this_request().method
+        if method not in self.taken:
             raise MethodNotAllowed(sorted(self.taken))
-        return super().dispatch_request(**path)
+        answer = getattr(self, "get" if method == "HEAD" else method.lower())
+        response: Response = answer(**path)
+        return response
 
     def options(self, **path: object) -> Response:
         """List the methods that are taken."""

@@ -11,11 +11,12 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from werkzeug.http import parse_etags, unquote_etag
 
-from api.auth import PREVIEW_KEY
+from api.auth import PREVIEW_KEY, this_request
 from api.config import PREFIX
+from api.wire import Complete
 from gitstore import Catalogue, Store, StoreError
 from gitstore.versions import History, Jobtype
 
@@ -177,15 +178,15 @@ def install(app: Flask, shelf: Shelf) -> None:
     app.extensions["shelf"] = shelf
 
     def find() -> Response | None:
-        environ = request.environ
-        if request.method not in _METHODS or environ.get("QUERY_STRING") or PREVIEW_KEY in environ:
+        environ = this_request().environ
+        if environ["REQUEST_METHOD"] not in _METHODS or environ.get("QUERY_STRING"):
             return None
-        answer = shelf.find(environ["PATH_INFO"])
+        answer = None if PREVIEW_KEY in environ else shelf.find(environ["PATH_INFO"])
         if answer is None:
             return None
         environ[HOT_KEY] = True
         if answer.is_known(environ.get("HTTP_IF_NONE_MATCH")):
-            return Response(status=304, headers=answer.not_modified)
-        return Response(answer.body, headers=answer.headers)
+            return Complete(status=304, headers=answer.not_modified)
+        return Complete([answer.body], 200, answer.headers)
 
     app.before_request(find)

@@ -8,12 +8,13 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Request, Response, current_app, g, request
 from flask.views import MethodView
 from pydantic import ValidationError
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestTimeout, UnsupportedMediaType
 
 from api import auth
@@ -38,6 +39,9 @@ from gitstore.errors import errors_among
 from gitstore.layout import ref_component
 from gitstore.schema import Model, explain
 from hooks.forges import review_link
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
@@ -81,9 +85,31 @@ def add_routes(blueprint: Blueprint, routes: Routes) -> None:
 # Answers
 
 
+class Complete(Response):
+    """A response that is given all of its headers, and its body as a list, and goes out so.
+
+    Werkzeug would copy the headers, see which are missing, and go through the body.
+    """
+
+    default_mimetype = None
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """The headers as they are."""
+        return self.headers
+
+    def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
+        """The body, of which a HEAD gets nothing."""
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return []
+        return self.response  # type: ignore[return-value]  # bytes, as it was given them
+
+
+_JSON = json.JSONEncoder(separators=(",", ":"))
+
+
 def encode(payload: object) -> bytes:
     """*payload* as the bytes of a JSON body; the same payload gives the same bytes."""
-    return json.dumps(payload, separators=(",", ":")).encode() + b"\n"
+    return _JSON.encode(payload).encode() + b"\n"
 
 
 def etag_of(body: bytes) -> str:
@@ -96,30 +122,30 @@ def json_response(payload: object, status: int = 200) -> Response:
     return _response(encode(payload), status, JSON)
 
 
-def _response(body: bytes, status: int, content_type: str) -> Response:
-    response = Response(body, status)
-    response.headers["Content-Type"] = content_type
-    return response
+def _response(body: bytes, status: int, content_type: str, *more: tuple[str, str]) -> Response:
+    """*body* with the headers that tell of it, and *more*."""
+    headers = [("Content-Type", content_type), ("Content-Length", str(len(body))), *more]
+    return Complete([body], status, headers)
 
 
 def found(payload: object, commit: str | None = None) -> Response:
     """The answer to a GET; *commit* is the one that made the version it is about."""
-    return _conditional(json_response(payload), commit)
+    return _conditional(encode(payload), JSON, commit)
 
 
 def found_code(code: str, commit: str | None = None) -> Response:
     """The answer to a GET of Python source."""
-    return _conditional(_response(code.encode(), 200, PYTHON), commit)
+    return _conditional(code.encode(), PYTHON, commit)
 
 
 def found_text(text: str, commit: str | None = None) -> Response:
     """The answer to a GET of plain text."""
-    return _conditional(_response(text.encode(), 200, TEXT), commit)
+    return _conditional(text.encode(), TEXT, commit)
 
 
 def found_page(html: str, commit: str | None = None) -> Response:
     """The answer to a GET of a page, which may run nothing and load nothing but its style."""
-    response = _conditional(_response(html.encode(), 200, "text/html; charset=utf-8"), commit)
+    response = _conditional(html.encode(), "text/html; charset=utf-8", commit)
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none';"
         " frame-ancestors 'none'"
@@ -130,49 +156,42 @@ def found_page(html: str, commit: str | None = None) -> Response:
 
 def found_style(css: str) -> Response:
     """The answer to a GET of a style sheet."""
-    return _conditional(_response(css.encode(), 200, "text/css; charset=utf-8"), None)
+    return _conditional(css.encode(), "text/css; charset=utf-8", None)
 
 
-def _conditional(response: Response, commit: str | None) -> Response:
-    tag = etag_of(response.get_data())
-    response.set_etag(tag)
-    response.headers["Cache-Control"] = "no-cache"
-    _add_commit(response, commit)
-    _keep(response)
-    if request.if_none_match.contains_weak(tag):
-        response.status_code = 304
-        response.set_data(b"")
-        del response.headers["Content-Type"]
-        del response.headers["Content-Length"]
+def _conditional(body: bytes, content_type: str, commit: str | None) -> Response:
+    """*body*, or a 304 where whoever asks says that he has it; both kept for who comes next."""
+    tag = etag_of(body)
+    headers = [("ETag", f'"{tag}"'), ("Cache-Control", "no-cache"), *_commit(commit)]
+    response = _response(body, 200, content_type, *headers)
+    request = auth.this_request()
+    _keep(request, list(response.headers), body)
+    if "HTTP_IF_NONE_MATCH" in request.environ and request.if_none_match.contains_weak(tag):
+        return Complete(status=304, headers=headers)
     return response
 
 
-def _keep(response: Response) -> None:
-    """Have *response* ready for whoever asks the same, if its path is all it depends on."""
+def _keep(request: Request, headers: list[tuple[str, str]], body: bytes) -> None:
+    """Have the answer ready for whoever asks the same, if its path is all it depends on."""
     catalogue, rule = g.get("catalogue"), request.url_rule
     if catalogue is not None and rule is not None and not request.query_string:
-        path, headers = request.environ["PATH_INFO"], list(response.headers)
         shelf = current_app.extensions["shelf"]
-        shelf.keep(path, rule.rule, headers, response.get_data(), catalogue)
+        shelf.keep(request.environ["PATH_INFO"], rule.rule, headers, body, catalogue)
 
 
 def written(payload: object, status: int = 201, commit: str | None = None) -> Response:
     """The answer to a POST or PUT that changed something."""
-    response = json_response(payload, status)
-    _add_commit(response, commit)
-    return response
+    return _response(encode(payload), status, JSON, *_commit(commit))
 
 
-def _add_commit(response: Response, commit: str | None) -> None:
-    if commit is not None:
-        response.headers["X-Git-Commit"] = commit
+def _commit(commit: str | None) -> list[tuple[str, str]]:
+    """The header with the id of *commit*, if there is one."""
+    return [] if commit is None else [("X-Git-Commit", commit)]
 
 
 def deleted() -> Response:
     """The answer to a DELETE: no body."""
-    response = Response(status=204)
-    del response.headers["Content-Type"]
-    return response
+    return Complete(status=204)
 
 
 # Bodies

@@ -6,8 +6,8 @@ what a version holds is read when it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from gitstore import layout
@@ -43,6 +43,8 @@ class Catalogue:
 
     history: History
     contents: Contents
+    _by_id: dict[int, Jobtype] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The jobtypes by id, once one was asked for so."""
 
     @classmethod
     def empty(cls, objects: Objects) -> Catalogue:
@@ -63,11 +65,15 @@ class Catalogue:
     def find_jobtype(self, key: str) -> Jobtype | None:
         """The jobtype of that name, or of that id where *key* consists of digits."""
         if layout.is_id(key):
-            id = layout.parse_id(key)
-            found = next((j for j in self.history.jobtypes.values() if j.id == id), None)
+            found = self._jobtypes_by_id().get(layout.parse_id(key))
         else:
             found = self.history.jobtypes.get(key)
         return None if found is None or _fault(found.name) else found
+
+    def _jobtypes_by_id(self) -> Mapping[int, Jobtype]:
+        if not self._by_id:
+            self._by_id.update({jobtype.id: jobtype for jobtype in self.history.jobtypes.values()})
+        return self._by_id
 
     def jobtype(self, key: str) -> Jobtype:
         """The jobtype of that name or id.
@@ -123,7 +129,7 @@ class Catalogue:
             NotFound: there is none, or it is withdrawn or broken; the message says which.
         """
         jobtype = self.jobtype(key)
-        version = next((v for v in jobtype.versions if v.number == number), None)
+        version = jobtype.find_version(number)
         if version is None:
             raise NotFound(f"{jobtype.name} has no version {number}")
         fault = self.fault(jobtype, version)

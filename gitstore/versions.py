@@ -8,8 +8,10 @@ that a stricter validator renumbers nothing (docs/format.md, section 2).
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from types import MappingProxyType
 
 from gitstore import layout
@@ -57,6 +59,15 @@ class Jobtype:
     name: str
     tree: str
     versions: tuple[Version, ...]
+
+    def find_version(self, number: int) -> Version | None:
+        """The version of that number, in service or not."""
+        at = bisect_left(self.versions, number, key=_number)
+        found = self.versions[at : at + 1]
+        return found[0] if found and found[0].number == number else None
+
+
+_number = attrgetter("number")
 
 
 @dataclass(frozen=True, slots=True)

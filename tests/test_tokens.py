@@ -611,3 +611,11 @@ def test_the_first_token_closes_writing_and_revoking_the_last_opens_it_not_again
     assert answers() == {401}
     jobtypes("token", "revoke", "alice", "--repo", empty)
     assert answers() == {401}
+
+
+def test_a_tokens_file_that_cannot_be_looked_at_opens_nothing(empty, client):
+    path = empty / "jobtypes" / "tokens.json"
+    path.symlink_to(path)
+
+    assert client.put(f"{PREFIX}/jobtypes/X", json=body("X")).status_code == 500
+    assert client.get(f"{PREFIX}/jobtypes/").status_code == 500

@@ -717,6 +717,34 @@ def test_a_renamed_jobtypes_old_name_is_gone_and_the_list_is_read_by_the_new_one
     assert now.jobtype("1").name == "B"
 
 
+def test_a_version_is_found_by_its_number_whatever_numbers_are_left_out(branch):
+    for number in (1, 5, 6, 40):
+        branch.commit(jobtype("A", f"# {number}\n"), forced(number, "A"))
+
+    now = catalogue(branch)
+
+    for number in (1, 5, 6, 40):
+        assert now.code(now.release("A", number)).endswith(f"# {number}\n")
+    for number in (0, 2, 4, 7, 39, 41):
+        with pytest.raises(NotFound, match=f"A has no version {number}"):
+            now.release("A", number)
+
+
+def test_an_id_means_in_each_catalogue_what_it_meant_there(branch):
+    branch.commit(jobtype("A"))
+    first = catalogue(branch)
+    assert first.jobtype("1").name == "A"
+    branch.commit({"jobtypes/A": None, **jobtype("B")})
+    renamed = first.extend(branch.repository.steps(first.history.tip, branch.tip))
+    branch.commit({"jobtypes/B": None, **jobtype("C", "# another\n")})
+    ended = renamed.extend(branch.repository.steps(renamed.history.tip, branch.tip))
+
+    assert renamed.jobtype("1").name == "B"
+    assert ended.find_jobtype("1") is None
+    assert ended.jobtype("2").name == "C"
+    assert first.jobtype("1").name == "A"
+
+
 WITHDRAWN_LISTS = [
     ("A: [2]\nB: [1, 3]\n", {"A": {2}, "B": {1, 3}}),
     ("", {}),
