@@ -328,9 +328,8 @@ class Oracle:
         after = state.software
         for old in sorted(self.software.keys() - after.keys(), key=_path):
             thing = self.software.pop(old)
-            # A file that could not be read when it came used no name; nor does it come again.
-            used = self.software_names | self.before.software.keys()
-            never = [n for n in sorted(after, key=_path) if n not in used]
+            changed = after.items() - self.before.software.items()
+            never = sorted((n for n, _ in changed if n not in self.software_names), key=_path)
             new = next((n for n in never if after[n] == thing.content), None)
             if new is not None:
                 self.software[new] = thing
