@@ -8,6 +8,7 @@ another agent switches these rules off (``--ignore agent-...``).
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from functools import cache
 
@@ -60,26 +61,23 @@ class Neighbours:
         stem = _stem(module)
         for start in range(len(stem) + 1):
             if stem[start:] in self._by_stem:
-                same, longer = self._modules(stem[start:])
+                modules = self._modules(stem[start:])
                 for shorter in _without_digits(module):
-                    yield from (o for o in same.get(shorter, ()) if _is_number(module, shorter))
-                yield from (o for o, whole in longer.get(module, ()) if _is_number(whole, module))
+                    if _is_number(module, shorter):
+                        yield from (o for _, o in _between(modules, shorter, f"{shorter}\0"))
+                # All that go on with a number, and what else begins as they do.
+                longer = _between(modules, f"{module}1", f"{module}:")
+                yield from (o for whole, o in longer if _stem(whole) == stem)
 
-    def _read_modules(
-        self, stem: str
-    ) -> tuple[dict[str, list[str]], dict[str, list[tuple[str, str]]]]:
-        """The jobtypes of that *stem* by their modules, and by what those begin with."""
-        same: dict[str, list[str]] = {}
-        longer: dict[str, list[tuple[str, str]]] = {}
-        for name in self._by_stem[stem]:
-            classname = self.classname(name)
-            if classname is not None:
-                whole = f"{classname}{name}"
-                same.setdefault(whole, []).append(name)
-                for shorter in _without_digits(whole):
-                    if shorter != whole:
-                        longer.setdefault(shorter, []).append((name, whole))
-        return same, longer
+    def _read_modules(self, stem: str) -> list[tuple[str, str]]:
+        """The modules of the jobtypes of that *stem*, each with its jobtype, in order."""
+        named = ((self.classname(name), name) for name in self._by_stem[stem])
+        return sorted((f"{own}{name}", name) for own, name in named if own is not None)
+
+
+def _between(rows: list[tuple[str, str]], low: str, high: str) -> list[tuple[str, str]]:
+    """The *rows*, which are in order, from *low* on and below *high*."""
+    return rows[bisect_left(rows, (low,)) : bisect_left(rows, (high,))]
 
 
 def _stem(name: str) -> str:

@@ -148,7 +148,12 @@ class _Change:
 
 
 def _differing(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> dict[str, Entry]:
-    return {name: entry for name, entry in new.items() if old.get(name) != entry}
+    # Nearly all are the same object, as Repository.entries() gives them.
+    return {
+        name: entry
+        for name, entry in new.items()
+        if (known := old.get(name)) is not entry and known != entry
+    }
 
 
 def _field(fault: Fault) -> str:
