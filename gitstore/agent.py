@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
+from itertools import repeat
 
 from gitstore import layout
 from gitstore.codecheck import Checks, CodeChecks
@@ -30,10 +31,7 @@ class Neighbours:
     def __init__(self, contents: Contents, jobtypes: Mapping[str, Entry]) -> None:
         self.contents = contents
         self._jobtypes = jobtypes
-        self._by_stem: dict[str, list[str]] = {}
-        for name, entry in jobtypes.items():
-            if entry.is_tree:
-                self._by_stem.setdefault(_stem(name), []).append(name)
+        self._by_stem = _by_stem(tuple(jobtypes))
         self._modules = cache(self._read_modules)
 
     def directory(self, name: str) -> Directory:
@@ -69,15 +67,55 @@ class Neighbours:
                 longer = _between(modules, f"{module}1", f"{module}:")
                 yield from (o for whole, o in longer if _stem(whole) == stem)
 
-    def _read_modules(self, stem: str) -> list[tuple[str, str]]:
+    def _read_modules(self, stem: str) -> list[_Row]:
         """The modules of the jobtypes of that *stem*, each with its jobtype, in order."""
-        named = ((self.classname(name), name) for name in self._by_stem[stem])
-        return sorted((f"{own}{name}", name) for own, name in named if own is not None)
+        return self._by_stem[stem].modules(self._jobtypes, self.contents)
 
 
-def _between(rows: list[tuple[str, str]], low: str, high: str) -> list[tuple[str, str]]:
+class _Namesakes:
+    """The jobtypes of one stem. Of their modules, only those that differ are read again."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._last: tuple[list[Entry], list[_Row | None]] = ([], [])
+
+    def modules(self, jobtypes: Mapping[str, Entry], contents: Contents) -> list[_Row]:
+        """Their modules, each with its jobtype, in order."""
+        entries = [jobtypes[name] for name in self.names]
+        known, rows = self._last
+        # At first nothing is known. Threads may be here at once, each with a tree of its own.
+        before = zip(known, rows, strict=True) if known else repeat((None, None))
+        rows = [
+            row if entry is last else _module(name, entry, contents)
+            for name, entry, (last, row) in zip(self.names, entries, before, strict=False)
+        ]
+        self._last = (entries, rows)
+        return sorted(row for row in rows if row is not None)
+
+
+_Row = tuple[str, str]
+"""A module, less its number, and the jobtype whose it is."""
+
+
+def _module(name: str, entry: Entry, contents: Contents) -> _Row | None:
+    meta = contents.directory(entry.id).meta if entry.is_tree else None
+    if meta is None or meta.classname is None:
+        return None
+    return f"{meta.classname}{name}", name
+
+
+def _between(rows: list[_Row], low: str, high: str) -> list[_Row]:
     """The *rows*, which are in order, from *low* on and below *high*."""
     return rows[bisect_left(rows, (low,)) : bisect_left(rows, (high,))]
+
+
+@lru_cache(maxsize=4)
+def _by_stem(names: tuple[str, ...]) -> dict[str, _Namesakes]:
+    """*names* by their stems; from one write to the next they are mostly the same."""
+    found: dict[str, _Namesakes] = {}
+    for name in names:
+        found.setdefault(_stem(name), _Namesakes()).names.append(name)
+    return found
 
 
 def _stem(name: str) -> str:
