@@ -21,6 +21,7 @@ from gitstore.access import EVERYBODY, Access, direct_refusal
 from gitstore.catalogue import Catalogue
 from gitstore.changes import Change, Edit
 from gitstore.codecheck import Checks
+from gitstore.commits import Commit, Signature
 from gitstore.contents import Contents
 from gitstore.difference import Difference, difference
 from gitstore.errors import (
@@ -36,7 +37,7 @@ from gitstore.errors import (
 )
 from gitstore.index import Index
 from gitstore.locks import file_lock
-from gitstore.repository import Commit, Repository, Signature
+from gitstore.repository import Repository
 from gitstore.stale import StaleLocks
 from gitstore.tags import publish
 from gitstore.validation import check_tree
@@ -305,17 +306,18 @@ class Store:
 
     def _commit(self, base: Catalogue, edit: Edit, writer: Writer, checked: bool) -> Catalogue:
         repository, history = self.repository, base.history
-        tree = repository.write_tree(history.tree, edit.changes)
-        if tree == history.tree and not edit.trailers:
-            return base
-        if checked and edit.checked:
-            problems = check_tree(repository, tree, base, self.checks, touched=edit.jobtypes)
-            errors = errors_among(problems)
-            if errors:
-                raise Invalid(errors)
-        message = _message(writer.message or edit.subject, edit.trailers)
-        parents = (history.tip,) if history.tip else ()
-        commit = repository.write_commit(tree, parents, message, writer.signature, SERVICE)
+        with repository.together():
+            tree = repository.write_tree(history.tree, edit.changes)
+            if tree == history.tree and not edit.trailers:
+                return base
+            if checked and edit.checked:
+                problems = check_tree(repository, tree, base, self.checks, touched=edit.jobtypes)
+                errors = errors_among(problems)
+                if errors:
+                    raise Invalid(errors)
+            message = _message(writer.message or edit.subject, edit.trailers)
+            parents = (history.tip,) if history.tip else ()
+            commit = repository.write_commit(tree, parents, message, writer.signature, SERVICE)
         return base.extend(repository.steps(history.tip, commit))
 
     def move(self, base: Catalogue, commit: str, access: Access) -> bool:
