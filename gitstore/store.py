@@ -36,7 +36,7 @@ from gitstore.errors import (
     errors_among,
 )
 from gitstore.index import Index
-from gitstore.locks import file_lock
+from gitstore.locks import Turns, file_lock
 from gitstore.repository import Repository
 from gitstore.stale import StaleLocks
 from gitstore.tags import publish
@@ -143,7 +143,7 @@ class Store:
         self._indexed = 0
         self._tagged = 0
         self._reading = threading.Lock()
-        self._writing = threading.Lock()
+        self._turns = Turns(self.repository.git_dir / "jobtypes")
 
     # Reading
 
@@ -268,16 +268,18 @@ class Store:
         """
         give_up = time.monotonic() + self.write_limit_s
         # One at a time saves lost races; but nobody waits for another's network.
-        with self._writing if self.outlet is None else nullcontext():
-            while True:
+        turn = self._turns.turn(self.write_limit_s) if self.outlet is None else nullcontext(True)
+        with turn as has_come:
+            while has_come:
                 landed = attempt()
                 if landed is not None:
                     return landed
                 self.note("conflict")
                 self.locks.remove(self.ref)
                 if time.monotonic() > give_up:
-                    raise Busy("other writers kept the branch busy; try again")
+                    break
                 time.sleep(random.uniform(0, 0.02))
+        raise Busy("other writers kept the branch busy; try again")
 
     def prepare(
         self,
