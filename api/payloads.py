@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from gitstore.catalogue import Catalogue, Release
 from gitstore.changes import JobtypeWish
 from gitstore.errors import BadRequest
-from gitstore.layout import NAME_LIMIT
+from gitstore.layout import NAME_LIMIT, is_text
 from gitstore.schema import (
     INTEGER_LIMIT,
     JobtypeFields,
@@ -132,7 +132,7 @@ def _code(text: str) -> str:
 
     Beyond what can't be written, the validator tells what is wrong, as it does of a push.
     """
-    if any("\ud800" <= c <= "\udfff" for c in text):
+    if not is_text(text):
         raise refusal("holds a lone surrogate, which is no text; remove it")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 

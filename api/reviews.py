@@ -11,7 +11,7 @@ from api import auth
 from api.wire import Routes, add_routes, deleted, found, housekeeping, read_optional_body, writer
 from api.wire import written as answer
 from gitstore import ReadOnly
-from gitstore.repository import Commit
+from gitstore.commits import Commit
 from gitstore.reviews import ChangeRow, Review, Reviews
 from gitstore.schema import Model
 

@@ -7,6 +7,7 @@ variables of a service.
 
 from gitstore.catalogue import Catalogue, Release
 from gitstore.codecheck import Checks, CodeChecks
+from gitstore.commits import Signature
 from gitstore.errors import (
     RULES,
     BadRequest,
@@ -34,7 +35,7 @@ from gitstore.errors import (
     errors_among,
     machine_error,
 )
-from gitstore.repository import Repository, Signature, init_repository
+from gitstore.repository import Repository, init_repository
 from gitstore.store import Store, Writer
 
 __all__ = [

@@ -8,8 +8,10 @@ another agent switches these rules off (``--ignore agent-...``).
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
+from itertools import repeat
 
 from gitstore import layout
 from gitstore.codecheck import Checks, CodeChecks
@@ -29,10 +31,7 @@ class Neighbours:
     def __init__(self, contents: Contents, jobtypes: Mapping[str, Entry]) -> None:
         self.contents = contents
         self._jobtypes = jobtypes
-        self._by_stem: dict[str, list[str]] = {}
-        for name, entry in jobtypes.items():
-            if entry.is_tree:
-                self._by_stem.setdefault(_stem(name), []).append(name)
+        self._by_stem = _by_stem(tuple(jobtypes))
         self._modules = cache(self._read_modules)
 
     def directory(self, name: str) -> Directory:
@@ -60,26 +59,63 @@ class Neighbours:
         stem = _stem(module)
         for start in range(len(stem) + 1):
             if stem[start:] in self._by_stem:
-                same, longer = self._modules(stem[start:])
+                modules = self._modules(stem[start:])
                 for shorter in _without_digits(module):
-                    yield from (o for o in same.get(shorter, ()) if _is_number(module, shorter))
-                yield from (o for o, whole in longer.get(module, ()) if _is_number(whole, module))
+                    if _is_number(module, shorter):
+                        yield from (o for _, o in _between(modules, shorter, f"{shorter}\0"))
+                # All that go on with a number, and what else begins as they do.
+                longer = _between(modules, f"{module}1", f"{module}:")
+                yield from (o for whole, o in longer if _stem(whole) == stem)
 
-    def _read_modules(
-        self, stem: str
-    ) -> tuple[dict[str, list[str]], dict[str, list[tuple[str, str]]]]:
-        """The jobtypes of that *stem* by their modules, and by what those begin with."""
-        same: dict[str, list[str]] = {}
-        longer: dict[str, list[tuple[str, str]]] = {}
-        for name in self._by_stem[stem]:
-            classname = self.classname(name)
-            if classname is not None:
-                whole = f"{classname}{name}"
-                same.setdefault(whole, []).append(name)
-                for shorter in _without_digits(whole):
-                    if shorter != whole:
-                        longer.setdefault(shorter, []).append((name, whole))
-        return same, longer
+    def _read_modules(self, stem: str) -> list[_Row]:
+        """The modules of the jobtypes of that *stem*, each with its jobtype, in order."""
+        return self._by_stem[stem].modules(self._jobtypes, self.contents)
+
+
+class _Namesakes:
+    """The jobtypes of one stem. Of their modules, only those that differ are read again."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._last: tuple[list[Entry], list[_Row | None]] = ([], [])
+
+    def modules(self, jobtypes: Mapping[str, Entry], contents: Contents) -> list[_Row]:
+        """Their modules, each with its jobtype, in order."""
+        entries = [jobtypes[name] for name in self.names]
+        known, rows = self._last
+        # At first nothing is known. Threads may be here at once, each with a tree of its own.
+        before = zip(known, rows, strict=True) if known else repeat((None, None))
+        rows = [
+            row if entry is last else _module(name, entry, contents)
+            for name, entry, (last, row) in zip(self.names, entries, before, strict=False)
+        ]
+        self._last = (entries, rows)
+        return sorted(row for row in rows if row is not None)
+
+
+_Row = tuple[str, str]
+"""A module, less its number, and the jobtype whose it is."""
+
+
+def _module(name: str, entry: Entry, contents: Contents) -> _Row | None:
+    meta = contents.directory(entry.id).meta if entry.is_tree else None
+    if meta is None or meta.classname is None:
+        return None
+    return f"{meta.classname}{name}", name
+
+
+def _between(rows: list[_Row], low: str, high: str) -> list[_Row]:
+    """The *rows*, which are in order, from *low* on and below *high*."""
+    return rows[bisect_left(rows, (low,)) : bisect_left(rows, (high,))]
+
+
+@lru_cache(maxsize=4)
+def _by_stem(names: tuple[str, ...]) -> dict[str, _Namesakes]:
+    """*names* by their stems; from one write to the next they are mostly the same."""
+    found: dict[str, _Namesakes] = {}
+    for name in names:
+        found.setdefault(_stem(name), _Namesakes()).names.append(name)
+    return found
 
 
 def _stem(name: str) -> str:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from gitstore import layout
 from gitstore.catalogue import Catalogue, Release
 from gitstore.codecheck import Checks, check_source
+from gitstore.drafts import Changes, Graft
 from gitstore.errors import BadRequest, Exists, Problem
-from gitstore.repository import Changes, Graft
 from gitstore.roundtrip import Plain, edit_yaml
 from gitstore.schema import (
     JobtypeMeta,

@@ -87,8 +87,8 @@ def difference(before: Catalogue, after: Catalogue, steps: Iterable[Step] = ()) 
     ids are used up all the same.
     """
     steps = tuple(steps)
-    old = {jobtype.id: jobtype for jobtype in before.history.jobtypes.values()}
-    new = {jobtype.id: jobtype for jobtype in after.history.jobtypes.values()}
+    old = _others(before.history.jobtypes, after.history.jobtypes)
+    new = _others(after.history.jobtypes, before.history.jobtypes)
     old_numbers, new_numbers = _withdrawn(before), _withdrawn(after)
     renamed = {
         old[id].name: jobtype.name
@@ -97,7 +97,7 @@ def difference(before: Catalogue, after: Catalogue, steps: Iterable[Step] = ()) 
     }
     carried = {(renamed.get(name, name), number) for name, number in old_numbers}
     kept = set(new_numbers)
-    names = {jobtype.name for jobtype in new.values()}
+    names = after.history.jobtypes.keys()
     return Difference(
         versions=tuple(_new_versions(old, new)),
         renamed=tuple(sorted(renamed.items())),
@@ -110,10 +110,16 @@ def difference(before: Catalogue, after: Catalogue, steps: Iterable[Step] = ()) 
     )
 
 
+def _others(jobtypes: Mapping[str, Jobtype], than: Mapping[str, Jobtype]) -> dict[int, Jobtype]:
+    """Those of *jobtypes*, by id, that are not the very same in *than*: few, after a step."""
+    return {j.id: j for name, j in jobtypes.items() if than.get(name) is not j}
+
+
 def _ended(before: Catalogue, after: Catalogue) -> Iterator[str]:
     """Yield the jobtypes that ended, by the name they had before if they had one."""
-    known = {jobtype.id: jobtype.name for jobtype in before.history.jobtypes.values()}
-    for jobtype in after.history.ended[len(before.history.ended) :]:
+    ended = after.history.ended[len(before.history.ended) :]
+    known = {j.id: j.name for j in before.history.jobtypes.values()} if ended else {}
+    for jobtype in ended:
         yield known.get(jobtype.id, jobtype.name)
 
 

@@ -8,6 +8,7 @@ whoever speaks HTTP or to a shell.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -222,6 +223,26 @@ def machine_error(error: OSError) -> StorageFailed | None:
     if error.errno in (*FAILED, errno.EAGAIN):  # The latter: no more processes.
         return StorageFailed(f"the disk, or the machine, fails: {error}")
     return None
+
+
+_SAYS_FULL = tuple(map(os.strerror, FULL))
+_SAYS_FAILED = tuple(map(os.strerror, FAILED))
+"""How libgit2, which gives no numbers, ends what it says of a failing disk."""
+
+
+def is_broken(says: str) -> bool:
+    """Whether what libgit2 *says* is the machine's fault."""
+    return any(text in says for text in (*_SAYS_FULL, *_SAYS_FAILED))
+
+
+def storage_error(error: Exception) -> StorageFailed | Moved:
+    """What *error*, met at a write into a repository, means to whoever writes."""
+    says = str(error)
+    if any(text in says for text in _SAYS_FULL):
+        return StorageFull(f"the repository's disk is full: {says}")
+    if "lock" in says and not is_broken(says):
+        return Moved(says)
+    return StorageFailed(f"the repository can't be written: {says}")
 
 
 class Damaged(StoreError):

@@ -37,6 +37,9 @@ _DEVICES = {
 _UNSAFE_IN_FILE_NAMES = frozenset('/\\:*?"<>|%')
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 @functools.lru_cache(16_384)
 def fold(name: str) -> str:
     """The form in which two names are equal on file systems that ignore case."""
@@ -87,7 +90,7 @@ def _length_fault(name: str, file_name: str) -> str | None:
 
 def is_text(name: str) -> bool:
     """Whether *name*, which Python may have made of any bytes, was UTF-8."""
-    return not any("\ud800" <= c <= "\udfff" for c in name)
+    return _SURROGATE.search(name) is None
 
 
 def _jobtype_character_fault(name: str) -> str | None:

@@ -1,11 +1,20 @@
-"""Locks between processes that end with the process that holds them."""
+"""Locks between processes that end with the process that holds them; turns at one thing."""
 
 from __future__ import annotations
 
 import fcntl
+import os
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+PATIENCE_S = 3.0
+"""For how long a process waits for others at their turn until it takes them to hang."""
+
+_PAUSES_S = (0.0002, 0.0005, 0.001)
+"""Between two looks at a lock that others hold: flock() itself can't be told a limit."""
 
 
 @contextmanager
@@ -31,3 +40,62 @@ def try_file_lock(path: Path) -> Iterator[int | None]:
             yield None
         else:
             yield file.fileno()
+
+
+class Turns:
+    """Turns that the threads of all processes take at one thing, each after the other.
+
+    They save lost races where races are safe. So who can't have the locks in *folder*, or
+    waits too long for a process that holds them, goes on without.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._threads = threading.Lock()
+
+    @contextmanager
+    def turn(self, limit_s: float) -> Iterator[bool]:
+        """Have the turn, after waiting for it; False if it has not come after *limit_s*."""
+        if not self._threads.acquire(timeout=limit_s):
+            yield False
+            return
+        try:
+            with ExitStack() as held:
+                end = time.monotonic() + min(limit_s, PATIENCE_S)
+                # Whoever is next holds a lock of its own until it has the first one, or a
+                # process with many writers would have it again and again.
+                with suppress(OSError), self._held("next.lock", end):
+                    held.enter_context(self._held("write.lock", end))
+                yield True
+        finally:
+            self._threads.release()
+
+    @contextmanager
+    def _held(self, name: str, end: float) -> Iterator[None]:
+        """Hold the lock of that name, or at *end*, where others hold it still, nothing."""
+        handle = self._open(self._folder / name)
+        try:
+            for pause_s in _pauses_s():
+                with suppress(BlockingIOError):
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                if time.monotonic() > end:
+                    break
+                time.sleep(pause_s)
+            yield
+        finally:
+            os.close(handle)
+
+    def _open(self, path: Path) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            self._folder.mkdir(exist_ok=True)
+            return os.open(path, flags, 0o666)
+
+
+def _pauses_s() -> Iterator[float]:
+    yield from _PAUSES_S
+    while True:
+        yield _PAUSES_S[-1]

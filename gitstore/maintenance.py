@@ -33,6 +33,7 @@ _CLOCK_OFF_S = 24 * 3600
 _LEFTOVERS = (
     "objects/tmp_objdir-incoming-*",  # the quarantine of a push
     "objects/tmp_object_git2_*",
+    "objects/tmp_obj_*",
     "objects/??/tmp_obj*",
     "objects/pack/tmp_*",
     "objects/pack/.tmp-*",

@@ -6,7 +6,6 @@ raises is translated here.
 
 from __future__ import annotations
 
-import functools
 import os
 import random
 import re
@@ -15,17 +14,17 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TypeVar
 
 import pygit2
-from pygit2.enums import FileMode, ObjectType, RepositoryOpenFlag, SortMode
+from pygit2.enums import ObjectType, RepositoryOpenFlag, SortMode
 
+from gitstore.commits import Commit, Signature
 from gitstore.damage import Damage
+from gitstore.drafts import Changes, Draft
 from gitstore.errors import (
-    FAILED,
     FULL,
     BadRequest,
     Damaged,
@@ -37,10 +36,13 @@ from gitstore.errors import (
     StorageFailed,
     StorageFull,
     StoreError,
+    is_broken,
     machine_error,
+    storage_error,
 )
 from gitstore.git import GitFailed, run_git
-from gitstore.trees import EMPTY_TREE, Entry, blob_id, object_id, parse_tree
+from gitstore.loose import LooseObjects
+from gitstore.trees import EMPTY_TREE, Entry, Tree, Trees, blob_id, object_id, with_header
 from gitstore.versions import Step
 from gitstore.walk import Walk
 
@@ -54,9 +56,6 @@ _READS = 20_000
 
 _LOGGED = re.compile(r"[0-9a-f]{40} ([0-9a-f]{40}) ")
 """The beginning of a reflog's line: where a ref was, and where it was moved to."""
-
-_TRIMMED = "".join(map(chr, range(33))) + ".,:;<>\"\\'"
-"""What Git takes off the ends of a name (ident.c)."""
 
 T = TypeVar("T")
 
@@ -75,52 +74,15 @@ _KEPT_TREES = 32
 """Directories that stay parsed. A write asks for the same few again and again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """Who did something, and when; *when* None means now."""
-
-    name: str
-    email: str
-    when: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """A commit: its ids in hex, its message, its author."""
-
-    id: str
-    tree: str
-    parents: tuple[str, ...]
-    message: str
-    author: Signature
-
-    @property
-    def subject(self) -> str:
-        """The first line of the message."""
-        return self.message.strip().split("\n", 1)[0]
-
-    @property
-    def date(self) -> str:
-        """When it was authored, to the minute and in its author's time."""
-        return self.author.when.strftime("%Y-%m-%d %H:%M") if self.author.when else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Graft:
-    """In a change to a tree: an entry that exists already, put at a path as it is."""
-
-    entry: Entry
-
-
-Changes = Mapping[str, bytes | Graft | None]
-"""A change to a tree, by path: new content, an existing entry, or None to remove."""
-
-
 class _Handle(threading.local):
-    """A thread's own handle of libgit2's, once it has one, and how many objects it read."""
+    """A thread's own handle of libgit2's, once it has one, and how many objects it read.
+
+    *held* are objects that are still to be written, if it holds them back: see together().
+    """
 
     repo: pygit2.Repository | None = None
     reads = 0
+    held: dict[str, bytes] | None = None
 
 
 class Repository:
@@ -134,9 +96,9 @@ class Repository:
         self.path = path
         self._flags = RepositoryOpenFlag.FROM_ENV if from_env else RepositoryOpenFlag.DEFAULT
         self._local = _Handle()
-        self._entries = functools.lru_cache(_KEPT_TREES)(self._read_entries)
+        self._trees = Trees(self._read_object, _KEPT_TREES)
         self.git_dir = Path(self._repo.path)
-        self._objects = f"{self.git_dir}/objects/"
+        self._loose_objects = LooseObjects(_common_dir(self.git_dir) / "objects")
         self._damage = Damage(self.git_dir)
 
     @property
@@ -237,7 +199,7 @@ class Repository:
                 raise Moved(f"{ref} was moved by somebody else") from None
             except pygit2.GitError as error:
                 says = str(error)
-                if not _is_broken(says) and ("reference" in says or "lock" in says):
+                if not is_broken(says) and ("reference" in says or "lock" in says):
                     raise Moved(f"{ref} was moved by somebody else") from None
                 raise
 
@@ -384,7 +346,7 @@ class Repository:
             Damaged: it is.
         """
         try:
-            with open(self._loose(id), "rb") as file:
+            with open(self._loose_objects.path(id), "rb") as file:
                 data = file.read()
         except OSError:
             return
@@ -395,10 +357,6 @@ class Repository:
             raise self._damaged(id) from None
         if not unzip.eof:
             raise self._damaged(id)
-
-    def _loose(self, id: str) -> str:
-        """The path that object *id* has where it is in no pack; each read asks for one."""
-        return f"{self._objects}{id[:2]}/{id[2:]}"
 
     def check_readable(self) -> None:
         """Tell a disk that fails or is gone, or too many open files, from damage.
@@ -421,17 +379,17 @@ class Repository:
         """
         self.check_readable()
         try:
-            with suppress(FileNotFoundError), open(self._loose(id), "rb") as file:
+            with suppress(FileNotFoundError), open(self._loose_objects.path(id), "rb") as file:
                 file.read(1)
         except OSError as failure:
             raise StorageFailed(f"the repository can't be read: {failure}") from failure
-        is_there = isinstance(error, KeyError) and os.path.exists(self._loose(id))
-        if is_there or _is_broken(str(error)):
+        is_there = isinstance(error, KeyError) and os.path.exists(self._loose_objects.path(id))
+        if is_there or is_broken(str(error)):
             raise StorageFailed(f"the repository can't be read: {error}") from error
 
     def has(self, id: str) -> bool:
         """Whether object *id* is there."""
-        return pygit2.Oid(hex=id) in self._repo.odb
+        return id in (self._local.held or ()) or pygit2.Oid(hex=id) in self._repo.odb
 
     def read_raw(self, id: str) -> bytes:
         """The bytes of object *id*, of any type, without Git's header.
@@ -439,9 +397,8 @@ class Repository:
         Raises:
             Damaged: it can't be read.
         """
-        if id == EMPTY_TREE:
-            return b""
-        return self._found(id, lambda repo: bytes(repo.read(id)[1]))
+        tree = self._trees.find(id)
+        return self._read_object(id) if tree is None else tree.data
 
     def read_blob(self, id: str) -> bytes:
         """The content of blob *id*, compared with its id.
@@ -460,10 +417,23 @@ class Repository:
         Raises:
             Damaged: it can't be read.
         """
-        return self._entries(tree)
+        return self._trees.tree(tree).entries
 
-    def _read_entries(self, tree: str) -> Mapping[str, Entry]:
-        return parse_tree(self.read_raw(tree))
+    def tree(self, id: str) -> Tree:
+        """The tree *id*.
+
+        Raises:
+            Damaged: it can't be read.
+        """
+        return self._trees.tree(id)
+
+    def _read_object(self, id: str) -> bytes:
+        if id == EMPTY_TREE:
+            return b""
+        held = self._local.held
+        if held and id in held:
+            return held[id].partition(b"\0")[2]
+        return self._found(id, lambda repo: bytes(repo.read(id)[1]))
 
     def staged_tree(self) -> str:
         """The tree of what is staged in the working copy: of the index, in Git's words.
@@ -486,19 +456,59 @@ class Repository:
 
         Directories that lose their last entry go too.
         """
-        nested: dict[str, object] = {}
-        for path, change in changes.items():
-            node = nested
-            *directories, leaf = path.split("/")
-            for directory in directories:
-                child = node.setdefault(directory, {})
-                assert isinstance(child, dict), f"{path} lies below a file that changes"
-                node = child
-            node[leaf] = change
-        return _written(lambda: self._write_directory(base, nested) or self._empty_tree())
+        draft = Draft(self._trees.tree, _blob_id)
+        tree = draft.change(base, changes)
+        missing = next((id for id in draft.grafts if not self.has(id)), None)
+        if missing is not None:
+            raise self._damaged(missing)
+        trees = {id: with_header("tree", data) for id, data in draft.trees.items()}
+        objects = draft.blobs | trees
+        # What stood there before needs no writing, unless it was lost.
+        for id in draft.known:
+            if self.has(id):
+                del objects[id]
+        self._write(objects)
+        for id, data in draft.trees.items():
+            self._trees.keep(id, data)
+        return tree
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write what this thread writes in the block at its end, all at once.
+
+        Until then this repository has it in memory, and after an exception nothing of it
+        was written. Git and other threads must not be asked for it in between.
+        """
+        self._local.held = held = dict[str, bytes]()
+        try:
+            yield
+        finally:
+            self._local.held = None
+        self._write(held)
+
+    def _write(self, objects: Mapping[str, bytes]) -> None:
+        """Have *objects*, header and content by id, on disk.
+
+        Raises:
+            Damaged: one is there already, and not as it should be.
+            StorageFailed: the disk fails.
+        """
+        if self._local.held is not None:
+            self._local.held.update(objects)
+            return
+        try:
+            made = self._loose_objects.write(objects)
+        except OSError as error:
+            if error.errno in FULL:
+                raise StorageFull(f"the repository's disk is full: {error}") from error
+            raise StorageFailed(f"the repository can't be written: {error}") from error
+        for id in objects.keys() - made:
+            if self._read_object(id) != objects[id].partition(b"\0")[2]:
+                raise self._damaged(id)
 
     def _empty_tree(self) -> str:
-        return self._kept(self._repo.TreeBuilder().write())
+        self._write({EMPTY_TREE: with_header("tree", b"")})
+        return EMPTY_TREE
 
     def _kept(self, written: pygit2.Oid) -> str:
         """The id of an object that was *written*, once it is seen to be there.
@@ -509,53 +519,26 @@ class Repository:
             Moved: it is not.
         """
         id = str(written)
-        if not os.path.exists(self._loose(id)) and not self.has(id):
+        if not os.path.exists(self._loose_objects.path(id)) and not self.has(id):
             raise Moved(f"the object {id} was tidied away while it was written")
         return id
-
-    def _write_directory(self, base: str | None, changes: Mapping[str, object]) -> str | None:
-        repo = self._repo
-        tree = self._object(base) if base else None
-        builder = repo.TreeBuilder(tree) if isinstance(tree, pygit2.Tree) else repo.TreeBuilder()
-        old = self.entries(base) if base else {}
-        for name, change in changes.items():
-            entry = self._entry(old.get(name), change)
-            if entry is not None:
-                builder.insert(name, pygit2.Oid(hex=entry.id), FileMode(entry.mode))
-            elif name in old:
-                builder.remove(name)
-        return self._kept(builder.write()) if len(builder) else None
-
-    def _entry(self, old: Entry | None, change: object) -> Entry | None:
-        if isinstance(change, Graft):
-            return change.entry
-        if isinstance(change, bytes):
-            mode = old.mode if old and old.is_file else int(FileMode.BLOB)
-            return Entry(mode, self._kept(self._repo.create_blob(change)))
-        if isinstance(change, dict):
-            below = self._write_directory(old.id if old and old.is_tree else None, change)
-            return Entry(int(FileMode.TREE), below) if below else None
-        return None
 
     def write_commit(
         self, tree: str, parents: tuple[str, ...], message: str, author: Signature, by: Signature
     ) -> str:
         """The id of a new commit, on disk but on no ref; *by* is its committer."""
-        return _written(lambda: self._kept(self._write_commit(tree, parents, message, author, by)))
-
-    def _write_commit(
-        self, tree: str, parents: tuple[str, ...], message: str, author: Signature, by: Signature
-    ) -> pygit2.Oid:
-        repo = self._repo
-        # pygit2 1.21's create_commit calls a commit made which the disk would not take.
-        content = repo.create_commit_string(
-            _git_signature(author),
-            _git_signature(by),
+        lines = [
+            f"tree {tree}",
+            *(f"parent {parent}" for parent in parents),
+            f"author {_line(author)}",
+            f"committer {_line(by)}",
+            "",
             message,
-            pygit2.Oid(hex=tree),
-            [pygit2.Oid(hex=parent) for parent in parents],
-        )
-        return repo.write(ObjectType.COMMIT, str(content))
+        ]
+        data = "\n".join(lines).encode()
+        id = object_id("commit", data)
+        self._write({id: with_header("commit", data)})
+        return id
 
     def merged_tree(self, ours: str, theirs: str) -> str:
         """The tree that merging commit *theirs* into commit *ours* gives. Moves nothing.
@@ -672,11 +655,6 @@ def init_repository(path: Path, branch: str) -> Repository:
     return repository
 
 
-def trimmed(name: str) -> str:
-    """*name* as Git writes it into commits and reflogs: without what it takes off the ends."""
-    return name.strip(_TRIMMED)
-
-
 def _text(owner: pygit2.Commit | pygit2.Signature, field: str) -> str:
     """A text of a commit's, which may claim an encoding that is not its own or is none."""
     try:
@@ -696,6 +674,20 @@ def _signature(signature: pygit2.Signature) -> Signature:
     return Signature(_text(signature, "name"), _text(signature, "email"), when)
 
 
+def _common_dir(git_dir: Path) -> Path:
+    """Where the objects are: *git_dir*, or the repository's that a worktree's belongs to."""
+    try:
+        return git_dir / (git_dir / "commondir").read_text().strip()
+    except FileNotFoundError:
+        return git_dir
+
+
+def _blob_id(data: bytes) -> str:
+    """The id of a blob of *data*, which libgit2 refuses where it was made to collide."""
+    with _translated():
+        return str(pygit2.hash(data))
+
+
 def _git_signature(signature: Signature) -> pygit2.Signature:
     if signature.when is None:
         return pygit2.Signature(signature.name, signature.email)
@@ -704,6 +696,15 @@ def _git_signature(signature: Signature) -> pygit2.Signature:
     return pygit2.Signature(
         signature.name, signature.email, seconds, int(offset.total_seconds() // 60)
     )
+
+
+def _line(signature: Signature) -> str:
+    """*signature* as it stands in a commit, with its name as libgit2 cleans it."""
+    with _translated():
+        found = _git_signature(signature)
+    hours, minutes = divmod(abs(found.offset), 60)
+    sign = "-" if found.offset < 0 else "+"
+    return f"{found.name} <{found.email}> {found.time} {sign}{hours:02d}{minutes:02d}"
 
 
 def _written(write: Callable[[], T]) -> T:
@@ -730,24 +731,6 @@ def _translated() -> Iterator[None]:
         yield
     except OSError as error:
         found = machine_error(error)
-        raise (found if isinstance(found, StorageFull) else _storage_error(error)) from error
+        raise (found if isinstance(found, StorageFull) else storage_error(error)) from error
     except pygit2.GitError as error:
-        raise _storage_error(error) from error
-
-
-_FULL = tuple(map(os.strerror, FULL))
-_BROKEN = tuple(map(os.strerror, FAILED))
-"""How libgit2, which gives no numbers, ends what it says of a failing disk."""
-
-
-def _is_broken(says: str) -> bool:
-    return any(text in says for text in (*_FULL, *_BROKEN))
-
-
-def _storage_error(error: Exception) -> StorageFailed | Moved:
-    says = str(error)
-    if any(text in says for text in _FULL):
-        return StorageFull(f"the repository's disk is full: {says}")
-    if "lock" in says and not _is_broken(says):
-        return Moved(says)
-    return StorageFailed(f"the repository can't be written: {says}")
+        raise storage_error(error) from error

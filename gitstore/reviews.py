@@ -14,6 +14,7 @@ from itertools import islice
 
 from gitstore.access import EVERYBODY, Access, Role
 from gitstore.catalogue import Catalogue
+from gitstore.commits import Commit, trimmed
 from gitstore.difference import Difference, difference
 from gitstore.errors import (
     Forbidden,
@@ -27,7 +28,6 @@ from gitstore.errors import (
 )
 from gitstore.layout import NUMBER_LIMIT, is_text
 from gitstore.once import Once
-from gitstore.repository import Commit, trimmed
 from gitstore.store import SERVICE, Store, Writer, check_access
 from gitstore.validation import check_tree
 from gitstore.versions import History, Jobtype

@@ -6,8 +6,9 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from gitstore.drafts import Changes
 from gitstore.errors import Exists
-from gitstore.repository import Changes, init_repository
+from gitstore.repository import init_repository
 from gitstore.store import SERVICE
 
 _ATTRIBUTES = b"""\

@@ -21,6 +21,7 @@ from gitstore.access import EVERYBODY, Access, direct_refusal
 from gitstore.catalogue import Catalogue
 from gitstore.changes import Change, Edit
 from gitstore.codecheck import Checks
+from gitstore.commits import Commit, Signature
 from gitstore.contents import Contents
 from gitstore.difference import Difference, difference
 from gitstore.errors import (
@@ -35,8 +36,8 @@ from gitstore.errors import (
     errors_among,
 )
 from gitstore.index import Index
-from gitstore.locks import file_lock
-from gitstore.repository import Commit, Repository, Signature
+from gitstore.locks import Turns, file_lock
+from gitstore.repository import Repository
 from gitstore.stale import StaleLocks
 from gitstore.tags import publish
 from gitstore.validation import check_tree
@@ -145,7 +146,7 @@ class Store:
         self._indexed = 0
         self._tagged = 0
         self._reading = threading.Lock()
-        self._writing = threading.Lock()
+        self._turns = Turns(self.repository.git_dir / "jobtypes")
 
     # Reading
 
@@ -281,16 +282,18 @@ class Store:
         """
         give_up = time.monotonic() + self.write_limit_s
         # One at a time saves lost races; but nobody waits for another's network.
-        with self._writing if self.outlet is None else nullcontext():
-            while True:
+        turn = self._turns.turn(self.write_limit_s) if self.outlet is None else nullcontext(True)
+        with turn as has_come:
+            while has_come:
                 landed = attempt()
                 if landed is not None:
                     return landed
                 self.note("conflict")
                 self.locks.remove(self.ref)
                 if time.monotonic() > give_up:
-                    raise Busy("other writers kept the branch busy; try again")
+                    break
                 time.sleep(random.uniform(0, 0.02))
+        raise Busy("other writers kept the branch busy; try again")
 
     def prepare(
         self,
@@ -319,17 +322,18 @@ class Store:
 
     def _commit(self, base: Catalogue, edit: Edit, writer: Writer, checked: bool) -> Catalogue:
         repository, history = self.repository, base.history
-        tree = repository.write_tree(history.tree, edit.changes)
-        if tree == history.tree and not edit.trailers:
-            return base
-        if checked and edit.checked:
-            problems = check_tree(repository, tree, base, self.checks, touched=edit.jobtypes)
-            errors = errors_among(problems)
-            if errors:
-                raise Invalid(errors)
-        message = _message(writer.message or edit.subject, edit.trailers)
-        parents = (history.tip,) if history.tip else ()
-        commit = repository.write_commit(tree, parents, message, writer.signature, SERVICE)
+        with repository.together():
+            tree = repository.write_tree(history.tree, edit.changes)
+            if tree == history.tree and not edit.trailers:
+                return base
+            if checked and edit.checked:
+                problems = check_tree(repository, tree, base, self.checks, touched=edit.jobtypes)
+                errors = errors_among(problems)
+                if errors:
+                    raise Invalid(errors)
+            message = _message(writer.message or edit.subject, edit.trailers)
+            parents = (history.tip,) if history.tip else ()
+            commit = repository.write_commit(tree, parents, message, writer.signature, SERVICE)
         return base.extend(repository.steps(history.tip, commit))
 
     def move(self, base: Catalogue, commit: str, access: Access) -> bool:

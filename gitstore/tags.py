@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitstore import layout
+from gitstore.commits import Commit
 from gitstore.git import run_git
-from gitstore.repository import Commit, Repository
+from gitstore.repository import Repository
 from gitstore.versions import History, Version
 
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 _ID_BYTES = 20
+_LARGE_BYTES = 4096
+"""From this size on, a tree is likely one of many of the same directory."""
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
@@ -64,6 +68,15 @@ def parse_tree(data: bytes) -> dict[str, Entry]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A tree as it is stored, and read: its entries by name, and where each begins in *data*."""
+
+    data: bytes
+    entries: Mapping[str, Entry]
+    starts: Sequence[int]
+
+
 def blob_id(data: bytes) -> str:
     """The id that Git gives a blob of *data*."""
     return object_id("blob", data)
@@ -71,13 +84,43 @@ def blob_id(data: bytes) -> str:
 
 def tree_id(entries: Mapping[str, Entry]) -> str:
     """The id that Git gives a tree of *entries*."""
-    return object_id("tree", b"".join(_raw(*item) for item in sorted(entries.items(), key=_order)))
+    return object_id("tree", tree_data(entries))
+
+
+def tree_data(entries: Mapping[str, Entry]) -> bytes:
+    """The raw tree of *entries*."""
+    return b"".join(_raw(*item) for item in sorted(entries.items(), key=_order))
+
+
+def changed_data(tree: Tree, changes: Mapping[str, Entry | None]) -> bytes:
+    """The raw tree that *tree* becomes by *changes*, None for an entry that goes.
+
+    Where ids alone change, as nearly always, nothing but them is written anew.
+    """
+    data = tree.data
+    for name, entry in changes.items():
+        old = tree.entries.get(name)
+        if old == entry:
+            continue
+        start = _raw(name, old)[:-_ID_BYTES] if old and entry and old.mode == entry.mode else None
+        # An id might hold the same bytes, if it were made to.
+        if start is None or entry is None or data.count(start) != 1:
+            merged = {**tree.entries, **changes}
+            return tree_data({name: entry for name, entry in merged.items() if entry})
+        place = data.index(start) + len(start)
+        data = data[:place] + bytes.fromhex(entry.id) + data[place + _ID_BYTES :]
+    return data
 
 
 def object_id(kind: str, data: bytes) -> str:
     """The id that Git gives an object of that *kind* (blob, tree, commit) and content."""
-    header = f"{kind} {len(data)}\0".encode()
-    return hashlib.sha1(header + data, usedforsecurity=False).hexdigest()
+    whole = with_header(kind, data)
+    return hashlib.sha1(whole, usedforsecurity=False).hexdigest()
+
+
+def with_header(kind: str, data: bytes) -> bytes:
+    """What Git hashes and stores of an object."""
+    return f"{kind} {len(data)}\0".encode() + data
 
 
 def _raw(name: str, entry: Entry) -> bytes:
@@ -91,6 +134,59 @@ def _order(item: tuple[str, Entry]) -> bytes:
     return name.encode(errors="surrogateescape") + (b"/" if entry.is_tree else b"")
 
 
+class Trees:
+    """The trees that were asked for last, each read once. Threads may share it.
+
+    The entries that two trees have in common are mostly the same objects: a large tree is
+    seldom parsed, but made of another one.
+    """
+
+    def __init__(self, read: Callable[[str], bytes], limit: int) -> None:
+        self._read = read
+        self._limit = limit
+        self._kept: OrderedDict[str, Tree] = OrderedDict()
+        self._large = Tree(b"", {}, ())
+        self._lock = threading.Lock()
+
+    def find(self, id: str) -> Tree | None:
+        """The tree *id*, if it is kept."""
+        with self._lock:
+            tree = self._kept.get(id)
+            if tree is not None:
+                self._kept.move_to_end(id)
+            return tree
+
+    def tree(self, id: str) -> Tree:
+        """The tree *id*."""
+        return self.find(id) or self.keep(id, self._read(id))
+
+    def keep(self, id: str, data: bytes) -> Tree:
+        """The tree *id*, whose raw form is *data*."""
+        tree = self._parsed(data)
+        with self._lock:
+            self._kept[id] = tree
+            self._kept.move_to_end(id)
+            while len(self._kept) > self._limit:
+                self._kept.popitem(last=False)
+        return tree
+
+    def _parsed(self, data: bytes) -> Tree:
+        if len(data) < _LARGE_BYTES:
+            return Tree(data, parse_tree(data), _starts(data))
+        like = self._large
+        changed = _changed_ids(like.data, like.starts, data)
+        if changed is None:
+            tree = Tree(data, parse_tree(data), _starts(data))
+        else:
+            tree = Tree(data, {**like.entries, **changed}, like.starts)
+        self._large = tree
+        return tree
+
+
+def _starts(data: bytes) -> list[int]:
+    return [match.start() for match in _ENTRY.finditer(data)]
+
+
 class TreeWalker:
     """Follows one directory through the history, and tells what differs at each step.
 
@@ -100,41 +196,49 @@ class TreeWalker:
 
     def __init__(self) -> None:
         self._data = b""
-        self._starts: list[int] | None = []
+        self._starts: Sequence[int] | None = []
 
-    def start(self, data: bytes) -> None:
-        """Begin at the raw tree *data*."""
-        self._data, self._starts = data, None
+    def start(self, tree: Tree) -> None:
+        """Begin at *tree*."""
+        self._data, self._starts = tree.data, tree.starts
 
     def move(self, data: bytes) -> dict[str, Entry | None]:
         """The entries that differ from the last tree's, None for those that are gone.
 
         *data* is the raw tree; the empty string stands for no directory.
         """
-        changed = self._changed_ids(data) if len(data) == len(self._data) else None
-        if changed is None:
+        ids: dict[str, Entry] | None = None
+        if len(data) == len(self._data):
+            if self._starts is None:
+                self._starts = _starts(self._data)
+            ids = _changed_ids(self._data, self._starts, data)
+        changed: dict[str, Entry | None] = {**ids} if ids is not None else {}
+        if ids is None:
             changed = _difference(parse_tree(self._data), parse_tree(data))
             self._starts = None
         self._data = data
         return changed
 
-    def _changed_ids(self, data: bytes) -> dict[str, Entry | None] | None:
-        """What differs if that is ids alone, else None."""
-        old = self._data
-        if self._starts is None:
-            self._starts = [match.start() for match in _ENTRY.finditer(old)]
-        changed: dict[str, Entry | None] = {}
-        position = 0
-        while old[position:] != data[position:]:
-            first = position + _common_prefix(old[position:], data[position:])
-            index = bisect_right(self._starts, first) - 1
-            start = self._starts[index]
-            end = self._starts[index + 1] if index + 1 < len(self._starts) else len(old)
-            if old[start : end - _ID_BYTES] != data[start : end - _ID_BYTES]:
-                return None
-            changed.update(parse_tree(data[start:end]))
-            position = end
-        return changed
+
+def _changed_ids(old: bytes, starts: Sequence[int], new: bytes) -> dict[str, Entry] | None:
+    """The entries of raw tree *new* that differ from *old*'s if ids alone do, else None.
+
+    *starts* is where the entries of *old* begin.
+    """
+    if len(old) != len(new):
+        return None
+    changed: dict[str, Entry] = {}
+    position = 0
+    while old[position:] != new[position:]:
+        first = position + _common_prefix(old[position:], new[position:])
+        index = bisect_right(starts, first) - 1
+        start = starts[index]
+        end = starts[index + 1] if index + 1 < len(starts) else len(old)
+        if old[start : end - _ID_BYTES] != new[start : end - _ID_BYTES]:
+            return None
+        changed.update(parse_tree(new[start:end]))
+        position = end
+    return changed
 
 
 def _difference(old: dict[str, Entry], new: dict[str, Entry]) -> dict[str, Entry | None]:

@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from gitstore.commits import Signature
 from gitstore.errors import Moved, NotFound, Refused, UpstreamFailed
 from gitstore.git import GitFailed, GitTimeout, run_git
 from gitstore.locks import file_lock
-from gitstore.repository import Repository, Signature, init_repository
+from gitstore.repository import Repository, init_repository
 from gitstore.store import Store
 
 _LOG = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from gitstore import layout
 from gitstore.agent import Neighbours, check_agent
@@ -148,7 +148,12 @@ class _Change:
 
 
 def _differing(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> dict[str, Entry]:
-    return {name: entry for name, entry in new.items() if old.get(name) != entry}
+    # Nearly all are the same object, as Repository.entries() gives them.
+    return {
+        name: entry
+        for name, entry in new.items()
+        if (known := old.get(name)) is not entry and known != entry
+    }
 
 
 def _field(fault: Fault) -> str:
@@ -229,16 +234,22 @@ def _check_meta_size(
         yield Problem("meta-size", layout.meta_path(name), says)
 
 
+@lru_cache(maxsize=4)
+def _by_fold(names: tuple[str, ...]) -> dict[str, list[str]]:
+    """*names* by the form in which case makes no difference, as agent._by_stem."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(layout.fold(name), []).append(name)
+    return found
+
+
 def _check_case(change: _Change, changed: set[str]) -> Iterator[Problem]:
     if not changed:
         return
-    twins: dict[str, list[str]] = {layout.fold(name): [] for name in changed}
-    for name, entry in change.jobtypes.items():
-        found = twins.get(layout.fold(name))
-        if found is not None and entry.is_tree:
-            found.append(name)
+    twins = _by_fold(tuple(change.jobtypes))
     for name in changed:
-        others = [other for other in twins[layout.fold(name)] if other != name]
+        same = twins[layout.fold(name)]
+        others = [other for other in same if other != name and change.jobtypes[other].is_tree]
         if others:
             says = (
                 f"differs only in case from {_printable(others[0])}, with which a checkout on"

@@ -13,9 +13,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from types import MappingProxyType
+from typing import TypeVar
 
 from gitstore import layout
 from gitstore.schema import parse_software, parse_withdrawn
+
+KeyT = TypeVar("KeyT")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,11 @@ def parse_trailers(message: str) -> Iterator[tuple[str, int, str]]:
                 yield match[1], int(match[2]), match[3]
 
 
+def _copied(mapping: Mapping[KeyT, T]) -> dict[KeyT, T]:
+    """*mapping* as a dictionary; dict() asks one that is read-only for each key by itself."""
+    return mapping.copy() if isinstance(mapping, MappingProxyType) else dict(mapping)
+
+
 class _Numbering:
     """A History under construction: the mutable inside of History.extend."""
 
@@ -193,13 +202,13 @@ class _Numbering:
         self.last_jobtype_id = history.counters.jobtypes
         self.last_software_id = history.counters.software
         self.last_version_id = history.counters.software_versions
-        self.jobtypes = dict(history.jobtypes)
-        self.numbers = dict(history.numbers)
+        self.jobtypes = _copied(history.jobtypes)
+        self.numbers = _copied(history.numbers)
         self.ended = list(history.ended)
         self.withdrawn = history.withdrawn
-        self.software = dict(history.software)
-        self.software_ids = dict(history.software_ids)
-        self.version_ids = dict(history.version_ids)
+        self.software = _copied(history.software)
+        self.software_ids = _copied(history.software_ids)
+        self.version_ids = _copied(history.version_ids)
 
     def history(self) -> History:
         return History(

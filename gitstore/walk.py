@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from gitstore import layout
-from gitstore.trees import Entry, Objects, TreeWalker, parse_tree
+from gitstore.trees import Entry, Objects, Tree, TreeWalker, parse_tree
 from gitstore.versions import Blob
 
 
@@ -15,6 +15,10 @@ class RawObjects(Objects, Protocol):
 
     def read_raw(self, id: str) -> bytes:
         """The bytes of object *id*."""
+        ...
+
+    def tree(self, id: str) -> Tree:
+        """The tree *id*, which may be kept for others who ask."""
         ...
 
 
@@ -27,18 +31,20 @@ class Walk:
         self._root: dict[str, Entry] = {}
         self._jobtypes = TreeWalker()
         self._software = TreeWalker()
-        self._directories: set[str] = set()
+        self._began: Mapping[str, Entry] = {}
+        self._directories: dict[str, bool] = {}
 
     def start(self, tree: str) -> None:
         """Begin at *tree*, without asking what it holds that was not there before."""
         self._tree = tree
         self._root = dict(self._objects.entries(tree))
         for name, walker in ((layout.JOBTYPES, self._jobtypes), (layout.SOFTWARE, self._software)):
-            walker.start(self._raw(name))
+            entry = self._root.get(name)
+            if entry and entry.is_tree:
+                walker.start(self._objects.tree(entry.id))
         jobtypes = self._root.get(layout.JOBTYPES)
         if jobtypes and jobtypes.is_tree:
-            entries = self._objects.entries(jobtypes.id).items()
-            self._directories = {name for name, entry in entries if entry.is_tree}
+            self._began = self._objects.entries(jobtypes.id)
 
     def move(self, tree: str) -> tuple[dict[str, str | None], dict[str, Blob | None]]:
         """What differs from the last tree: jobtypes' trees and the other files' blobs."""
@@ -65,11 +71,15 @@ class Walk:
         for name, entry in self._jobtypes.move(self._raw(layout.JOBTYPES)).items():
             if entry is not None and entry.is_tree:
                 changed[name] = entry.id
-                self._directories.add(name)
-            elif name in self._directories:
+                self._directories[name] = True
+            elif self._was_directory(name):
                 changed[name] = None
-                self._directories.discard(name)
+                self._directories[name] = False
         return changed
+
+    def _was_directory(self, name: str) -> bool:
+        began = self._began.get(name)
+        return self._directories.get(name, began is not None and began.is_tree)
 
     def _move_software(self) -> dict[str, Blob | None]:
         changed = self._software.move(self._raw(layout.SOFTWARE))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitstore import Signature, init_repository
-from gitstore.repository import Graft
+from gitstore.drafts import Graft
 from gitstore.trees import Entry
 from gitstore.versions import History
 

@@ -188,6 +188,7 @@ def abandoned(repo: Path, name: str, age_s: float) -> Path:
 LEFTOVERS = (
     "objects/tmp_objdir-incoming-AbCdEf/",
     "objects/tmp_object_git2_AbCdEf",
+    "objects/tmp_obj_AbCdEf",
     "objects/3f/tmp_obj_AbCdEf",
     "objects/pack/tmp_pack_AbCdEf",
     "objects/pack/tmp_idx_AbCdEf",

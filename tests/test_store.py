@@ -40,8 +40,9 @@ def objects(repo: Path) -> str:
 
 
 def state(repo: Path) -> tuple[str, list[Path]]:
-    """What refs there are, and files that a write might leave."""
-    return git(repo, "for-each-ref"), [*repo.rglob("*.lock"), *repo.rglob("tmp_*")]
+    """What refs there are, and files that a write might leave; our own locks stay."""
+    locks = [path for path in repo.rglob("*.lock") if path.parent.name != "jobtypes"]
+    return git(repo, "for-each-ref"), [*locks, *repo.rglob("tmp_*")]
 
 
 def test_a_write_is_a_commit_by_the_service_with_the_writer_as_author(store):

@@ -9,7 +9,17 @@ from conftest import git
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitstore.trees import EMPTY_TREE, Entry, TreeWalker, blob_id, parse_tree, tree_id
+from gitstore.trees import (
+    EMPTY_TREE,
+    Entry,
+    Tree,
+    Trees,
+    TreeWalker,
+    blob_id,
+    changed_data,
+    parse_tree,
+    tree_id,
+)
 
 MODES = [0o100644, 0o100755, 0o120000, 0o040000, 0o160000]
 
@@ -158,3 +168,63 @@ def test_an_entry_knows_what_it_is(mode, is_tree, is_file, kind):
     entry = Entry(mode, "11" * 20)
 
     assert (entry.is_tree, entry.is_file, entry.kind) == (is_tree, is_file, kind)
+
+
+def tree_of(data: bytes) -> Tree:
+    return Trees(lambda id: data, 1).tree("x")
+
+
+@settings(max_examples=300)
+@given(trees, st.dictionaries(names, st.none() | entries, max_size=4))
+def test_a_changed_tree_is_what_its_entries_make(before, changes):
+    after = {name: entry for name, entry in (before | changes).items() if entry}
+
+    assert changed_data(tree_of(raw(before)), changes) == raw(after)
+
+
+def test_an_entry_whose_bytes_stand_in_an_id_too_is_changed_in_its_place():
+    hidden = (b"100644 b\0" + b"." * 20)[:20].hex()
+    before = {"a": Entry(0o100644, hidden), "b": Entry(0o100644, "11" * 20)}
+
+    changed = changed_data(tree_of(raw(before)), {"b": Entry(0o100644, "22" * 20)})
+
+    assert parse_tree(changed) == before | {"b": Entry(0o100644, "22" * 20)}
+
+
+def large(**changed: Entry) -> dict[str, Entry]:
+    return {f"job{n:04d}": Entry(0o040000, f"{n:040x}") for n in range(500)} | changed
+
+
+def test_trees_have_the_entries_of_their_bytes_and_share_what_is_the_same():
+    new = Entry(0o040000, "ff" * 20)
+    states = {
+        "first": large(),
+        "ids differ": large(job0000=new, job0250=new, job0499=new),
+        "a mode differs": large(job0003=Entry(0o100644, "ff" * 20)),
+        "one more": large(zoo=new),
+        "again": large(),
+        "small": {"a": new},
+    }
+    known = Trees(lambda id: raw(states[id]), 10)
+
+    read = {id: known.tree(id) for id in states}
+
+    for id, entries in states.items():
+        assert read[id].entries == entries, id
+        assert list(read[id].entries) == list(parse_tree(raw(entries))), id
+        assert [read[id].data[start:][:1] in b"14" for start in read[id].starts], id
+    assert read["ids differ"].entries["job0001"] is read["first"].entries["job0001"]
+
+
+def test_only_the_trees_asked_for_last_are_kept():
+    asked: list[str] = []
+
+    def read(id: str) -> bytes:
+        asked.append(id)
+        return b""
+
+    known = Trees(read, 2)
+    for id in ("a", "b", "a", "c", "a", "b"):
+        known.tree(id)
+
+    assert asked == ["a", "b", "c", "b"]

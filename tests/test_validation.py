@@ -11,8 +11,8 @@ from branches import TD, Branch, Content, Link, jobtype
 
 from gitstore import RULES, Catalogue, Checks, CodeChecks, Invalid, Kind, Problem, Severity
 from gitstore.contents import Contents
+from gitstore.drafts import Graft
 from gitstore.errors import errors_among
-from gitstore.repository import Graft
 from gitstore.trees import Entry
 from gitstore.validation import check_tree
 

@@ -1,0 +1,44 @@
+"""Commits, and who makes them, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+_TRIMMED = "".join(map(chr, range(33))) + ".,:;<>\"\\'"
+"""What Git takes off the ends of a name (ident.c)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who did something, and when; *when* None means now."""
+
+    name: str
+    email: str
+    when: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit: its ids in hex, its message, its author."""
+
+    id: str
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+    author: Signature
+
+    @property
+    def subject(self) -> str:
+        """The first line of the message."""
+        return self.message.strip().split("\n", 1)[0]
+
+    @property
+    def date(self) -> str:
+        """When it was authored, to the minute and in its author's time."""
+        return self.author.when.strftime("%Y-%m-%d %H:%M") if self.author.when else ""
+
+
+def trimmed(name: str) -> str:
+    """*name* as Git writes it into commits and reflogs: without what it takes off the ends."""
+    return name.strip(_TRIMMED)

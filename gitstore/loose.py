@@ -1,0 +1,121 @@
+"""Loose objects: written as Git has them, several together, and on disk when that is done.
+
+An object's file is ``<first two digits of its id>/<the others>``, read-only, and holds
+``<kind> <length>\\0<content>``, deflated (gitformat-loose).
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+_TEMPORARY = "tmp_obj_"
+"""Begins the name of a file that is not whole yet; Git removes what is left of such."""
+
+_AT_ONCE = 32
+"""Files that are open at the same time: a process may have a thousand, for all it does."""
+
+_TRIES = 20
+"""How often Git, tidying up, may take a folder away that an object is about to be put into."""
+
+
+class LooseObjects:
+    """The loose objects below *folder*, a repository's ``objects``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = str(folder)
+
+    def path(self, id: str) -> str:
+        """The path that object *id* has where it is in no pack; each read asks for one."""
+        return f"{self.folder}/{id[:2]}/{id[2:]}"
+
+    def write(self, objects: Mapping[str, bytes]) -> set[str]:
+        """Have *objects*, header and content by id, on disk with their names.
+
+        Returns those that were not there. What was there is made as young as if it were
+        new, so that it isn't pruned.
+
+        Raises:
+            OSError: the disk fails. Nothing half written is left.
+        """
+        made = {id: self._temporary() for id in objects if not self._freshen(id)}
+        try:
+            for some in _batches(list(made), _AT_ONCE):
+                _fill({made[id]: objects[id] for id in some})
+            grown = [self._name(path, id) for id, path in made.items()]
+        except BaseException:
+            for path in made.values():
+                with suppress(OSError):
+                    os.unlink(path)
+            raise
+        for folder in {os.path.dirname(self.path(id)) for id in made}:
+            _flush(folder)
+        if any(grown):
+            _flush(self.folder)
+        return set(made)
+
+    def _temporary(self) -> str:
+        return f"{self.folder}/{_TEMPORARY}{os.urandom(8).hex()}"
+
+    def _freshen(self, id: str) -> bool:
+        """Make object *id* young, if it is there. Whoever wrote it may not have flushed it.
+
+        False, too, where it is not ours to touch, or Git packs it just now.
+        """
+        path = self.path(id)
+        try:
+            os.utime(path)
+            _flush(path)
+            _flush(os.path.dirname(path))
+        except (FileNotFoundError, PermissionError):
+            return False
+        return True
+
+    def _name(self, temporary: str, id: str) -> bool:
+        """Give the file *temporary* its name as object *id*; whether a folder was made for it."""
+        path = self.path(id)
+        for tried in range(_TRIES):
+            try:
+                os.rename(temporary, path)
+                return tried > 0
+            except FileNotFoundError:
+                with suppress(FileExistsError):
+                    os.mkdir(os.path.dirname(path))
+        os.rename(temporary, path)
+        return True
+
+
+def _fill(files: Mapping[str, bytes]) -> None:
+    """Make *files*, content by path, and have what they hold on disk.
+
+    All are written before the first is flushed: then the disk has less to wait for.
+    """
+    handles: list[int] = []
+    try:
+        for path, data in files.items():
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            handles.append(os.open(path, flags, 0o444))
+            rest = memoryview(zlib.compress(data, zlib.Z_BEST_SPEED))
+            while rest:
+                rest = rest[os.write(handles[-1], rest) :]
+        for handle in handles:
+            os.fsync(handle)
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def _batches(ids: list[str], size: int) -> Iterator[list[str]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))
+
+
+def _flush(path: str) -> None:
+    """Have on disk what *path*, a file or a folder, holds."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
