@@ -53,9 +53,6 @@ def serve(config: Config) -> None:
     logs.set_up(config.log_format)
     logs.log_uncaught()
     _prepare_metrics(config)
-    # Of the C library's heaps each thread would get one, up to eight for a core, and each keeps
-    # what was freed in it. The interpreter's lock lets few threads allocate at a time anyway.
-    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     ending.let_workers_be_ended()
     server = _Server(
         "api:create_app",

@@ -47,12 +47,15 @@ from gitstore.versions import Step
 from gitstore.walk import Walk
 
 pygit2.settings.enable_fsync_gitdir(True)
+# Of packs, no more is mapped than is read at a time. What is asked for often is kept elsewhere.
+pygit2.settings.mwindow_size = 1024 * 1024
+pygit2.settings.mwindow_mapped_limit = 8 * 1024 * 1024
 # Hashing every tree of a long history takes longer than reading it; blobs, which are what
 # agents run, are compared with their ids by read_blob.
 pygit2.settings.enable_strict_hash_verification(False)
 
-_READS = 20_000
-"""Reads after which a thread's handle lets go of packs that were repacked away."""
+_READS = 1000
+"""Reads after which packs are opened anew: what was repacked away goes, and what was cached."""
 
 _LOGGED = re.compile(r"[0-9a-f]{40} ([0-9a-f]{40}) ")
 """The beginning of a reflog's line: where a ref was, and where it was moved to."""
@@ -74,28 +77,33 @@ _KEPT_TREES = 32
 """Directories that stay parsed. A write asks for the same few again and again."""
 
 
-class _Handle(threading.local):
-    """A thread's own handle of libgit2's, once it has one, and how many objects it read.
+class _Own(threading.local):
+    """What each thread has for itself.
 
     *held* are objects that are still to be written, if it holds them back: see together().
+    *repo* is a handle for what pygit2 does while other threads go on: it merges so.
     """
 
-    repo: pygit2.Repository | None = None
-    reads = 0
     held: dict[str, bytes] | None = None
+    repo: pygit2.Repository | None = None
 
 
 class Repository:
     """A Git repository, shared by any number of threads.
 
-    Each thread gets its own handle of libgit2's, as that demands. *from_env* follows the
-    GIT_* variables, which is how a hook sees the objects of a push.
+    They share one handle of libgit2's, which none of them can use while another does: pygit2
+    keeps the interpreter's lock meanwhile. Each handle has caches of its own, of packed refs
+    and of packs, that take megabytes. *from_env* follows the GIT_* variables, which is how a
+    hook sees the objects of a push.
     """
 
     def __init__(self, path: Path, from_env: bool = False) -> None:
         self.path = path
         self._flags = RepositoryOpenFlag.FROM_ENV if from_env else RepositoryOpenFlag.DEFAULT
-        self._local = _Handle()
+        self._local = _Own()
+        self._shared: pygit2.Repository | None = None
+        self._reads = 0
+        self._moving = threading.Lock()
         self._trees = Trees(self._read_object, _KEPT_TREES)
         self.git_dir = Path(self._repo.path)
         self._loose_objects = LooseObjects(_common_dir(self.git_dir) / "objects")
@@ -103,9 +111,9 @@ class Repository:
 
     @property
     def _repo(self) -> pygit2.Repository:
-        repo = self._local.repo
+        repo = self._shared
         if repo is None:
-            repo = self._local.repo = self._open()
+            repo = self._shared = self._open()
         return repo
 
     def _open(self) -> pygit2.Repository:
@@ -185,8 +193,8 @@ class Repository:
             Moved: *ref* is not at *old* any more, or somebody else is moving it.
         """
         repo = self._repo
-        repo.set_ident(by.name, by.email)
-        with _translated():
+        with self._moving, _translated():
+            repo.set_ident(by.name, by.email)
             try:
                 if old is None:
                     repo.create_reference_direct(ref, pygit2.Oid(hex=new), False, why)
@@ -305,13 +313,13 @@ class Repository:
             Damaged: it can't be read.
         """
         self._check_loose(id)
-        self._local.reads += 1
-        if self._local.reads % _READS == 0:
+        self._reads += 1
+        if self._reads % _READS == 0:
             self._repo.free()
         for pause_s in _READ_PAUSES_S:
             with suppress(KeyError, ValueError, OSError, NoRepository, pygit2.GitError):
                 return read(self._repo)
-            self._local.repo = None
+            self._shared = None
             time.sleep(pause_s)
         try:
             return read(self._repo)
@@ -546,7 +554,7 @@ class Repository:
         Raises:
             MergeConflict: the two change the same places; the message names the files.
         """
-        repo = self._repo
+        repo = self._local.repo = self._local.repo or self._open()
         base = self.merge_base(ours, theirs)
         one, other = self.commit(ours).tree, self.commit(theirs).tree
         ancestor = self.commit(base).tree if base else self._empty_tree()
