@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -158,15 +158,23 @@ class Traced:
         copy = to / "after.git"
         return copy, self.disk.copy_cut(copy)
 
-    def freeze(self) -> None:
-        """Have the service and Git's processes stand still."""
-        for pid in [self.server.process.pid, *children(self.server.process.pid)]:
-            os.kill(pid, signal.SIGSTOP)
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have the service and Git's processes stand still, and go on whatever happens."""
+        try:
+            self._send(signal.SIGSTOP)
+            yield
+        finally:
+            self._send(signal.SIGCONT)
 
-    def go_on(self) -> None:
-        """Have them go on."""
-        for pid in [self.server.process.pid, *children(self.server.process.pid)]:
-            os.kill(pid, signal.SIGCONT)
+    def _send(self, what: signal.Signals) -> None:
+        sent: set[int] = set()
+        # Git's processes come and go meanwhile.
+        while new := {self.server.process.pid, *children(self.server.process.pid)} - sent:
+            for pid in new:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, what)
+            sent |= new
 
 
 @contextmanager

@@ -108,11 +108,10 @@ def power_cuts(folder: Path, times: int, say: Say = lambda text: None) -> Figure
     with traced(book.server, folder) as farm, load(book, folder / "clone", pause_s=0.1):
         for done in range(1, times + 1):
             time.sleep(random.uniform(0.1, 0.7))
-            farm.freeze()
-            time.sleep(0.1)  # What was answered is noted by now.
-            known = book.copied(book.server)
-            after, lost = farm.cut(folder)
-            farm.go_on()
+            with farm.frozen():
+                time.sleep(0.1)  # What was answered is noted by now.
+                known = book.copied(book.server)
+                after, lost = farm.cut(folder)
             figures.faults += 1
             _check_after_cut(after, known)
             say(f"{done} cuts, the last took {len(lost)} files: {figures.row}")
