@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from api.auth import ROUTE_KEY
-from api.shelf import HOT_KEY, Shelf
+from api.shelf import Shelf
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -21,19 +20,12 @@ class Hot:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        method = environ["REQUEST_METHOD"]
-        is_plain = (
-            (method == "GET" or method == "HEAD")
-            and not environ.get("QUERY_STRING")
-            and "HTTP_AUTHORIZATION" not in environ
-        )
-        answer = self._shelf.find(environ["PATH_INFO"]) if is_plain else None
+        # A token is for the application to look at.
+        answer = None if "HTTP_AUTHORIZATION" in environ else self._shelf.answer_to(environ)
         if answer is None:
             return self._application(environ, start_response)
-        environ[HOT_KEY] = True
-        environ[ROUTE_KEY] = answer.route
         if answer.is_known(environ.get("HTTP_IF_NONE_MATCH")):
             start_response("304 NOT MODIFIED", answer.not_modified)
             return []
         start_response("200 OK", answer.headers)
-        return [answer.body] if method == "GET" else []
+        return [answer.body] if environ["REQUEST_METHOD"] == "GET" else []

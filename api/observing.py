@@ -12,7 +12,7 @@ import os
 import re
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -141,13 +141,9 @@ class Observed:
 
 
 def _count(notes: list[Note]) -> None:
-    by_labels: dict[tuple[str, str, str, bool], list[float]] = {}
+    by_labels: defaultdict[tuple[str, str, str, bool], list[float]] = defaultdict(list)
     for _, seconds, _, _, method, _, route, status, hot in notes:
-        labels = (route, method, status, hot)
-        times_s = by_labels.get(labels)
-        if times_s is None:
-            times_s = by_labels[labels] = []
-        times_s.append(seconds)
+        by_labels[route, method, status, hot].append(seconds)
     for (route, method, status, hot), times_s in by_labels.items():
         # Methods are whatever a client writes; labels must be few.
         known = method if method in _METHODS else "other"

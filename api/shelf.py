@@ -10,15 +10,19 @@ import re
 import threading
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response
 from werkzeug.http import parse_etags, unquote_etag
 
-from api.auth import PREVIEW_KEY, this_request
+from api.auth import PREVIEW_KEY, ROUTE_KEY, this_request
 from api.config import PREFIX
 from api.wire import Complete
 from gitstore import Catalogue, Store, StoreError
 from gitstore.versions import History, Jobtype
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 HOT_KEY = "jobtypes.hot"
 """Stands in WSGI's environment of a request that was answered from here."""
@@ -84,6 +88,20 @@ class Shelf:
         self._history = History()
         self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._lock = threading.Lock()
+
+    def answer_to(self, environ: WSGIEnvironment) -> Answer | None:
+        """The answer to the request of *environ* as of now, which then says where it is from.
+
+        None, too, for a request to which a plain GET of its path is no answer. Whether its
+        sender may read, and whether it is about the served branch, is for others to know.
+        """
+        if environ["REQUEST_METHOD"] not in _METHODS or environ.get("QUERY_STRING"):
+            return None
+        answer = self.find(environ["PATH_INFO"])
+        if answer is not None:
+            environ[HOT_KEY] = True
+            environ[ROUTE_KEY] = answer.route
+        return answer
 
     def find(self, path: str) -> Answer | None:
         """The answer to a plain GET of *path* as of now, if there is one."""
@@ -179,12 +197,9 @@ def install(app: Flask, shelf: Shelf) -> None:
 
     def find() -> Response | None:
         environ = this_request().environ
-        if environ["REQUEST_METHOD"] not in _METHODS or environ.get("QUERY_STRING"):
-            return None
-        answer = None if PREVIEW_KEY in environ else shelf.find(environ["PATH_INFO"])
+        answer = None if PREVIEW_KEY in environ else shelf.answer_to(environ)
         if answer is None:
             return None
-        environ[HOT_KEY] = True
         if answer.is_known(environ.get("HTTP_IF_NONE_MATCH")):
             return Complete(status=304, headers=answer.not_modified)
         return Complete([answer.body], 200, answer.headers)

@@ -87,6 +87,17 @@ class Catalogue:
             raise NotFound(f"there is no jobtype of the {what} {layout.shown(key)}")
         return found
 
+    def version(self, jobtype: Jobtype, number: int) -> Version:
+        """The version of that number, in service or not.
+
+        Raises:
+            NotFound: there never was one.
+        """
+        found = jobtype.find_version(number)
+        if found is None:
+            raise NotFound(f"{jobtype.name} has no version {number}")
+        return found
+
     def versions(self, jobtype: Jobtype) -> list[Version]:
         """The versions in service, lowest number first."""
         return [v for v in jobtype.versions if self.fault(jobtype, v) is None]
@@ -129,9 +140,7 @@ class Catalogue:
             NotFound: there is none, or it is withdrawn or broken; the message says which.
         """
         jobtype = self.jobtype(key)
-        version = jobtype.find_version(number)
-        if version is None:
-            raise NotFound(f"{jobtype.name} has no version {number}")
+        version = self.version(jobtype, number)
         fault = self.fault(jobtype, version)
         if fault:
             raise NotFound(fault)

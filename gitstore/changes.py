@@ -20,7 +20,7 @@ from gitstore.schema import (
     Requirement,
     parse_meta,
 )
-from gitstore.trees import Entry
+from gitstore.trees import DIRECTORY, REGULAR_FILE, Entry
 from gitstore.versions import TRAILER_VERSION, Jobtype, trailer
 
 
@@ -46,9 +46,6 @@ class Edit:
 Change = Callable[[Catalogue], Edit | None]
 """What a writer wants, put against a catalogue; None where there is nothing to do."""
 
-_TREE = 0o040000
-REGULAR_FILE = 0o100644
-"""The mode of what the edits write."""
 _SHOWN_FIRST = ("classname", "description", "max_batch")
 """The fields that a new meta.yaml has even where they are the defaults; an old one need not."""
 
@@ -122,7 +119,7 @@ def _rename(catalogue: Catalogue, jobtype: Jobtype, name: str) -> Edit:
         raise BadRequest(f"the jobtype's name {fault}", "name")
     changes = {
         layout.jobtype_path(jobtype.name): None,
-        layout.jobtype_path(name): Graft(Entry(_TREE, jobtype.tree)),
+        layout.jobtype_path(name): Graft(Entry(DIRECTORY, jobtype.tree)),
         **_withdrawn_changes(catalogue, jobtype.name, rename_to=name),
     }
     return Edit(changes, f"{jobtype.name}: rename to {name}", checked=False)
@@ -183,7 +180,7 @@ def withdraw(key: str, number: int) -> Change:
             return None
         changes = dict(_withdrawn_changes(catalogue, name, rename_to=name, add=number))
         if kept[-1].number == number and len(kept) > 1:
-            changes[layout.jobtype_path(name)] = Graft(Entry(_TREE, kept[-2].tree))
+            changes[layout.jobtype_path(name)] = Graft(Entry(DIRECTORY, kept[-2].tree))
         return Edit(changes, f"{name}: withdraw version {number}")
 
     return change

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gitstore.trees import (
+    DIRECTORY,
     EMPTY_TREE,
+    REGULAR_FILE,
+    SUBMODULE,
     Entry,
     Tree,
     changed_data,
@@ -14,9 +17,6 @@ from gitstore.trees import (
     with_header,
 )
 
-_FILE = 0o100644
-_DIRECTORY = 0o040000
-_SUBMODULE = 0o160000
 _NO_NAMES = ("", ".", "..", ".git")
 """What Git takes for no entry's name."""
 
@@ -62,15 +62,15 @@ class Draft:
 
     def _entry(self, old: Entry | None, change: object) -> Entry | None:
         if isinstance(change, Graft):
-            if change.entry.mode != _SUBMODULE:
+            if change.entry.mode != SUBMODULE:
                 self.grafts.add(change.entry.id)
             return change.entry
         if isinstance(change, bytes):
-            mode = old.mode if old and old.is_file else _FILE
+            mode = old.mode if old and old.is_file else REGULAR_FILE
             return Entry(mode, self._keep_blob(change, old.id if old else None))
         if isinstance(change, dict):
             below = self._directory(old.id if old and old.is_tree else None, change)
-            return Entry(_DIRECTORY, below) if below else None
+            return Entry(DIRECTORY, below) if below else None
         return None
 
     def _keep_blob(self, data: bytes, old: str | None) -> str:

@@ -240,7 +240,9 @@ def storage_error(error: Exception) -> StorageFailed | Moved:
     says = str(error)
     if any(text in says for text in _SAYS_FULL):
         return StorageFull(f"the repository's disk is full: {says}")
-    if "lock" in says and not is_broken(says):
+    # An error with a number is the system's own: a lock may be in its path, but is none.
+    is_libgit2 = getattr(error, "errno", None) is None
+    if is_libgit2 and "lock" in says and not is_broken(says):
         return Moved(says)
     return StorageFailed(f"the repository can't be written: {says}")
 

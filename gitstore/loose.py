@@ -52,9 +52,9 @@ class LooseObjects:
                     os.unlink(path)
             raise
         for folder in {os.path.dirname(self.path(id)) for id in made}:
-            _flush(folder)
+            flush(folder)
         if any(grown):
-            _flush(self.folder)
+            flush(self.folder)
         return set(made)
 
     def _temporary(self) -> str:
@@ -68,8 +68,8 @@ class LooseObjects:
         path = self.path(id)
         try:
             os.utime(path)
-            _flush(path)
-            _flush(os.path.dirname(path))
+            flush(path)
+            flush(os.path.dirname(path))
         except (FileNotFoundError, PermissionError):
             return False
         return True
@@ -112,7 +112,7 @@ def _batches(ids: list[str], size: int) -> Iterator[list[str]]:
     return (ids[start : start + size] for start in range(0, len(ids), size))
 
 
-def _flush(path: str) -> None:
+def flush(path: str | Path) -> None:
     """Have on disk what *path*, a file or a folder, holds."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -25,7 +25,6 @@ from gitstore.commits import Commit, Signature
 from gitstore.damage import Damage
 from gitstore.drafts import Changes, Draft
 from gitstore.errors import (
-    FULL,
     BadRequest,
     Damaged,
     MergeConflict,
@@ -34,15 +33,22 @@ from gitstore.errors import (
     NotFound,
     Refused,
     StorageFailed,
-    StorageFull,
     StoreError,
     is_broken,
-    machine_error,
     storage_error,
 )
 from gitstore.git import GitFailed, run_git
-from gitstore.loose import LooseObjects
-from gitstore.trees import EMPTY_TREE, Entry, Tree, Trees, blob_id, object_id, with_header
+from gitstore.loose import LooseObjects, flush
+from gitstore.trees import (
+    EMPTY_TREE,
+    Entry,
+    Tree,
+    Trees,
+    blob_id,
+    object_id,
+    with_header,
+    without_header,
+)
 from gitstore.versions import Step
 from gitstore.walk import Walk
 
@@ -221,11 +227,7 @@ class Repository:
         above = [path for path in head.parents if path.is_relative_to(self.git_dir)]
         with _translated():
             for folder in filter(Path.is_dir, (objects / "pack", objects, *above)):
-                handle = os.open(folder, os.O_RDONLY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
+                flush(folder)
 
     # History
 
@@ -440,7 +442,7 @@ class Repository:
             return b""
         held = self._local.held
         if held and id in held:
-            return held[id].partition(b"\0")[2]
+            return without_header(held[id])
         return self._found(id, lambda repo: bytes(repo.read(id)[1]))
 
     def staged_tree(self) -> str:
@@ -504,14 +506,10 @@ class Repository:
         if self._local.held is not None:
             self._local.held.update(objects)
             return
-        try:
+        with _translated():
             made = self._loose_objects.write(objects)
-        except OSError as error:
-            if error.errno in FULL:
-                raise StorageFull(f"the repository's disk is full: {error}") from error
-            raise StorageFailed(f"the repository can't be written: {error}") from error
         for id in objects.keys() - made:
-            if self._read_object(id) != objects[id].partition(b"\0")[2]:
+            if self._read_object(id) != without_header(objects[id]):
                 raise self._damaged(id)
 
     def _empty_tree(self) -> str:
@@ -737,8 +735,5 @@ def _translated() -> Iterator[None]:
     """Turn the errors of a failing disk into ours."""
     try:
         yield
-    except OSError as error:
-        found = machine_error(error)
-        raise (found if isinstance(found, StorageFull) else storage_error(error)) from error
-    except pygit2.GitError as error:
+    except (OSError, pygit2.GitError) as error:
         raise storage_error(error) from error

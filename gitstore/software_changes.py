@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from gitstore import layout
 from gitstore.catalogue import Catalogue
-from gitstore.changes import REGULAR_FILE, Change, Edit, kept_item, requirement_changes
+from gitstore.changes import Change, Edit, kept_item, requirement_changes
 from gitstore.codecheck import Checks, check_discovery_code
 from gitstore.drafts import Graft
 from gitstore.errors import BadRequest, Exists, NotFound, Problem
 from gitstore.roundtrip import Plain, edit_yaml
 from gitstore.schema import SoftwareFile, SoftwareVersion, parse_software
-from gitstore.trees import Entry
+from gitstore.trees import REGULAR_FILE, Entry
 from gitstore.versions import TRAILER_VERSION, Software, trailer
 
 

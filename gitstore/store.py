@@ -30,7 +30,6 @@ from gitstore.errors import (
     Forbidden,
     Invalid,
     Moved,
-    NotFound,
     Problem,
     Refused,
     errors_among,
@@ -457,12 +456,9 @@ class Store:
         Raises:
             NotFound: there is no such jobtype or version; withdrawn ones are there.
         """
-        jobtype = self.catalogue().jobtype(key)
-        versions = {version.number: version for version in jobtype.versions}
-        for number in (old, new):
-            if number not in versions:
-                raise NotFound(f"{jobtype.name} has no version {number}")
-        before, after = versions[old], versions[new]
+        catalogue = self.catalogue()
+        jobtype = catalogue.jobtype(key)
+        before, after = (catalogue.version(jobtype, number) for number in (old, new))
         return self.repository.diff(before.tree, after.tree), after.commit
 
 

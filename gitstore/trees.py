@@ -23,6 +23,10 @@ _LARGE_BYTES = 4096
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
+REGULAR_FILE = 0o100644
+DIRECTORY = 0o040000
+SUBMODULE = 0o160000
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -34,17 +38,17 @@ class Entry:
     @property
     def is_tree(self) -> bool:
         """Whether it is a directory."""
-        return self.mode == 0o040000
+        return self.mode == DIRECTORY
 
     @property
     def is_file(self) -> bool:
         """Whether it is a regular file; symbolic links and submodules are not."""
-        return self.mode in (0o100644, 0o100755, 0o100664)
+        return self.mode in (REGULAR_FILE, 0o100755, 0o100664)
 
     @property
     def kind(self) -> str:
         """What it is, for a sentence."""
-        kinds = {0o040000: "a directory", 0o120000: "a symbolic link", 0o160000: "a submodule"}
+        kinds = {DIRECTORY: "a directory", 0o120000: "a symbolic link", SUBMODULE: "a submodule"}
         return kinds.get(self.mode, "a file")
 
 
@@ -121,6 +125,11 @@ def object_id(kind: str, data: bytes) -> str:
 def with_header(kind: str, data: bytes) -> bytes:
     """What Git hashes and stores of an object."""
     return f"{kind} {len(data)}\0".encode() + data
+
+
+def without_header(whole: bytes) -> bytes:
+    """The content of an object, of which with_header has made *whole*."""
+    return whole.partition(b"\0")[2]
 
 
 def _raw(name: str, entry: Entry) -> bytes:
@@ -202,18 +211,17 @@ class TreeWalker:
         """Begin at *tree*."""
         self._data, self._starts = tree.data, tree.starts
 
-    def move(self, data: bytes) -> dict[str, Entry | None]:
+    def move(self, data: bytes) -> Mapping[str, Entry | None]:
         """The entries that differ from the last tree's, None for those that are gone.
 
         *data* is the raw tree; the empty string stands for no directory.
         """
-        ids: dict[str, Entry] | None = None
+        changed: Mapping[str, Entry | None] | None = None
         if len(data) == len(self._data):
             if self._starts is None:
                 self._starts = _starts(self._data)
-            ids = _changed_ids(self._data, self._starts, data)
-        changed: dict[str, Entry | None] = {**ids} if ids is not None else {}
-        if ids is None:
+            changed = _changed_ids(self._data, self._starts, data)
+        if changed is None:
             changed = _difference(parse_tree(self._data), parse_tree(data))
             self._starts = None
         self._data = data

@@ -26,7 +26,7 @@ from gitstore.schema import (
     parse_software,
     parse_withdrawn,
 )
-from gitstore.trees import Entry, Objects
+from gitstore.trees import REGULAR_FILE, Entry, Objects
 
 
 def check_tree(
@@ -351,7 +351,7 @@ def _check_required(change: _Change) -> Iterator[Problem]:
     """Software and versions that go although an untouched jobtype's newest version needs them."""
     for software in change.base.history.software.values():
         path = layout.software_path(software.name)
-        if change.software.get(path.split("/")[1]) == Entry(0o100644, software.file):
+        if change.software.get(path.split("/")[1]) == Entry(REGULAR_FILE, software.file):
             continue
         file = change.software_file(software.name)
         left = {v.version for v in file.versions} if file else set()

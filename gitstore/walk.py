@@ -38,13 +38,13 @@ class Walk:
         """Begin at *tree*, without asking what it holds that was not there before."""
         self._tree = tree
         self._root = dict(self._objects.entries(tree))
-        for name, walker in ((layout.JOBTYPES, self._jobtypes), (layout.SOFTWARE, self._software)):
-            entry = self._root.get(name)
-            if entry and entry.is_tree:
-                walker.start(self._objects.tree(entry.id))
-        jobtypes = self._root.get(layout.JOBTYPES)
-        if jobtypes and jobtypes.is_tree:
-            self._began = self._objects.entries(jobtypes.id)
+        jobtypes, software = self._below(layout.JOBTYPES), self._below(layout.SOFTWARE)
+        if jobtypes:
+            started = self._objects.tree(jobtypes)
+            self._jobtypes.start(started)
+            self._began = started.entries
+        if software:
+            self._software.start(self._objects.tree(software))
 
     def move(self, tree: str) -> tuple[dict[str, str | None], dict[str, Blob | None]]:
         """What differs from the last tree: jobtypes' trees and the other files' blobs."""
@@ -62,9 +62,14 @@ class Walk:
             files |= self._files({layout.WITHDRAWN: root.get(layout.WITHDRAWN)})
         return jobtypes, files
 
-    def _raw(self, name: str) -> bytes:
+    def _below(self, name: str) -> str | None:
+        """The id of the directory of that name at the root, None where there is none."""
         entry = self._root.get(name)
-        return self._objects.read_raw(entry.id) if entry and entry.is_tree else b""
+        return entry.id if entry and entry.is_tree else None
+
+    def _raw(self, name: str) -> bytes:
+        id = self._below(name)
+        return self._objects.read_raw(id) if id else b""
 
     def _move_jobtypes(self) -> dict[str, str | None]:
         changed: dict[str, str | None] = {}

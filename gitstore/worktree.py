@@ -10,7 +10,16 @@ from pathlib import Path
 
 from gitstore import layout
 from gitstore.errors import NotFound
-from gitstore.trees import EMPTY_TREE, Entry, Objects, blob_id, tree_id
+from gitstore.trees import (
+    DIRECTORY,
+    EMPTY_TREE,
+    REGULAR_FILE,
+    SUBMODULE,
+    Entry,
+    Objects,
+    blob_id,
+    tree_id,
+)
 
 NAMED = (layout.JOBTYPES, layout.SOFTWARE, layout.WITHDRAWN)
 """What the format names in the root of a tree."""
@@ -59,7 +68,7 @@ class Worktree:
         if stat.S_ISLNK(mode):
             return self._file(0o120000, os.fsencode(path.readlink()))
         if stat.S_ISREG(mode):
-            return self._file(0o100755 if mode & stat.S_IXUSR else 0o100644, path)
+            return self._file(0o100755 if mode & stat.S_IXUSR else REGULAR_FILE, path)
         if stat.S_ISDIR(mode):
             return self._directory(path)
         return None
@@ -71,9 +80,9 @@ class Worktree:
 
     def _directory(self, path: Path) -> Entry | None:
         if (path / ".git").exists():
-            return Entry(0o160000, "0" * 40)
+            return Entry(SUBMODULE, "0" * 40)
         found = {
             name: self._entry(path / name) for name in os.listdir(path) if name != "__pycache__"
         }
         entries = {name: entry for name, entry in found.items() if entry}
-        return Entry(0o040000, self._keep(entries)) if entries else None
+        return Entry(DIRECTORY, self._keep(entries)) if entries else None
