@@ -19,6 +19,7 @@ import pytest
 from branches import Branch
 from flask.testing import FlaskClient
 from hypothesis import settings
+from processes import children, is_python
 
 from api import create_app
 from api.config import Config
@@ -183,6 +184,7 @@ class Server:
         self.repo = repo
         self.options = options
         self.port = free_port()
+        self._left: list[int] = []
         self.start()
 
     @property
@@ -190,6 +192,8 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
+        # Workers outlive a killed parent for a moment: it is not they who should answer.
+        wait_for(lambda: not any(map(is_python, self._left)), "the workers of before to end")
         command = [sys.executable, "-m", "api", "serve", "--repo", str(self.repo)]
         self.log = self.repo.parent / f"server-{self.port}.log"
         with self.log.open("ab") as log:
@@ -206,6 +210,8 @@ class Server:
             return False
 
     def stop(self, by: int = signal.SIGTERM) -> None:
+        if self.process.poll() is None:
+            self._left = children(self.process.pid)
         self.process.send_signal(by)
         self.process.wait(30)
 
