@@ -161,6 +161,13 @@ def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings
         ),
         **settings,  # type: ignore[arg-type]  # click has converted each to its field's type
     )
+    # What that reads is let go of: the workers are forks, and have their own.
+    _check_and_announce(config)
+    run(config)
+
+
+def _check_and_announce(config: Config) -> None:
+    """Refuse to serve what can't be served, and say what is."""
     store = _store_to_serve(config)
     has_tokens = Tokens(store.repository.git_dir).exist
     config.refuse_open_writes(has_tokens)
@@ -177,7 +184,6 @@ def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings
     click.echo(f"try:  curl {url}/api/v1/jobtypes/")
     click.echo(f"      git clone {url}/jobtypes.git")
     sys.stdout.flush()
-    run(config)
 
 
 def _store_to_serve(config: Config) -> Store:

@@ -71,7 +71,7 @@ class Config:
     webhook_secret: str | None = None
     log_format: LogFormat = LogFormat.PLAIN
     access_log: bool = True
-    hot_bytes: int = 48 * 1024 * 1024
+    hot_bytes: int = 40 * 1024 * 1024
     hot_path: bool = True
     code_checks: CodeChecks = CodeChecks.STRICT
     ignore: tuple[str, ...] = ()

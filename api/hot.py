@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from api.observing import ID_HEADER, NOSNIFF, Observed
 from api.shelf import Shelf
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 class Hot:
     """A WSGI application in front of *application*, which answers what this does not."""
 
-    def __init__(self, application: WSGIApplication, shelf: Shelf) -> None:
+    def __init__(self, application: Observed, shelf: Shelf) -> None:
         self._application = application
         self._shelf = shelf
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
+        began = time.perf_counter()
         # A token is for the application to look at.
         answer = None if "HTTP_AUTHORIZATION" in environ else self._shelf.answer_to(environ)
         if answer is None:
             return self._application(environ, start_response)
-        if answer.is_known(environ.get("HTTP_IF_NONE_MATCH")):
-            start_response("304 NOT MODIFIED", answer.not_modified)
-            return []
-        start_response("200 OK", answer.headers)
-        return [answer.body] if environ["REQUEST_METHOD"] == "GET" else []
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        status, headers, body = "200 OK", answer.headers, (answer.body,)
+        given = environ.get("HTTP_IF_NONE_MATCH")
+        if given is not None and answer.is_known(given):
+            status, headers = "304 NOT MODIFIED", answer.not_modified
+        id = self._application.id_of(environ)
+        start_response(status, [*headers, (ID_HEADER, id), NOSNIFF])
+        took = time.perf_counter() - began
+        self._application.note((began, took, id, "", method, path, answer.route, status, True))
+        return body if status == "200 OK" and method == "GET" else ()

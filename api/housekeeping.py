@@ -1,4 +1,4 @@
-"""What a worker does beside answering: tags, Git's maintenance, clients that hang."""
+"""What a worker does beside answering: tags, Git's maintenance, clients that hang, memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from api import heap
 from gitstore import Store
 from gitstore.git import GitFailed
 from gitstore.maintenance import maintain
@@ -16,7 +17,7 @@ from gitstore.maintenance import maintain
 _LOG = logging.getLogger(__name__)
 
 LOOK_S = 5.0
-"""How often clients that hang are looked for."""
+"""How often clients that hang are looked for, and memory that is free."""
 TAG_PAUSE_S = 1.0
 """Rest between two rounds of tags, so that many writes share one."""
 
@@ -49,6 +50,7 @@ class Housekeeping:
                 time.sleep(TAG_PAUSE_S)
             self._guarded(self._end_idle)
             self._guarded(self._store.locks.remove)
+            heap.trim()
             if time.monotonic() > due:
                 # In a thread of its own: Git may take minutes, and clients hang meanwhile.
                 work = partial(self._guarded, self._maintain)

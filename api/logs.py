@@ -25,8 +25,9 @@ class LogFormat(StrEnum):
 
 Note = tuple[float, float, str, str, str, str, str, str, bool]
 """One answered request: when it began and how long it took until the answer did, in seconds of
-a clock of the process; its id, the name of its token, method, path, route, status, and whether
-it was answered from memory. A plain tuple is made fastest, and each request makes one."""
+a clock of the process; its id, the name of its token, method, path, route, status with its
+words, and whether it was answered from memory. A plain tuple is made fastest, and each request
+makes one."""
 
 
 def _printable(text: str) -> str:
@@ -40,9 +41,12 @@ def _plain(notes: Iterable[Note], zero: float) -> Iterator[str]:
         second = int(began + seconds + zero)
         if second != last:
             when, last = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second)), second
+        what = f"{method} {path}"
+        if not (what.isascii() and what.isprintable() and what.count(" ") == 1):
+            what = f"{_printable(method)} {_printable(path)}"
         yield (
-            f"{when} {status} {seconds * 1000:.1f}ms {_printable(method)} {_printable(path)}"
-            f" route={route or '-'} token={_printable(token) if token else '-'} id={id}\n"
+            f"{when} {status[:3]} {seconds * 1000:.1f}ms {what} route={route or '-'}"
+            f" token={_printable(token) if token else '-'} id={id}\n"
         )
 
 
@@ -55,7 +59,7 @@ def _json(notes: Iterable[Note], zero: float) -> Iterator[str]:
             "method": method,
             "path": path,
             "route": route,
-            "status": int(status),
+            "status": int(status[:3]),
             "hot": hot,
             "ms": round(seconds * 1000, 2),
         }

@@ -37,7 +37,8 @@ WAITING_LIMIT = 100_000
 
 _CHUNK = 200
 """Notes that are worked off without letting requests go on."""
-_NOSNIFF = ("X-Content-Type-Options", "nosniff")
+ID_HEADER = "X-Request-Id"
+NOSNIFF = ("X-Content-Type-Options", "nosniff")
 """No browser is to take a jobtype's code for a page and run what it holds."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -46,7 +47,8 @@ class Observed:
     """A WSGI application with its requests observed; answers METRICS_PATH itself.
 
     The application says in environ under ROUTE_KEY which route it was, under TOKEN_KEY
-    whose token, and under HOT_KEY whether it answered from memory.
+    whose token, and under HOT_KEY whether it answered from memory. *note* takes what somebody
+    else answered.
     """
 
     def __init__(self, application: WSGIApplication, store: Store, log: AccessLog | None) -> None:
@@ -54,24 +56,27 @@ class Observed:
         self._store = store
         self._log = log
         self._waiting: deque[Note] = deque(maxlen=WAITING_LIMIT)
+        self.note = self._waiting.append
         self._lock = threading.Lock()
         # Ids that differ between processes. Random ones would let go of the interpreter's
         # lock for each request, which costs more than all the rest here.
         self._ids = map(f"{os.urandom(5).hex()}{{:08x}}".format, itertools.count())
+
+    def start(self) -> None:
+        """Count and log what is answered, from now on and at the end."""
         threading.Thread(target=self._run, name="observing", daemon=True).start()
         atexit.register(self.flush)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         began = time.perf_counter()
-        given = environ.get("HTTP_X_REQUEST_ID")
-        id = given if given and _ID.fullmatch(given) else next(self._ids)
+        id = self.id_of(environ)
         said = "500"
 
         def start(status, headers, exc_info=None):  # type: ignore[no-untyped-def]  # WSGI's own
             nonlocal said
-            said = status[:3]
-            headers = [*headers, ("X-Request-Id", id), _NOSNIFF]
+            said = status
+            headers = [*headers, (ID_HEADER, id), NOSNIFF]
             if exc_info is None:
                 return start_response(status, headers)
             return start_response(status, headers, exc_info)
@@ -84,7 +89,7 @@ class Observed:
             return self._application(environ, start)
         finally:
             get = environ.get
-            self._waiting.append(
+            self.note(
                 (
                     began,
                     time.perf_counter() - began,
@@ -97,6 +102,11 @@ class Observed:
                     get(HOT_KEY, False),
                 )
             )
+
+    def id_of(self, environ: WSGIEnvironment) -> str:
+        """The id of the request of *environ*: the one that it bears, or a new one."""
+        given = environ.get("HTTP_X_REQUEST_ID")
+        return given if given and _ID.fullmatch(given) else next(self._ids)
 
     def flush(self) -> None:
         """Count and log what was answered up to now."""
@@ -147,7 +157,7 @@ def _count(notes: list[Note]) -> None:
     for (route, method, status, hot), times_s in by_labels.items():
         # Methods are whatever a client writes; labels must be few.
         known = method if method in _METHODS else "other"
-        metrics.REQUESTS.labels(route, known, status).inc(len(times_s))
+        metrics.REQUESTS.labels(route, known, status[:3]).inc(len(times_s))
         metrics.LATENCY.labels(route).observe_all(times_s)
         if hot:
             metrics.HOT_HITS.inc(len(times_s))

@@ -23,7 +23,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from api import connections, create_app, ending, logs
+from api import connections, create_app, ending, heap, logs
 from api.config import Config
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ def _load(config: Config) -> WSGIApplication:
     from api.hot import Hot
     from api.observing import Observed
 
+    heap.share_one()
     _hear_once()
     threading.Thread(target=ending.end_with_parent, daemon=True).start()
     logs.set_up(config.log_format)
@@ -174,6 +175,8 @@ def _load(config: Config) -> WSGIApplication:
     store = app.extensions["jobtypes"]
     store.note = metrics.note
     log = logs.AccessLog(config.log_format) if config.access_log else None
+    observed = Observed(app, store, log)
+    observed.start()
     # Who reads with a token is asked for it by the application, each time.
     is_hot = config.hot_path and not config.read_needs_token
-    return Observed(Hot(app, app.extensions["shelf"]) if is_hot else app, store, log)
+    return Hot(observed, app.extensions["shelf"]) if is_hot else observed

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 HOT_KEY = "jobtypes.hot"
 """Stands in WSGI's environment of a request that was answered from here."""
 
-Headers = list[tuple[str, str]]
+Headers = Sequence[tuple[str, str]]
 
 _PATH = re.compile(rf"{PREFIX}/jobtypes/([^/]+)(?:/versions/[^/]+(?:/code)?)?/?")
 """What is kept: the answers that are about one jobtype, whose key is the first group."""
@@ -45,34 +47,25 @@ _OVERHEAD_BYTES = 640
 class Answer:
     """What the application says to a GET of a path of *route*; *about* is the jobtype then.
 
-    Its headers are *names* and *values*, apart because thousands of answers share the names.
     *known* is the history by which it held last; *used* whether it was asked for since it was
     last in danger of being dropped.
     """
 
     about: Jobtype
     route: str
-    names: tuple[str, ...]
-    values: tuple[str, ...]
+    headers: Headers
     etag: str
     body: bytes
     known: History
     used: bool = False
 
     @property
-    def headers(self) -> Headers:
-        """The headers."""
-        return list(zip(self.names, self.values, strict=True))
-
-    @property
     def not_modified(self) -> Headers:
         """The headers of a 304."""
         return [header for header in self.headers if header[0] not in _ENTITY]
 
-    def is_known(self, given: str | None) -> bool:
+    def is_known(self, given: str) -> bool:
         """Whether If-None-Match, as *given*, has its entity tag."""
-        if given is None:
-            return False
         return given == self.etag or parse_etags(given).contains_weak(unquote_etag(self.etag)[0])
 
 
@@ -86,22 +79,17 @@ class Shelf:
         self._order: deque[str] = deque()
         self._bytes = 0
         self._history = History()
-        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._lock = threading.Lock()
 
     def answer_to(self, environ: WSGIEnvironment) -> Answer | None:
-        """The answer to the request of *environ* as of now, which then says where it is from.
+        """The answer to the request of *environ* as of now, if there is one.
 
         None, too, for a request to which a plain GET of its path is no answer. Whether its
         sender may read, and whether it is about the served branch, is for others to know.
         """
         if environ["REQUEST_METHOD"] not in _METHODS or environ.get("QUERY_STRING"):
             return None
-        answer = self.find(environ["PATH_INFO"])
-        if answer is not None:
-            environ[HOT_KEY] = True
-            environ[ROUTE_KEY] = answer.route
-        return answer
+        return self.find(environ["PATH_INFO"])
 
     def find(self, path: str) -> Answer | None:
         """The answer to a plain GET of *path* as of now, if there is one."""
@@ -151,10 +139,8 @@ class Shelf:
         about = of.find_jobtype(key)
         if about is None:
             return
-        names, values = zip(*headers, strict=True)
-        etag = dict(headers)["ETag"]
-        names = self._names.setdefault(names, names)
-        answer = Answer(about, route, names, values, etag, body, of.history)
+        kept = tuple(_header(*header) for header in headers)
+        answer = Answer(about, route, kept, dict(kept)["ETag"], body, of.history)
         if _size(path, answer) > self._limit_bytes:
             return
         with self._lock:
@@ -184,6 +170,12 @@ class Shelf:
         return len(self._answers)
 
 
+@lru_cache(maxsize=2048)
+def _header(name: str, value: str) -> tuple[str, str]:
+    """A header, which thousands of answers may share."""
+    return name, value
+
+
 def _size(path: str, answer: Answer) -> int:
     return len(answer.body) + len(path) + _OVERHEAD_BYTES
 
@@ -200,7 +192,10 @@ def install(app: Flask, shelf: Shelf) -> None:
         answer = None if PREVIEW_KEY in environ else shelf.answer_to(environ)
         if answer is None:
             return None
-        if answer.is_known(environ.get("HTTP_IF_NONE_MATCH")):
+        environ[HOT_KEY] = True
+        environ[ROUTE_KEY] = answer.route
+        given = environ.get("HTTP_IF_NONE_MATCH")
+        if given is not None and answer.is_known(given):
             return Complete(status=304, headers=answer.not_modified)
         return Complete([answer.body], 200, answer.headers)
 

@@ -131,6 +131,13 @@ class Repository:
             advice = _FOREIGN if foreign else "jobtypes init makes one"
             raise NoRepository(f"{message}; {advice}") from None
 
+    def release(self) -> None:
+        """Let go of what is open and cached: packs, objects, packed refs."""
+        repo, self._shared = self._shared, None
+        if repo is not None:
+            # pygit2's objects hold each other, and are collected some day.
+            repo.free()
+
     @property
     def is_bare(self) -> bool:
         """Whether it has no working copy."""
@@ -317,11 +324,11 @@ class Repository:
         self._check_loose(id)
         self._reads += 1
         if self._reads % _READS == 0:
-            self._repo.free()
+            self.release()
         for pause_s in _READ_PAUSES_S:
             with suppress(KeyError, ValueError, OSError, NoRepository, pygit2.GitError):
                 return read(self._repo)
-            self._shared = None
+            self.release()
             time.sleep(pause_s)
         try:
             return read(self._repo)

@@ -41,7 +41,7 @@ from gitstore.stale import StaleLocks
 from gitstore.tags import publish
 from gitstore.validation import check_tree
 from gitstore.versions import History, Jobtype, Step, Version
-from gitstore.watch import Watch
+from gitstore.watch import Mark, Watch
 
 _LOG = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class Store:
         self.outlet: Outlet | None = None
         self.note: Callable[[str], None] = lambda event: None
         self._watch = Watch(self.repository.git_dir, self.ref)
-        self._seen: tuple[bytes, bytes, Catalogue] | None = None
+        self._seen: tuple[Mark, Catalogue] | None = None
         self._catalogue: Catalogue | None = None
         self._indexed = 0
         self._tagged = 0
@@ -152,12 +152,11 @@ class Store:
     def catalogue(self, progress: Progress | None = None) -> Catalogue:
         """What the branch says now."""
         seen = self._seen
-        if seen is not None and self._watch.stamp(seen[0]) == seen[1]:
-            return seen[2]
-        path, stamp = self._watch.choose()
+        if seen is not None and self._watch.holds(seen[0]):
+            return seen[1]
+        mark = self._watch.mark()
         catalogue = self._read(progress)
-        if stamp is not None and self._watch.stamp(path) == stamp:
-            self._seen = (path, stamp, catalogue)
+        self._seen = (mark, catalogue) if mark is not None and self._watch.holds(mark) else None
         return catalogue
 
     def _read(self, progress: Progress | None) -> Catalogue:

@@ -48,7 +48,9 @@ def _wanted(history: History, since: int) -> Iterator[tuple[str, tuple[str, Vers
 def _present(repository: Repository) -> set[str]:
     """The names of the tags that are whole."""
     tags = repository.refs("refs/tags/")
-    return {name for name, target in tags.items() if repository.has(target)}
+    present = {name for name, target in tags.items() if repository.has(target)}
+    repository.release()
+    return present
 
 
 def _has(repository: Repository, tag: str) -> bool:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import os
+import stat
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 SETTLED_S = 2.1
-"""How long ago a change must be for the next one to look different: file systems count time
-in steps of two seconds at most."""
+"""How long ago a folder's change must be for the next one to look different: file systems count
+time in steps of two seconds at most."""
+
+RENEWED_S = 0.2
+"""How often it is asked whether a file is still where it was."""
 
 _LOCAL = {
     0xEF53: "ext2, ext3, ext4",
@@ -27,59 +32,96 @@ _STAT_BYTES = 256
 """No machine's struct stat, nor its struct statfs, is larger."""
 
 
+class Mark:
+    """How a ref looked: the open file, or folder, of *path*, and what fstat(2) said of it.
+
+    A file that is open keeps its number, so no other is ever taken for it.
+    """
+
+    __slots__ = ("handle", "number", "path", "stamp", "until")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # As C has it, so that it need not be made for each call.
+        self.number = ctypes.c_int(self.handle)
+        self.stamp = b""
+        self.until = 0.0
+
+    def __del__(self) -> None:
+        with suppress(AttributeError):  # It could not be opened.
+            os.close(self.handle)
+
+    def is_reliable(self) -> bool:
+        """Whether the next change will show, however soon it comes."""
+        status = os.fstat(self.handle)
+        if stat.S_ISREG(status.st_mode):
+            return True
+        # A time that is still to come is that of a clock which was set back since.
+        young = max(status.st_mtime, status.st_ctime) >= time.time() - SETTLED_S
+        return stat.S_ISDIR(status.st_mode) and not young
+
+    def is_at_its_path(self) -> bool:
+        """Whether *path* still leads to it."""
+        try:
+            return os.path.samestat(os.fstat(self.handle), os.lstat(self.path))
+        except OSError:
+            return False
+
+
 class Watch:
     """Looks at the file that *ref* of the repository at *git_dir* lies in.
 
-    Whoever moves a ref puts a new file in the place of the old one; or a first one into a
-    folder, where the ref was packed. Git and libgit2 also make a lock in that folder before
-    they change or delete a packed ref. So as long as stat(2) says the same of the file, or
-    of the folder while there is no file, the ref is where it was. Only what happens within one
-    tick of the disk's clock can't be told apart: Git has the same trouble with its index, and
-    the same way out, not to rely on what is that young.
+    Whoever moves a ref puts a new file in the place of the old one, which then has no name any
+    more; or a first one into a folder, where the ref was packed. Git and libgit2 also make a
+    lock in that folder before they change or delete a packed ref. So as long as fstat(2) says the
+    same of the file, or of the folder while there is no file, the ref is where it was. What
+    happens to a folder within one tick of the disk's clock can't be told apart: Git has the
+    same trouble with its index, and the same way out, not to rely on what is that young.
     """
 
     def __init__(self, git_dir: Path, ref: str) -> None:
         self._file = git_dir / ref
         self._said = ctypes.create_string_buffer(_STAT_BYTES)
-        self._address = ctypes.addressof(self._said)
-        self._stat = _stat() if _is_local(git_dir) else None
+        self._fstat = _fstat() if _is_local(git_dir) else None
 
-    def stamp(self, path: bytes) -> bytes | None:
-        """How *path* looks now; None where that can't be relied on.
-
-        Threads may get each other's answer here, which is none of before they asked.
-        """
-        if self._stat is None or self._stat(path, self._address) != 0:
+    def mark(self) -> Mark | None:
+        """How the ref looks, to be taken before it is read; None where that can't be relied on."""
+        if self._fstat is None:
             return None
-        return self._said.raw
+        try:
+            mark = Mark(self._file if self._file.exists() else self._file.parent)
+        except OSError:
+            return None
+        if self._fstat(mark.number, self._said) != 0:
+            return None
+        mark.stamp = self._said.raw
+        return mark if mark.is_reliable() else None
 
-    def choose(self) -> tuple[bytes, bytes | None]:
-        """What to watch, and the stamp to compare with, to be taken before the ref is read."""
-        watched = self._file if self._file.exists() else self._file.parent
-        path = os.fsencode(watched)
-        stamp = self.stamp(path)
-        return path, stamp if _is_settled(watched) else None
+    def holds(self, mark: Mark) -> bool:
+        """Whether the ref looks as it did when *mark* was taken.
+
+        Threads may get each other's answer here, which is none of before they asked. That
+        somebody puts another folder in the repository's place is noticed within RENEWED_S.
+        """
+        assert self._fstat is not None, "nobody else makes marks"
+        if self._fstat(mark.number, self._said) != 0 or self._said.raw != mark.stamp:
+            return False
+        now = time.monotonic()
+        if now > mark.until:
+            if not mark.is_at_its_path():
+                return False
+            mark.until = now + RENEWED_S
+        return True
 
 
-def _is_settled(path: Path) -> bool:
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    # A time that is still to come is that of a clock which was set back since.
-    return max(status.st_mtime, status.st_ctime) < time.time() - SETTLED_S
+def _fstat() -> ctypes._NamedFuncPointer | None:
+    """fstat(2), called while the interpreter's lock is held; None where it can't be had so.
 
-
-def _stat() -> ctypes._NamedFuncPointer | None:
-    """stat(2), called while the interpreter's lock is held; None where it can't be had so.
-
-    os.stat lets go of the lock, and where many threads wait for it, that costs several times
+    os.fstat lets go of the lock, and where many threads wait for it, that costs several times
     what the call itself does.
     """
-    function = getattr(ctypes.PyDLL(None), "stat", None)
-    if function is not None:
-        function.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
-    return function
+    return getattr(ctypes.PyDLL(None), "fstat", None)
 
 
 def _is_local(path: Path) -> bool:

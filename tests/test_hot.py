@@ -7,10 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from branches import Branch, Content, jobtype
 from conftest import Server, git
+from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import Client, TestResponse
@@ -18,10 +20,14 @@ from werkzeug.test import Client, TestResponse
 from api import PREFIX, create_app
 from api.config import Config
 from api.hot import Hot
-from api.shelf import HOT_KEY, Answer, Shelf
+from api.observing import Observed
+from api.shelf import Answer, Shelf
 from api.tokens import Tokens
 from gitstore import Catalogue, Store
 from gitstore.access import Role
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 LIMIT_BYTES = 1 << 20
 BLENDER: dict[str, Content] = {
@@ -42,6 +48,7 @@ class Pair:
     def get(self, path: str, method: str = "GET", **headers: str) -> TestResponse:
         """What the hot path answers, which the long way must say too."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
+        given["X-Request-Id"] = "the-same"
         answer = self.hot.open(path, method=method, headers=given)
         other = self.long.open(path, method=method, headers=given)
         assert (answer.status, list(answer.headers), answer.data) == (
@@ -67,16 +74,17 @@ class Pair:
 def make_pair(path: Path, limit_bytes: int = LIMIT_BYTES) -> Pair:
     branch = Branch(path)
     branch.commit(jobtype("Job") | jobtype("Other") | BLENDER)
-    app = create_app(Config(path, hot_bytes=limit_bytes))
-    hot = Hot(app, app.extensions["shelf"])
+    app, plain = (create_app(Config(path, hot_bytes=limit)) for limit in (limit_bytes, 0))
     seen: list[bool] = []
+    observed = in_view(app, app)
+    observed.note = lambda note: seen.append(note[-1])
+    hot = Hot(observed, app.extensions["shelf"])
+    return Pair(branch, Client(hot), Client(in_view(plain, plain)), seen)
 
-    def noted(environ, start_response):
-        chunks = hot(environ, start_response)
-        seen.append(HOT_KEY in environ)
-        return chunks
 
-    return Pair(branch, Client(noted), create_app(Config(path, hot_bytes=0)).test_client(), seen)
+def in_view(application: WSGIApplication, app: Flask) -> Observed:
+    """*application*, which *app* is behind, as the service puts it behind the hot path."""
+    return Observed(application, app.extensions["jobtypes"], None)
 
 
 @pytest.fixture
@@ -383,7 +391,7 @@ def test_an_answer_of_a_moment_that_passed_while_it_was_made_is_not_kept(tmp_pat
         branch.commit({"withdrawn.yaml": None})
         return chunks
 
-    client = Client(Hot(slow, app.extensions["shelf"]))
+    client = Client(Hot(in_view(slow, app), app.extensions["shelf"]))
     assert [client.get(JOB).json["version"] for _ in range(2)] == [1, 2]
 
 

@@ -27,7 +27,7 @@ def settled_soon(monkeypatch) -> None:
 def branch(tmp_path) -> Branch:
     branch = Branch(tmp_path / "watched.git")
     branch.commit(jobtype("Job"))
-    if Watch(branch.path, REF).stamp(os.fsencode(branch.path)) is None:
+    if Watch(branch.path, REF).mark() is None:
         pytest.skip("the folder for temporary files is on a file system that is not watched")
     return branch
 
@@ -96,41 +96,80 @@ def test_a_ref_looks_different_when_it_moved(branch, before, move):
     new = branch.side(jobtype("Job", "a = 1\n"))
     time.sleep(SETTLED_S * 2)
     watched = Watch(branch.path, REF)
-    path, stamp = watched.choose()
-    assert stamp is not None
-    assert watched.stamp(path) == stamp
+    mark = watched.mark()
+    assert mark is not None
+    assert watched.holds(mark)
 
     move(branch, new)
 
-    assert watched.stamp(path) != stamp
+    assert not watched.holds(mark)
 
 
-def test_what_is_young_is_not_relied_on(branch):
+def test_a_young_file_is_told_from_the_one_that_comes_for_it_at_once(branch):
     watched = Watch(branch.path, REF)
-    branch.commit(jobtype("Job", "a = 1\n"))
-    assert watched.choose()[1] is None
+    for number in range(50):
+        mark = watched.mark()
+        assert mark is not None
+        assert watched.holds(mark)
+        branch.commit(jobtype("Job", f"n = {number}\n"))
+        assert not watched.holds(mark)
+
+
+def test_a_young_folder_is_not_relied_on(branch):
+    watched = Watch(branch.path, REF)
+    packed(branch)
+    assert watched.mark() is None
 
     time.sleep(SETTLED_S * 2)
-    assert watched.choose()[1] is not None
+    assert watched.mark() is not None
 
 
-def test_what_a_clock_that_was_ahead_has_dated_is_not_relied_on(branch):
-    os.utime(branch.path / REF, (time.time() + 3600,) * 2)
+def test_a_folder_that_a_clock_that_was_ahead_has_dated_is_not_relied_on(branch):
+    packed(branch)
+    os.utime((branch.path / REF).parent, (time.time() + 3600,) * 2)
     time.sleep(SETTLED_S * 2)
-    assert Watch(branch.path, REF).choose()[1] is None
+    assert Watch(branch.path, REF).mark() is None
+
+
+def test_a_ref_that_is_a_symbolic_link_is_not_relied_on(branch):
+    (branch.path / REF).rename(branch.path / "elsewhere")
+    (branch.path / REF).symlink_to(branch.path / "elsewhere")
+    time.sleep(SETTLED_S * 2)
+    assert Watch(branch.path, REF).mark() is None
+
+
+def test_a_repository_that_another_is_put_in_the_place_of_is_noticed(branch, monkeypatch):
+    monkeypatch.setattr(watch, "RENEWED_S", 0.1)
+    watched = Watch(branch.path, REF)
+    mark = watched.mark()
+    assert mark is not None
+    assert watched.holds(mark)
+
+    branch.path.rename(branch.path.with_name("before.git"))
+    git(branch.path.parent, "clone", "--quiet", "--mirror", "before.git", branch.path.name)
+    git(branch.path, "update-ref", REF, "main")
+    time.sleep(0.2)
+
+    assert not watched.holds(mark)
+
+
+def test_marks_that_are_done_with_leave_no_file_open(branch):
+    watched = Watch(branch.path, REF)
+    handles = {mark.handle for mark in (watched.mark() for _ in range(100)) if mark}
+    assert len(handles) < 5
 
 
 def test_a_packed_ref_in_a_folder_that_git_has_removed_is_not_relied_on(branch):
     git(branch.path, "update-ref", "refs/heads/farm/main", "main")
     git(branch.path, "pack-refs", "--all")
     time.sleep(SETTLED_S * 2)
-    assert Watch(branch.path, "refs/heads/farm/main").choose()[1] is None
+    assert Watch(branch.path, "refs/heads/farm/main").mark() is None
 
 
 def test_a_file_system_that_other_machines_may_change_is_not_relied_on(branch, monkeypatch):
     time.sleep(SETTLED_S * 2)
     monkeypatch.setattr(watch, "_LOCAL", {0x6969: "nfs"})
-    assert Watch(branch.path, REF).choose()[1] is None
+    assert Watch(branch.path, REF).mark() is None
 
 
 def read_tip(path: Path) -> Callable[[], str | None]:
