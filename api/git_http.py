@@ -146,8 +146,9 @@ class Transports:
             env=self._environment(access),
             cwd="/",
         )
-        with suppress(OSError):  # It has ended already.
-            os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
+        # Another service may have agents that wait for what it fetches.
+        is_clone = service.role is Role.READ and FOLLOWER not in request.headers
+        _give_way(process.pid, to_all=is_clone)
         self.touch(process)
         return process
 
@@ -194,6 +195,17 @@ class Transports:
             if now - run.touched > config.git_idle_s or now - run.since > config.git_limit_s:
                 _LOG.warning("a clone or push took too long: ended")
                 run.process.kill()
+
+
+def _give_way(pid: int, to_all: bool) -> None:
+    """Have the process let agents' requests go first, or whatever else wants the processor.
+
+    A process that is only nice keeps the processor, once it has it, for milliseconds.
+    """
+    with suppress(OSError):  # It has ended already, or a container forbids it.
+        os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
+        if to_all and hasattr(os, "SCHED_IDLE"):
+            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
 
 
 def install(app: Flask, config: Config, store: Store, places: Places) -> Transports:

@@ -21,7 +21,7 @@ from api.auth import PREVIEW_KEY, ROUTE_KEY, this_request
 from api.config import PREFIX
 from api.wire import Complete
 from gitstore import Catalogue, Store, StoreError
-from gitstore.versions import History, Jobtype
+from gitstore.versions import History, Jobtype, Version
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -31,8 +31,9 @@ HOT_KEY = "jobtypes.hot"
 
 Headers = Sequence[tuple[str, str]]
 
-_PATH = re.compile(rf"{PREFIX}/jobtypes/([^/]+)(?:/versions/[^/]+(?:/code)?)?/?")
-"""What is kept: the answers that are about one jobtype, whose key is the first group."""
+_PATH = re.compile(rf"{PREFIX}/jobtypes/([^/]+)(?:/versions/([0-9]+)(?:/code)?)?/?")
+"""What is kept: the answers about one jobtype, whose key is the first group, or about a version
+of it, whose number is the second."""
 
 _ENTITY = frozenset({"Content-Type", "Content-Length"})
 """Headers that a 304 leaves out."""
@@ -45,13 +46,15 @@ _OVERHEAD_BYTES = 640
 
 @dataclass(slots=True, eq=False)
 class Answer:
-    """What the application says to a GET of a path of *route*; *about* is the jobtype then.
+    """What the application says to a GET of a path of *route*.
 
-    *known* is the history by which it held last; *used* whether it was asked for since it was
-    last in danger of being dropped.
+    It is about *jobtype*, or about a *version* alone, which newer ones don't change. *known* is
+    the history by which it held last; *used* whether it was asked for since it was last in
+    danger of being dropped.
     """
 
-    about: Jobtype
+    jobtype: Jobtype
+    version: Version | None
     route: str
     headers: Headers
     etag: str
@@ -108,17 +111,15 @@ class Shelf:
     def _holds(self, path: str, answer: Answer, history: History) -> bool:
         with self._lock:
             self._go_on(history)
-            about = answer.about
-            holds = self._answers.get(path) is answer
-            holds = holds and history.jobtypes.get(about.name) is about
-            if holds:
-                answer.known = history
-        return holds
+            if self._answers.get(path) is not answer or not _is_about(answer, history):
+                return False
+            answer.known = history
+        return True
 
     def _go_on(self, history: History) -> None:
         """Empty the shelf if what all answers depend on is not in *history* as it was.
 
-        That is rare. All else that an answer depends on is its jobtype.
+        That is rare. All else that an answer depends on is its jobtype, or its version.
         """
         known = self._history
         if history is not known and (
@@ -136,11 +137,12 @@ class Shelf:
         match = _PATH.fullmatch(path)
         # WSGI's strings are bytes in Latin-1.
         key = match[1].encode("latin-1").decode(errors="replace") if match else ""
-        about = of.find_jobtype(key)
-        if about is None:
+        jobtype = of.find_jobtype(key)
+        if match is None or jobtype is None:
             return
+        version = jobtype.find_version(int(match[2])) if match[2] else None
         kept = tuple(_header(*header) for header in headers)
-        answer = Answer(about, route, kept, dict(kept)["ETag"], body, of.history)
+        answer = Answer(jobtype, version, route, kept, dict(kept)["ETag"], body, of.history)
         if _size(path, answer) > self._limit_bytes:
             return
         with self._lock:
@@ -168,6 +170,19 @@ class Shelf:
 
     def __len__(self) -> int:
         return len(self._answers)
+
+
+def _is_about(answer: Answer, history: History) -> bool:
+    """Whether what *answer* is about is in *history* as it was."""
+    before, now = answer.jobtype, history.jobtypes.get(answer.jobtype.name)
+    if now is before:
+        return True
+    if now is None or now.id != before.id or answer.version is None:
+        return False
+    if now.find_version(answer.version.number) is not answer.version:
+        return False
+    answer.jobtype = now
+    return True
 
 
 @lru_cache(maxsize=2048)

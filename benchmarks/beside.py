@@ -116,8 +116,10 @@ class Storm:
 
     def _run(self, number: int) -> None:
         path = self._folder / str(number)
-        # In earnest these are other machines; here they should not take the agents' processor.
-        command = ["nice", "-n", "19", "git", "clone", "--quiet", "--bare", self._url, str(path)]
+        # In earnest these are other machines; here they should not take the agents' processor,
+        # as they would with nice alone, which waits until their slice of time is over.
+        command = ["chrt", "--idle", "0", "git", "clone", "--quiet", "--bare"]
+        command += [self._url, str(path)]
         environ = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
         while not self._ended.is_set():
             cloning = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environ)

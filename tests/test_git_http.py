@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from cloning import FLUSH, UPLOAD, add_large_branch, begin_clone, wanted
 from conftest import DATE, Answer, Server, Worktree, git, wait_for
-from processes import children, own_tmp, strays, workers
+from processes import children, command, own_tmp, strays, workers
 from rest import CODE
 from sockets import Dialer, Raw, packet
 
 from gitstore.setup import create_repository, sample_path
+from gitstore.upstream import FOLLOWER
 
 READ = "/api/v1/jobtypes/Blender"
 RECEIVE = "/jobtypes.git/git-receive-pack"
@@ -332,6 +333,20 @@ def test_a_client_that_vanishes_in_the_middle_of_a_clone_leaves_no_process(farm,
         raw.connection.close()
 
     wait_for(lambda: is_tidy(farm), "all to be as before")
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="only Linux has it")
+@pytest.mark.parametrize(
+    ("headers", "policy"), [({}, "SCHED_IDLE"), ({FOLLOWER: "1"}, "SCHED_OTHER")]
+)
+def test_a_clone_lets_all_else_compute_first_but_for_another_services(farm, dial, headers, policy):
+    raw = begin_clone(farm, dial, **headers)
+
+    pids = [pid for pid in children(farm.process.pid) if b"upload-pack" in command(pid)]
+    found = {os.sched_getscheduler(pid) for pid in pids}
+    raw.connection.close()
+
+    assert found == {getattr(os, policy)}
 
 
 def test_a_git_client_that_is_killed_in_the_middle_leaves_nothing(farm, td, tmp_path):

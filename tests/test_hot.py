@@ -295,6 +295,28 @@ def test_a_change_of_one_jobtype_leaves_the_others_answers_in_memory(pair):
     assert not pair.was_hot
 
 
+def test_a_new_version_leaves_the_answers_about_the_older_ones_in_memory(pair):
+    about_it = [f"{JOB}/versions/1", f"{JOB}/versions/1/code", f"{PREFIX}/jobtypes/1/versions/1"]
+    pair.warm(*about_it)
+
+    pair.branch.commit(jobtype("Job", "a = 1\n"))
+
+    for path in about_it:
+        assert pair.get(path).status_code == 200
+        assert pair.was_hot
+
+
+def test_a_jobtype_that_has_the_name_of_a_deleted_one_has_none_of_its_answers(pair):
+    pair.warm(f"{JOB}/versions/1")
+    pair.branch.commit({"jobtypes/Job/code.py": None, "jobtypes/Job/meta.yaml": None})
+    assert pair.get(f"{JOB}/versions/1").status_code == 404
+
+    pair.branch.commit(jobtype("Job"))
+
+    assert pair.get(f"{JOB}/versions/1").status_code == 404
+    assert pair.get(f"{JOB}/versions/2").json["id"] == 3
+
+
 # Never stale
 
 
