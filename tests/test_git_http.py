@@ -347,15 +347,16 @@ def test_a_clone_lets_all_else_compute_first_but_for_another_services(farm, dial
     raw.connection.close()
 
     assert found == {getattr(os, policy)}
+    wait_for(lambda: is_tidy(farm), "all to be as before")
 
 
 def test_a_git_client_that_is_killed_in_the_middle_leaves_nothing(farm, td, tmp_path):
-    for command in (
+    for args in (
         ("clone", "--quiet", f"{farm.url}/jobtypes.git", str(tmp_path / "killed")),
         ("-C", str(td.path), "push", "--quiet", "origin", "HEAD:refs/heads/killed"),
     ):
         client = subprocess.Popen(
-            ["git", *command],
+            ["git", *args],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
