@@ -45,6 +45,7 @@ from gitstore.trees import (
     Tree,
     Trees,
     blob_id,
+    has_header,
     object_id,
     with_header,
     without_header,
@@ -310,10 +311,11 @@ class Repository:
     # Objects
 
     def _object(self, id: str) -> pygit2.Object:
+        self._loose(id)
         return self._found(id, lambda repo: repo[id])
 
     def _found(self, id: str, read: Callable[[pygit2.Repository], T]) -> T:
-        """What *read* makes of object *id*.
+        """What *read* makes of object *id*, of which ``_loose`` was asked before.
 
         Asked again of a new handle before it is called damaged: a repack may have taken the
         pack away that this one was about to open.
@@ -321,7 +323,6 @@ class Repository:
         Raises:
             Damaged: it can't be read.
         """
-        self._check_loose(id)
         self._reads += 1
         if self._reads % _READS == 0:
             self.release()
@@ -350,30 +351,33 @@ class Repository:
 
     def _is_whole(self, id: str) -> bool:
         try:
-            self._check_loose(id)
+            self._loose(id)
             kind, data = self._found(id, lambda repo: repo.read(id))
         except StoreError:
             return False
         return object_id(ObjectType(kind).name.lower(), data) == id
 
-    def _check_loose(self, id: str) -> None:
-        """Refuse an object whose file is cut off: libgit2 1.9 would read it for ever.
+    def _loose(self, id: str) -> bytes | None:
+        """Object *id* with its header, if it has a file of its own that can be read.
+
+        Read here, because libgit2 1.9 would read one that is cut off for ever.
 
         Raises:
-            Damaged: it is.
+            Damaged: the file is cut off, or is no object's.
         """
         try:
             with open(self._loose_objects.path(id), "rb") as file:
                 data = file.read()
         except OSError:
-            return
+            return None
         unzip = zlib.decompressobj()
         try:
-            unzip.decompress(data)
+            whole = unzip.decompress(data)
         except zlib.error:
             raise self._damaged(id) from None
-        if not unzip.eof:
+        if not unzip.eof or not has_header(whole):
             raise self._damaged(id)
+        return whole
 
     def check_readable(self) -> None:
         """Tell a disk that fails or is gone, or too many open files, from damage.
@@ -450,6 +454,9 @@ class Repository:
         held = self._local.held
         if held and id in held:
             return without_header(held[id])
+        loose = self._loose(id)
+        if loose is not None:
+            return without_header(loose)
         return self._found(id, lambda repo: bytes(repo.read(id)[1]))
 
     def staged_tree(self) -> str:

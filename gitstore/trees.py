@@ -126,6 +126,12 @@ def with_header(kind: str, data: bytes) -> bytes:
     return f"{kind} {len(data)}\0".encode() + data
 
 
+def has_header(whole: bytes) -> bool:
+    """Whether *whole* could have been made by with_header."""
+    header, _, data = whole.partition(b"\0")
+    return re.fullmatch(rb"(?:blob|tree|commit|tag) %d" % len(data), header) is not None
+
+
 def without_header(whole: bytes) -> bytes:
     """The content of an object, of which with_header has made *whole*."""
     return whole.partition(b"\0")[2]
