@@ -110,6 +110,7 @@ class Repository:
         self._local = _Own()
         self._shared: pygit2.Repository | None = None
         self._reads = 0
+        self._mover: pygit2.Repository | None = None
         self._moving = threading.Lock()
         self._trees = Trees(self._read_object, _KEPT_TREES)
         self.git_dir = Path(self._repo.path)
@@ -206,17 +207,23 @@ class Repository:
         Raises:
             Moved: *ref* is not at *old* any more, or somebody else is moving it.
         """
-        repo = self._repo
         with self._moving, _translated():
+            # Flushing takes long, and a transaction lets other threads go on meanwhile. They
+            # would not get on with the same handle.
+            repo = self._mover = self._mover or self._open()
             repo.set_ident(by.name, by.email)
             try:
                 if old is None:
                     repo.create_reference_direct(ref, pygit2.Oid(hex=new), False, why)
                     return
-                reference = repo.lookup_reference(ref)
-                if str(reference.target) != old:
-                    raise Moved(f"{ref} is at {reference.target}, not at {old}")
-                reference.set_target(pygit2.Oid(hex=new), why)
+                with repo.transaction() as transaction:
+                    transaction.lock_ref(ref)
+                    # Unlike other ways to move a ref, this one does not ask.
+                    self._kept(pygit2.Oid(hex=new))
+                    target = repo.lookup_reference(ref).target
+                    if str(target) != old:
+                        raise Moved(f"{ref} is at {target}, not at {old}")
+                    transaction.set_target(ref, new, message=why)
             except (KeyError, ValueError, pygit2.AlreadyExistsError):
                 raise Moved(f"{ref} was moved by somebody else") from None
             except pygit2.GitError as error:
