@@ -32,6 +32,11 @@ settings.load_profile("tests")
 DATE = "2024-05-06T07:08:09+0000"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """How many tests run at a time: one more than processors, as many wait for servers."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the figures of test_torture.py."""
     from book import HEAD
