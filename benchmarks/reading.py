@@ -133,7 +133,10 @@ def through_flask(where: Path) -> Iterator[Row]:
 
 @row("flat")
 def flat(where: Path) -> Iterator[Row]:
-    """Light load, for latency; then as much as the servers take, for the plots."""
+    """One request at a time, for latency; then as much as the servers take, for the plots.
+
+    Of two connections, luck decides whether they share a worker, which doubles the latency.
+    """
     sizes = (data.SMALL, data.FARM, data.LARGE)
     servers = {size.name: service(data.repository(size), where) for size in sizes}
     requests = {
@@ -150,7 +153,7 @@ def flat(where: Path) -> Iterator[Row]:
 
             return in_turns(ROUNDS, {name: lambda name=name: run(name) for name in servers})
 
-        light, full = load(2), load(32)
+        light, full = load(1), load(32)
     medians = {name: median(figures) for name, figures in light.items()}
     small = medians[data.SMALL.name]
     details = {
