@@ -442,6 +442,8 @@ def _commented(value: dict[str, Plain], blank: str) -> Iterator[str]:
 
 def _inline(value: Plain) -> str:
     """*value* in JSON, which is YAML but for what stands for itself there."""
+    if value == "-":
+        return '"-"'  # Which needs no quotes in a list in brackets, but does elsewhere.
     return edit_yaml(None, {"x": [value]}).decode()[4:-2] if value != [] else "[]"
 
 
