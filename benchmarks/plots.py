@@ -43,7 +43,7 @@ def _draw_latency(details: dict[str, Any], file: Path) -> None:
         values = [details["light"]["medians"][name][percentile] for name in names]
         axes.plot(labels, values, marker=marker, label=percentile)
     axes.set_ylim(bottom=0)
-    axes.set_ylabel("milliseconds, 2 connections")
+    axes.set_ylabel("milliseconds, one request at a time")
     axes.set_title("GET of the newest versions, latency")
     axes.legend()
     _save(figure, file)
