@@ -99,7 +99,8 @@ class Repository:
     """A Git repository, shared by any number of threads.
 
     They share one handle of libgit2's, which none of them can use while another does: pygit2
-    keeps the interpreter's lock meanwhile. Each handle has caches of its own, of packed refs
+    keeps the interpreter's lock meanwhile. What lets go of it has handles of its own: moves of
+    refs, one at a time, and merges, one for each thread. Each handle has caches, of packed refs
     and of packs, that take megabytes. *from_env* follows the GIT_* variables, which is how a
     hook sees the objects of a push.
     """
@@ -219,7 +220,7 @@ class Repository:
                 with repo.transaction() as transaction:
                     transaction.lock_ref(ref)
                     # Unlike other ways to move a ref, this one does not ask.
-                    self._kept(pygit2.Oid(hex=new))
+                    self._check_kept(new)
                     target = repo.lookup_reference(ref).target
                     if str(target) != old:
                         raise Moved(f"{ref} is at {target}, not at {old}")
@@ -537,18 +538,16 @@ class Repository:
         self._write({EMPTY_TREE: with_header("tree", b"")})
         return EMPTY_TREE
 
-    def _kept(self, written: pygit2.Oid) -> str:
-        """The id of an object that was *written*, once it is seen to be there.
+    def _check_kept(self, id: str) -> None:
+        """See that object *id*, which was written, is there.
 
         libgit2 1.9 calls a write done though its folder was tidied away under it.
 
         Raises:
             Moved: it is not.
         """
-        id = str(written)
         if not os.path.exists(self._loose_objects.path(id)) and not self.has(id):
             raise Moved(f"the object {id} was tidied away while it was written")
-        return id
 
     def write_commit(
         self, tree: str, parents: tuple[str, ...], message: str, author: Signature, by: Signature
@@ -580,20 +579,24 @@ class Repository:
         with _translated():
             index = repo.merge_trees(ancestor, one, other)
         if index.conflicts is None:
-            return _written(lambda: self._kept_tree(index.write_tree(repo), one))
+            return _written(lambda: self._kept_tree(str(index.write_tree(repo)), one))
         sides = (side for conflict in index.conflicts for side in conflict if side)
         paths = tuple(sorted({side.path for side in sides}))
         raise MergeConflict(f"it conflicts in {', '.join(paths)}", paths)
 
-    def _kept_tree(self, written: pygit2.Oid, known: str) -> str:
-        """As _kept, for a tree that was written with all below it but what tree *known* has."""
-        id = self._kept(written)
+    def _kept_tree(self, id: str, known: str) -> str:
+        """Tree *id*, which was written with all below it but what tree *known* has.
+
+        Raises:
+            Moved: some of that is not there.
+        """
+        self._check_kept(id)
         old = self.entries(known)
         for name, entry in self.entries(id).items():
             before = old.get(name)
             if entry.is_tree and entry != before:
                 below = before.id if before and before.is_tree else EMPTY_TREE
-                self._kept_tree(pygit2.Oid(hex=entry.id), below)
+                self._kept_tree(entry.id, below)
         return id
 
     def merge_base(self, one: str, other: str) -> str | None:

@@ -38,19 +38,23 @@ class Mark:
     A file that is open keeps its number, so no other is ever taken for it.
     """
 
-    __slots__ = ("handle", "number", "path", "stamp", "until")
+    __slots__ = ("number", "path", "stamp", "until")
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
         # As C has it, so that it need not be made for each call.
-        self.number = ctypes.c_int(self.handle)
+        self.number = ctypes.c_int(os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC))
         self.stamp = b""
         self.until = 0.0
 
     def __del__(self) -> None:
         with suppress(AttributeError):  # It could not be opened.
             os.close(self.handle)
+
+    @property
+    def handle(self) -> int:
+        """The descriptor."""
+        return self.number.value
 
     def is_reliable(self) -> bool:
         """Whether the next change will show, however soon it comes."""
