@@ -35,17 +35,24 @@ def _printable(text: str) -> str:
     return text if text.isascii() and text.isprintable() and " " not in text else ascii(text)
 
 
+_TENTHS = [f"{n / 10:.1f}" for n in range(1000)]
+"""Numbers with one digit behind the point, which takes longer to write than to look up."""
+
+
 def _plain(notes: Iterable[Note], zero: float) -> Iterator[str]:
     when, last = "", -1
-    for began, seconds, id, token, method, path, route, status, _ in notes:
+    for began, seconds, id, token, method, path, route, status, hot in notes:
         second = int(began + seconds + zero)
         if second != last:
             when, last = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second)), second
-        what = f"{method} {path}"
-        if not (what.isascii() and what.isprintable() and what.count(" ") == 1):
-            what = f"{_printable(method)} {_printable(path)}"
+        if not (path.isascii() and path.isprintable() and " " not in path):
+            path = ascii(path)
+        if not hot:  # Whose method is one of two.
+            method = _printable(method)
+        tenths = int(seconds * 10_000 + 0.5)
+        ms = _TENTHS[tenths] if tenths < len(_TENTHS) else f"{tenths / 10:.1f}"
         yield (
-            f"{when} {status[:3]} {seconds * 1000:.1f}ms {what} route={route or '-'}"
+            f"{when} {status[:3]} {ms}ms {method} {path} route={route or '-'}"
             f" token={_printable(token) if token else '-'} id={id}\n"
         )
 

@@ -48,15 +48,17 @@ _OVERHEAD_BYTES = 640
 class Answer:
     """What the application says to a GET of a path of *route*.
 
-    It is about *jobtype*, or about a *version* alone, which newer ones don't change. *known* is
-    the history by which it held last; *used* whether it was asked for since it was last in
-    danger of being dropped.
+    It is about *jobtype*, or about a *version* alone, which newer ones don't change. Of the
+    *headers*, those that tell of the body come first, *entity* in number. *known* is the history
+    by which it held last; *used* whether it was asked for since it was last in danger of being
+    dropped.
     """
 
     jobtype: Jobtype
     version: Version | None
     route: str
     headers: Headers
+    entity: int
     etag: str
     body: bytes
     known: History
@@ -65,7 +67,7 @@ class Answer:
     @property
     def not_modified(self) -> Headers:
         """The headers of a 304."""
-        return [header for header in self.headers if header[0] not in _ENTITY]
+        return self.headers[self.entity :]
 
     def is_known(self, given: str) -> bool:
         """Whether If-None-Match, as *given*, has its entity tag."""
@@ -76,7 +78,7 @@ class Shelf:
     """Answers by path, as many as fit: the ones that are asked for stay."""
 
     def __init__(self, store: Store, limit_bytes: int) -> None:
-        self._store = store
+        self._catalogue = store.catalogue
         self._limit_bytes = limit_bytes
         self._answers: dict[str, Answer] = {}
         self._order: deque[str] = deque()
@@ -92,20 +94,18 @@ class Shelf:
         """
         if environ["REQUEST_METHOD"] not in _METHODS or environ.get("QUERY_STRING"):
             return None
-        return self.find(environ["PATH_INFO"])
-
-    def find(self, path: str) -> Answer | None:
-        """The answer to a plain GET of *path* as of now, if there is one."""
+        path = environ["PATH_INFO"]
         answer = self._answers.get(path)
         if answer is None:
             return None
         try:
-            history = self._store.catalogue().history
+            history = self._catalogue().history
         except StoreError:
             return None
         if answer.known is not history and not self._holds(path, answer, history):
             return None
-        answer.used = True
+        if not answer.used:
+            answer.used = True
         return answer
 
     def _holds(self, path: str, answer: Answer, history: History) -> bool:
@@ -141,8 +141,11 @@ class Shelf:
         if match is None or jobtype is None:
             return
         version = jobtype.find_version(int(match[2])) if match[2] else None
-        kept = tuple(_header(*header) for header in headers)
-        answer = Answer(jobtype, version, route, kept, dict(kept)["ETag"], body, of.history)
+        kept = [_header(*header) for header in headers]
+        entity = sum(name in _ENTITY for name, _ in kept)
+        kept.sort(key=lambda header: header[0] not in _ENTITY)
+        etag = dict(kept)["ETag"]
+        answer = Answer(jobtype, version, route, tuple(kept), entity, etag, body, of.history)
         if _size(path, answer) > self._limit_bytes:
             return
         with self._lock:
@@ -202,7 +205,7 @@ def install(app: Flask, shelf: Shelf) -> None:
     """
     app.extensions["shelf"] = shelf
 
-    def find() -> Response | None:
+    def look() -> Response | None:
         environ = this_request().environ
         answer = None if PREVIEW_KEY in environ else shelf.answer_to(environ)
         if answer is None:
@@ -214,4 +217,4 @@ def install(app: Flask, shelf: Shelf) -> None:
             return Complete(status=304, headers=answer.not_modified)
         return Complete([answer.body], 200, answer.headers)
 
-    app.before_request(find)
+    app.before_request(look)

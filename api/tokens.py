@@ -18,9 +18,13 @@ from pathlib import Path
 from gitstore import Exists, NotFound
 from gitstore.access import EVERYBODY, Access, Role
 from gitstore.locks import file_lock
+from gitstore.watch import Watch, Watched
 
 PREFIX = "jtr_"
 """What every token begins with, so that secret scanners know one when they see it."""
+
+FILE = "jobtypes/tokens.json"
+"""Where the file lies in the repository's folder."""
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._+-]{0,62}[A-Za-z0-9])?")
 """What a token may be called: Git takes other characters off the ends of names."""
@@ -55,8 +59,9 @@ class Tokens:
     """
 
     def __init__(self, git_dir: Path) -> None:
-        self.path = git_dir / "jobtypes" / "tokens.json"
-        self._file = str(self.path)  # Asked for at each request, where a Path takes its time.
+        self.path = git_dir / FILE
+        # Each request asks, and a look at the disk would have it wait for its turn again.
+        self._exist = Watched[bool](Watch(git_dir, FILE))
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._rows: tuple[Token, ...] = ()
@@ -64,11 +69,14 @@ class Tokens:
     @property
     def exist(self) -> bool:
         """Whether there is a tokens file: with one, writing needs a token."""
+        return self._exist.get(self._are_there)
+
+    def _are_there(self) -> bool:
         return self._status() is not None
 
     def _status(self) -> os.stat_result | None:
         try:
-            return os.stat(self._file)
+            return self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
 

@@ -41,7 +41,7 @@ from gitstore.stale import StaleLocks
 from gitstore.tags import publish
 from gitstore.validation import check_tree
 from gitstore.versions import History, Jobtype, Step, Version
-from gitstore.watch import Mark, Watch
+from gitstore.watch import Watch, Watched
 
 _LOG = logging.getLogger(__name__)
 
@@ -139,8 +139,7 @@ class Store:
         self.write_limit_s = 30.0
         self.outlet: Outlet | None = None
         self.note: Callable[[str], None] = lambda event: None
-        self._watch = Watch(self.repository.git_dir, self.ref)
-        self._seen: tuple[Mark, Catalogue] | None = None
+        self._seen = Watched[Catalogue](Watch(self.repository.git_dir, self.ref))
         self._catalogue: Catalogue | None = None
         self._indexed = 0
         self._tagged = 0
@@ -151,13 +150,7 @@ class Store:
 
     def catalogue(self, progress: Progress | None = None) -> Catalogue:
         """What the branch says now."""
-        seen = self._seen
-        if seen is not None and self._watch.holds(seen[0]):
-            return seen[1]
-        mark = self._watch.mark()
-        catalogue = self._read(progress)
-        self._seen = (mark, catalogue) if mark is not None and self._watch.holds(mark) else None
-        return catalogue
+        return self._seen.get(self._read, progress)
 
     def _read(self, progress: Progress | None) -> Catalogue:
         """As catalogue, by reading the ref."""
@@ -232,7 +225,8 @@ class Store:
             self._check_never_begun()
         self.index.delete()
         with self._reading:
-            self._catalogue = self._seen = None
+            self._catalogue = None
+            self._seen.forget()
         catalogue = self._read(progress)
         self.index.write(catalogue.history)
         return catalogue

@@ -1,4 +1,4 @@
-"""Whether a ref may have moved since it was read, for less than reading it again."""
+"""Whether a ref, or another file, may have changed since it was read, for less than reading it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 SETTLED_S = 2.1
 """How long ago a folder's change must be for the next one to look different: file systems count
@@ -33,7 +37,7 @@ _STAT_BYTES = 256
 
 
 class Mark:
-    """How a ref looked: the open file, or folder, of *path*, and what fstat(2) said of it.
+    """How a file looked: the open file, or folder, of *path*, and what fstat(2) said of it.
 
     A file that is open keeps its number, so no other is ever taken for it.
     """
@@ -74,7 +78,7 @@ class Mark:
 
 
 class Watch:
-    """Looks at the file that *ref* of the repository at *git_dir* lies in.
+    """Looks at the file of the repository at *git_dir* that *ref*, for example, lies in.
 
     Whoever moves a ref puts a new file in the place of the old one, which then has no name any
     more; or a first one into a folder, where the ref was packed. Git and libgit2 also make a
@@ -117,6 +121,28 @@ class Watch:
                 return False
             mark.until = now + RENEWED_S
         return True
+
+
+class Watched(Generic[T]):
+    """What was read of a file, for as long as *watch* finds that it looks as it did."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._seen: tuple[Mark, T] | None = None
+
+    def get(self, read: Callable[..., T], *args: object) -> T:
+        """What *read* says of the file as of now; asked, with *args*, only where it may be news."""
+        seen = self._seen
+        if seen is not None and self._watch.holds(seen[0]):
+            return seen[1]
+        mark = self._watch.mark()
+        value = read(*args)
+        self._seen = (mark, value) if mark is not None and self._watch.holds(mark) else None
+        return value
+
+    def forget(self) -> None:
+        """Read the next time, whatever the file looks like."""
+        self._seen = None
 
 
 def _fstat() -> ctypes._NamedFuncPointer | None:

@@ -546,7 +546,8 @@ class Filling:
 
     def find(self, number: int) -> Answer | None:
         """The answer of that number."""
-        return self.shelf.find(f"{JOB}/versions/{number}")
+        path = f"{JOB}/versions/{number}"
+        return self.shelf.answer_to({"REQUEST_METHOD": "GET", "PATH_INFO": path})
 
 
 @pytest.fixture
