@@ -58,6 +58,6 @@ def row(name: str) -> Callable[[Measure], Measure]:
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder for one row's files."""
+    """A folder for the rows' files."""
     with tempfile.TemporaryDirectory(prefix="jobtypes-bench-") as name:
         yield Path(name)

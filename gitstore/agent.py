@@ -11,7 +11,8 @@ import ast
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
-from itertools import repeat
+from itertools import compress, repeat
+from operator import is_not
 
 from gitstore import layout
 from gitstore.codecheck import Checks, CodeChecks
@@ -77,20 +78,24 @@ class _Namesakes:
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        self._last: tuple[list[Entry], list[_Row | None]] = ([], [])
+        self._last: tuple[list[Entry], list[_Row | None], list[_Row]] | None = None
 
     def modules(self, jobtypes: Mapping[str, Entry], contents: Contents) -> list[_Row]:
         """Their modules, each with its jobtype, in order."""
-        entries = [jobtypes[name] for name in self.names]
-        known, rows = self._last
-        # At first nothing is known. Threads may be here at once, each with a tree of its own.
-        before = zip(known, rows, strict=True) if known else repeat((None, None))
-        rows = [
-            row if entry is last else _module(name, entry, contents)
-            for name, entry, (last, row) in zip(self.names, entries, before, strict=False)
-        ]
-        self._last = (entries, rows)
-        return sorted(row for row in rows if row is not None)
+        entries = [*map(jobtypes.__getitem__, self.names)]
+        # Threads may be here at once, each with a tree of its own.
+        last = self._last
+        if last is None:
+            rows = [*map(_module, self.names, entries, repeat(contents))]
+            before = None
+        else:
+            known, before, _ = last
+            rows = before.copy()
+            for place in compress(range(len(rows)), map(is_not, entries, known)):
+                rows[place] = _module(self.names[place], entries[place], contents)
+        in_order = last[2] if last and rows == before else sorted(filter(None, rows))
+        self._last = (entries, rows, in_order)
+        return in_order
 
 
 _Row = tuple[str, str]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import compress
+from operator import is_not
 
 from gitstore import layout
 from gitstore.catalogue import Catalogue
@@ -112,7 +114,8 @@ def difference(before: Catalogue, after: Catalogue, steps: Iterable[Step] = ()) 
 
 def _others(jobtypes: Mapping[str, Jobtype], than: Mapping[str, Jobtype]) -> dict[int, Jobtype]:
     """Those of *jobtypes*, by id, that are not the very same in *than*: few, after a step."""
-    return {j.id: j for name, j in jobtypes.items() if than.get(name) is not j}
+    differ = map(is_not, jobtypes.values(), map(dict(than).get, jobtypes))
+    return {jobtype.id: jobtype for jobtype in compress(jobtypes.values(), differ)}
 
 
 def _ended(before: Catalogue, after: Catalogue) -> Iterator[str]:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict, astuple
 from importlib.metadata import version
 from pathlib import Path
@@ -71,15 +72,24 @@ def _encode(history: History) -> bytes:
         "tip": history.tip,
         "tree": history.tree,
         "counters": asdict(history.counters),
-        "jobtypes": [_jobtype_row(j) for j in history.jobtypes.values()],
-        "ended": [_jobtype_row(j) for j in history.ended],
         "numbers": dict(history.numbers),
         "withdrawn": {name: sorted(n) for name, n in history.withdrawn.items()},
         "software": [astuple(s) for s in history.software.values()],
         "software_ids": dict(history.software_ids),
         "version_ids": [[*key, ids] for key, ids in history.version_ids.items()],
     }
-    return json.dumps(document, separators=(",", ":")).encode()
+    # Written in one go, a long history would keep all other threads waiting meanwhile.
+    parts = {key: _dumps(value) for key, value in document.items()}
+    parts["jobtypes"] = _rows(history.jobtypes.values())
+    parts["ended"] = _rows(history.ended)
+    return f"{{{','.join(f'{_dumps(key)}:{part}' for key, part in parts.items())}}}".encode()
+
+
+def _rows(jobtypes: Iterable[Jobtype]) -> str:
+    return f"[{','.join(_dumps(_jobtype_row(jobtype)) for jobtype in jobtypes)}]"
+
+
+_dumps = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _jobtype_row(jobtype: Jobtype) -> list[object]:

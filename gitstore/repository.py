@@ -295,13 +295,13 @@ class Repository:
         """
         self._chain(old, new)
 
-    def step(self, before: str | None, tree: str, commit: str) -> Step:
+    def step(self, before: str | None, tree: str, commit: str, message: str = "") -> Step:
         """The step from root tree *before* to root tree *tree*, as if *commit* made it."""
         walk = Walk(self)
         if before is not None:
             walk.start(before)
         jobtypes, files = walk.move(tree)
-        return Step(commit, tree, "", jobtypes, files)
+        return Step(commit, tree, message, jobtypes, files)
 
     def _chain(self, after: str | None, until: str) -> list[str]:
         chain: list[str] = []
@@ -509,13 +509,15 @@ class Repository:
         """Write what this thread writes in the block at its end, all at once.
 
         Until then this repository has it in memory, and after an exception nothing of it
-        was written. Git and other threads must not be asked for it in between.
+        was written. Git and other threads must not be asked for it in between. A block inside
+        another one leaves what it has to that.
         """
-        self._local.held = held = dict[str, bytes]()
+        outer = self._local.held
+        self._local.held = held = dict(outer or ())
         try:
             yield
         finally:
-            self._local.held = None
+            self._local.held = outer
         self._write(held)
 
     def _write(self, objects: Mapping[str, bytes]) -> None:

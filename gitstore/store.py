@@ -2,7 +2,8 @@
 
 Reading is ``catalogue()``; every write goes through ``write()``, which puts a change
 against the tip, checks it, commits it and moves the ref, from the top again if somebody
-else was faster.
+else was faster. Writes that wait for their turn at the same time are made one on top of the
+other, written together, and move the ref once.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from gitstore.access import EVERYBODY, Access, direct_refusal
+from gitstore.batches import Batches
 from gitstore.catalogue import Catalogue
 from gitstore.changes import Change, Edit
 from gitstore.codecheck import Checks
@@ -74,6 +77,31 @@ class Writer:
 
 Outlet = Callable[[str | None, str], None]
 """Takes a step from one commit to another, or raises; see Upstream.publish."""
+
+
+@dataclass(slots=True, eq=False)
+class _Order:
+    """A write that is wanted, and what came of it: the catalogue that it *made*, or an *error*.
+
+    *before* and the changes may look at whatever their thread has for itself (the request it
+    answers), so they run in its *context*.
+    """
+
+    changes: Sequence[Change]
+    writer: Writer
+    before: Callable[[Catalogue], None] | None
+    checked: bool
+    context: Context = field(default_factory=copy_context)
+    made: Catalogue | None = None
+    error: Exception | None = None
+
+    def try_on(self, base: Catalogue, prepare: Callable[[Catalogue, _Order], Catalogue]) -> None:
+        """See what comes of it on *base*. That is forgotten when it is tried again."""
+        self.made = self.error = None
+        try:
+            self.made = self.context.run(prepare, base, self)
+        except Exception as error:
+            self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +173,7 @@ class Store:
         self._tagged = 0
         self._reading = threading.Lock()
         self._turns = Turns(self.repository.git_dir / "jobtypes")
+        self._batches = Batches[_Order](self._turns, self._make)
 
     # Reading
 
@@ -165,8 +194,8 @@ class Store:
             known = self._catalogue
             if known is None or known.history.tip != tip:
                 self._catalogue = known = self._at(tip, known, progress)
-                self._keep(known.history)
-            return known
+        self._keep(known.history)
+        return known
 
     def _at(self, tip: str | None, known: Catalogue | None, progress: Progress | None) -> Catalogue:
         contents = known.contents if known else Contents(self.repository)
@@ -254,17 +283,52 @@ class Store:
         refusal = direct_refusal(writer.access) if self.protect else None
         if refusal:
             raise Forbidden(f"{refusal}; push a branch and merge that")
-        return self.land(lambda: self._try_write(changes, writer, before, checked))
+        order = _Order(changes, writer, before, checked)
+        if self.outlet is not None:
+            # Nobody waits for another's network.
+            self._make([order])
+        elif not self._batches.join(order, self.write_limit_s):
+            raise self._busy()
+        if order.error is not None:
+            raise order.error
+        assert order.made is not None
+        return order.made
 
-    def _try_write(
-        self,
-        changes: Sequence[Change],
-        writer: Writer,
-        before: Callable[[Catalogue], None] | None,
-        checked: bool,
-    ) -> Catalogue | None:
-        base, catalogue = self.prepare(changes, writer, before, checked)
-        return catalogue if catalogue is base or self._move(base, catalogue, writer) else None
+    def _make(self, orders: list[_Order]) -> None:
+        """Make what *orders* want, one on top of the other, and move the branch once."""
+        try:
+            self._repeat(lambda: self._try_make(orders))
+        except Exception as error:
+            if len(orders) == 1:
+                orders[0].error = error
+                return
+            # Nothing was moved. What one of them ran into is not for the others to bear.
+            for order in orders:
+                self._make([order])
+
+    def _try_make(self, orders: list[_Order]) -> bool | None:
+        """Try to; None where somebody else moved the branch."""
+        base = now = self.catalogue()
+        landing: list[_Order] = []
+        with self.repository.together():
+            for order in orders:
+                order.try_on(now, self._prepare)
+                if order.made is not None and order.made is not now:
+                    now = order.made
+                    landing.append(order)
+        if not landing:
+            return True
+        try:
+            if not self._move(base, now, landing[-1].writer):
+                return None
+        except Exception as error:
+            # Who knows whether it moved: to try again could make all of it twice.
+            for order in orders:
+                order.error = error
+        else:
+            for _ in landing[1:]:
+                self.note("commit")
+        return True
 
     def land(self, attempt: Callable[[], T | None]) -> T:
         """What *attempt* gives, which moves the branch; anew while it loses races, with None.
@@ -272,20 +336,28 @@ class Store:
         Raises:
             Busy: other writers were faster for too long.
         """
-        give_up = time.monotonic() + self.write_limit_s
         # One at a time saves lost races; but nobody waits for another's network.
         turn = self._turns.turn(self.write_limit_s) if self.outlet is None else nullcontext(True)
         with turn as has_come:
-            while has_come:
-                landed = attempt()
-                if landed is not None:
-                    return landed
-                self.note("conflict")
-                self.locks.remove(self.ref)
-                if time.monotonic() > give_up:
-                    break
-                time.sleep(random.uniform(0, 0.02))
-        raise Busy("other writers kept the branch busy; try again")
+            if has_come:
+                return self._repeat(attempt)
+        raise self._busy()
+
+    def _repeat(self, attempt: Callable[[], T | None]) -> T:
+        """As land, for whom has the turn already."""
+        give_up = time.monotonic() + self.write_limit_s
+        while True:
+            landed = attempt()
+            if landed is not None:
+                return landed
+            self.note("conflict")
+            self.locks.remove(self.ref)
+            if time.monotonic() > give_up:
+                raise self._busy()
+            time.sleep(random.uniform(0, 0.02))
+
+    def _busy(self) -> Busy:
+        return Busy("other writers kept the branch busy; try again")
 
     def prepare(
         self,
@@ -296,37 +368,35 @@ class Store:
     ) -> tuple[Catalogue, Catalogue]:
         """As write, but the branch stays: the catalogues before and after the changes."""
         base = self.catalogue()
-        if before:
-            before(base)
-        catalogue = self._commit_all(base, changes, writer, checked)
-        check_access(writer.access, difference(base, catalogue))
-        return base, catalogue
+        return base, self._prepare(base, _Order(changes, writer, before, checked))
 
-    def _commit_all(
-        self, base: Catalogue, changes: Sequence[Change], writer: Writer, checked: bool
-    ) -> Catalogue:
+    def _prepare(self, base: Catalogue, order: _Order) -> Catalogue:
+        """The catalogue that *order* makes of *base*, all of it or nothing."""
+        if order.before:
+            order.before(base)
         catalogue = base
-        for change in changes:
-            edit = change(catalogue)
-            if edit is not None:
-                catalogue = self._commit(catalogue, edit, writer, checked)
+        with self.repository.together():
+            for change in order.changes:
+                edit = change(catalogue)
+                if edit is not None:
+                    catalogue = self._commit(catalogue, edit, order.writer, order.checked)
+            check_access(order.writer.access, difference(base, catalogue))
         return catalogue
 
     def _commit(self, base: Catalogue, edit: Edit, writer: Writer, checked: bool) -> Catalogue:
         repository, history = self.repository, base.history
-        with repository.together():
-            tree = repository.write_tree(history.tree, edit.changes)
-            if tree == history.tree and not edit.trailers:
-                return base
-            if checked and edit.checked:
-                problems = check_tree(repository, tree, base, self.checks, touched=edit.jobtypes)
-                errors = errors_among(problems)
-                if errors:
-                    raise Invalid(errors)
-            message = _message(writer.message or edit.subject, edit.trailers)
-            parents = (history.tip,) if history.tip else ()
-            commit = repository.write_commit(tree, parents, message, writer.signature, SERVICE)
-        return base.extend(repository.steps(history.tip, commit))
+        tree = repository.write_tree(history.tree, edit.changes)
+        if tree == history.tree and not edit.trailers:
+            return base
+        if checked and edit.checked:
+            problems = check_tree(repository, tree, base, self.checks, touched=edit.jobtypes)
+            errors = errors_among(problems)
+            if errors:
+                raise Invalid(errors)
+        message = _message(writer.message or edit.subject, edit.trailers)
+        parents = (history.tip,) if history.tip else ()
+        commit = repository.write_commit(tree, parents, message, writer.signature, SERVICE)
+        return base.extend([repository.step(history.tree, tree, commit, message)])
 
     def move(self, base: Catalogue, commit: str, access: Access) -> bool:
         """Move the branch from *base*'s tip to *commit*; False if it is elsewhere by now."""
@@ -359,7 +429,7 @@ class Store:
         with self._reading:
             if self._catalogue is base:
                 self._catalogue = new
-                self._keep(new.history)
+        self._keep(new.history)
         return True
 
     # The command line's and the hooks' questions

@@ -6,12 +6,16 @@ A projection: made after the fact, safe to delete, never read back.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from gitstore import layout
 from gitstore.commits import Commit
 from gitstore.git import run_git
 from gitstore.repository import Repository
 from gitstore.versions import History, Version
+
+_MANY = 1000
+"""Tags whose looking up leaves so much in libgit2's caches that it is worth starting anew."""
 
 
 def publish(repository: Repository, history: History, since: int) -> int:
@@ -22,12 +26,9 @@ def publish(repository: Repository, history: History, since: int) -> int:
     and no ref reached yet, just when its tag is made.
     """
     wanted = dict(reversed(list(_wanted(history, since))))
-    present = _present(repository) if len(wanted) > 100 else None
-    missing = {
-        tag: item
-        for tag, item in wanted.items()
-        if (f"refs/tags/{tag}" not in present if present is not None else not _has(repository, tag))
-    }
+    missing = {tag: item for tag, item in wanted.items() if not _has(repository, tag)}
+    if len(wanted) > _MANY:
+        repository.release()
     if missing:
         stream = b"".join(
             _stream(tag, name, version, repository.commit(version.commit))
@@ -40,17 +41,9 @@ def publish(repository: Repository, history: History, since: int) -> int:
 def _wanted(history: History, since: int) -> Iterator[tuple[str, tuple[str, Version]]]:
     for jobtype in (*history.ended, *history.jobtypes.values()):
         if not layout.jobtype_name_fault(jobtype.name):
-            for version in jobtype.versions:
-                if version.step > since:
-                    yield layout.tag_name(jobtype.name, version.number), (jobtype.name, version)
-
-
-def _present(repository: Repository) -> set[str]:
-    """The names of the tags that are whole."""
-    tags = repository.refs("refs/tags/")
-    present = {name for name, target in tags.items() if repository.has(target)}
-    repository.release()
-    return present
+            later = takewhile(lambda version: version.step > since, reversed(jobtype.versions))
+            for version in reversed(list(later)):
+                yield layout.tag_name(jobtype.name, version.number), (jobtype.name, version)
 
 
 def _has(repository: Repository, tag: str) -> bool:

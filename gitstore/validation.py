@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property, lru_cache
+from itertools import compress
+from operator import is_not
 
 from gitstore import layout
 from gitstore.agent import Neighbours, check_agent
@@ -149,11 +151,8 @@ class _Change:
 
 def _differing(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> dict[str, Entry]:
     # Nearly all are the same object, as Repository.entries() gives them.
-    return {
-        name: entry
-        for name, entry in new.items()
-        if (known := old.get(name)) is not entry and known != entry
-    }
+    others = compress(new.items(), map(is_not, new.values(), map(old.get, new)))
+    return {name: entry for name, entry in others if old.get(name) != entry}
 
 
 def _field(fault: Fault) -> str:
