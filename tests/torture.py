@@ -180,7 +180,7 @@ def faults(folder: Path, every: int = 1, say: Say = lambda text: None) -> Figure
     figures = Figures()
     repo = folder / "served.git"
     create_repository(repo, "main", None)
-    book = Book(Direct(create_app(Config(repo, write_limit_s=2)).test_client()), figures)
+    book = Book(Direct(create_app(Config(repo, write_limit_s=1)).test_client()), figures)
     book.refusals |= REFUSALS
     with ThreadPoolExecutor(1) as pool:
         _fail_in_turn(book, pool, folder, every, say)
