@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+_ENTRIES = re.compile(rb"(?:[0-7]+ [^\0]+\0.{20})*+", re.DOTALL)
 _ID_BYTES = 20
 _LARGE_BYTES = 4096
 """From this size on, a tree is likely one of many of the same directory."""
@@ -204,13 +205,13 @@ def _starts(data: bytes) -> list[int]:
 class TreeWalker:
     """Follows one directory through the history, and tells what differs at each step.
 
-    Keeps where the entries of the last tree begin, so that a tree in which only ids
-    differ is compared at the speed of memcmp, however many entries it has.
+    Keeps where the entries of the last tree begin, so that trees are compared at the speed of
+    memcmp, and only the entries that differ are parsed.
     """
 
     def __init__(self) -> None:
         self._data = b""
-        self._starts: Sequence[int] | None = []
+        self._starts: Sequence[int] = []
 
     def start(self, tree: Tree) -> None:
         """Begin at *tree*."""
@@ -221,16 +222,38 @@ class TreeWalker:
 
         *data* is the raw tree; the empty string stands for no directory.
         """
-        changed: Mapping[str, Entry | None] | None = None
-        if len(data) == len(self._data):
-            if self._starts is None:
-                self._starts = _starts(self._data)
-            changed = _changed_ids(self._data, self._starts, data)
+        changed: Mapping[str, Entry | None] | None = _changed_ids(self._data, self._starts, data)
         if changed is None:
-            changed = _difference(parse_tree(self._data), parse_tree(data))
-            self._starts = None
+            changed, self._starts = _replaced(self._data, self._starts, data)
         self._data = data
         return changed
+
+
+def _replaced(
+    old: bytes, starts: Sequence[int], new: bytes
+) -> tuple[dict[str, Entry | None], Sequence[int]]:
+    """The entries of raw tree *new* that differ from *old*'s, and where its entries begin.
+
+    *starts* is where those of *old* begin. What the two have in common before the first
+    difference, and behind the last, is not parsed.
+    """
+    shorter = min(len(old), len(new))
+    same = _common_prefix(old[:shorter], new[:shorter])
+    first = bisect_right(starts, same) - 1 if same < len(old) else len(starts)
+    begin = starts[first] if first < len(starts) else len(old)
+    left = shorter - begin
+    same = _common_prefix(old[len(old) - left :][::-1], new[len(new) - left :][::-1])
+    last = bisect_left(starts, len(old) - same)
+    end = starts[last] if last < len(starts) else len(old)
+    grown = len(new) - len(old)
+    middle = new[begin : end + grown]
+    # An id may end as an entry does that stands before it.
+    if _ENTRIES.fullmatch(middle) is None:
+        return _difference(parse_tree(old), parse_tree(new)), _starts(new)
+    moved = [start + grown for start in starts[last:]]
+    inserted = [begin + start for start in _starts(middle)]
+    changed = _difference(parse_tree(old[begin:end]), parse_tree(middle))
+    return changed, [*starts[:first], *inserted, *moved]
 
 
 def _changed_ids(old: bytes, starts: Sequence[int], new: bytes) -> dict[str, Entry] | None:

@@ -86,6 +86,39 @@ def test_walker_finds_ids_that_change_in_place(data, tree):
         tree = new
 
 
+LIKE_ENTRIES = st.sampled_from(
+    [b"100644 a\0".ljust(20, b"1").hex(), b"1100644 b\0".rjust(20, b"\0").hex(), "31" * 20]
+)
+"""Ids whose bytes could be the beginning, or the end, of an entry."""
+
+
+@settings(max_examples=300)
+@given(st.data(), st.dictionaries(names, entries, max_size=8))
+def test_walker_follows_a_tree_that_grows_and_shrinks(data, tree):
+    walker = TreeWalker()
+    walker.move(raw(tree))
+    change = st.none() | entries | st.builds(Entry, st.sampled_from(MODES), LIKE_ENTRIES)
+    for _ in range(8):
+        new = {**tree, **data.draw(st.dictionaries(names, change, min_size=1, max_size=3))}
+        state = {name: entry for name, entry in new.items() if entry is not None}
+        wanted: dict[str, Entry | None] = {n: e for n, e in state.items() if tree.get(n) != e}
+        wanted |= {name: None for name in tree.keys() - state.keys()}
+
+        assert walker.move(raw(state)) == wanted
+
+        tree = state
+
+
+def test_walker_is_not_fooled_by_an_id_that_ends_as_another_entry_does():
+    walker = TreeWalker()
+    end = raw({"b": Entry(0o100644, "22" * 20)})
+    walker.move(end)
+    # From its mode on, all but the name is as it was.
+    like = Entry(0o100644, end[-20:].hex())
+
+    assert walker.move(raw({"a": like})) == {"a": like, "b": None}
+
+
 def test_walker_is_not_fooled_by_a_rename_that_keeps_the_length():
     walker = TreeWalker()
     entry = Entry(0o040000, "11" * 20)
