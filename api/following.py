@@ -7,6 +7,7 @@ import random
 import threading
 import time
 
+from api import pace
 from api.config import Config
 from gitstore.upstream import Upstream
 
@@ -108,7 +109,8 @@ class Follower:
         """Fetch; when the fetch that counts began."""
         now = time.time()
         try:
-            state = self.upstream.fetch(since)
+            with pace.other_work():
+                state = self.upstream.fetch(since)
         except Exception:
             _LOG.exception("fetching failed")
             self._note(failed=True)

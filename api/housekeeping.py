@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from api import heap
+from api import heap, pace
 from gitstore import Store
 from gitstore.git import GitFailed
 from gitstore.maintenance import maintain
@@ -64,7 +64,8 @@ class Housekeeping:
     def _guarded(self, work: Callable[[], object]) -> None:
         """Do *work*; a failure is logged, and tried again at its next turn."""
         try:
-            work()
+            with pace.other_work():
+                work()
         except GitFailed as error:
             _LOG.warning("%s", error)
         except Exception:

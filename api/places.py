@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from flask import Flask, current_app, g
 
+from api import pace
 from api.auth import SAFE, this_request
 from api.config import WAITING_PLACES, Config
 from gitstore import Busy
@@ -67,6 +68,7 @@ class Places:
             if not self._is_free(work):
                 raise Busy(f"too many {work} at once; try again in a few seconds")
             self._taken[work] += 1
+        pace.begin_other()
 
     def _is_free(self, work: Work) -> bool:
         return self._taken[work] < self._limits[work] and self._taken.total() < self._total
@@ -76,6 +78,7 @@ class Places:
         with self._changed:
             self._taken[work] -= 1
             self._changed.notify_all()
+        pace.end_other()
 
     @contextmanager
     def held(self, work: Work) -> Iterator[None]:
@@ -83,6 +86,7 @@ class Places:
         with self._changed:
             self._changed.wait_for(lambda: self._is_free(work))
             self._taken[work] += 1
+        pace.begin_other()
         try:
             yield
         finally:

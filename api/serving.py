@@ -34,9 +34,6 @@ _LOG = logging.getLogger(__name__)
 HEAD_BYTES = 64 * 1024
 """How much of a request the server keeps before it is read: no head may be larger."""
 
-SWITCH_S = 0.0005
-"""How long one of a worker's threads computes while others wait; Python's own is 5 ms."""
-
 _TO_OUR_LOG: dict[str, object] = {
     "formatters": {},
     "handlers": {},
@@ -168,9 +165,7 @@ def _load(config: Config) -> WSGIApplication:
     app.extensions["housekeeping"].start()
     if app.extensions["follower"] is not None:
         app.extensions["follower"].start()
-    # A read takes a fraction of a millisecond; it should not wait ten times as long for a
-    # thread that checks a push, nor for the collector to visit a history that stays anyway.
-    sys.setswitchinterval(SWITCH_S)
+    # No read should wait for the collector to visit a history that stays anyway.
     gc.freeze()
     store = app.extensions["jobtypes"]
     store.note = metrics.note
