@@ -13,13 +13,19 @@ from api.config import Config
 from api.places import Places, Work
 from gitstore import Busy
 
+CALM_S = 0.005
+"""Python's own."""
+
 
 @pytest.fixture
-def places(tmp_path) -> Iterator[Places]:
-    """Places for one write, in a process whose pace is its own again at the end."""
-    calm_s = sys.getswitchinterval()
+def places(tmp_path, monkeypatch) -> Iterator[Places]:
+    """Places for one write, in a process that does nothing else, whatever other tests left."""
+    before_s = sys.getswitchinterval()
+    monkeypatch.setattr(pace, "_others", 0)
+    sys.setswitchinterval(CALM_S)
     yield Places.of(Config(tmp_path, write_places=1))
-    assert sys.getswitchinterval() == calm_s
+    assert sys.getswitchinterval() == pytest.approx(CALM_S)
+    sys.setswitchinterval(before_s)
 
 
 def is_hurried() -> bool:
