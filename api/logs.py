@@ -41,19 +41,15 @@ _TENTHS = [f"{n / 10:.1f}" for n in range(1000)]
 
 def _plain(notes: Iterable[Note], zero: float) -> Iterator[str]:
     when, last = "", -1
-    for began, seconds, id, token, method, path, route, status, hot in notes:
+    for began, seconds, id, token, method, path, route, status, _ in notes:
         second = int(began + seconds + zero)
         if second != last:
             when, last = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second)), second
-        if not (path.isascii() and path.isprintable() and " " not in path):
-            path = ascii(path)
-        if not hot:  # Whose method is one of two.
-            method = _printable(method)
         tenths = int(seconds * 10_000 + 0.5)
         ms = _TENTHS[tenths] if tenths < len(_TENTHS) else f"{tenths / 10:.1f}"
         yield (
-            f"{when} {status[:3]} {ms}ms {method} {path} route={route or '-'}"
-            f" token={_printable(token) if token else '-'} id={id}\n"
+            f"{when} {status[:3]} {ms}ms {_printable(method)} {_printable(path)}"
+            f" route={route or '-'} token={_printable(token) if token else '-'} id={id}\n"
         )
 
 

@@ -19,28 +19,19 @@ _lock = threading.Lock()
 _others = 0
 
 
-def begin_other() -> None:
-    """Know of work beside reads, until ``end_other``."""
-    _count(1)
-
-
-def end_other() -> None:
-    """Know that such work has ended."""
-    _count(-1)
+def count_others(more: int) -> None:
+    """Know that so many *more* do work beside reads; of those that end, fewer."""
+    global _others
+    with _lock:
+        _others += more
+        sys.setswitchinterval(HURRIED_S if _others else _CALM_S)
 
 
 @contextmanager
 def other_work() -> Iterator[None]:
     """Work beside reads, as long as the block lasts."""
-    begin_other()
+    count_others(1)
     try:
         yield
     finally:
-        end_other()
-
-
-def _count(more: int) -> None:
-    global _others
-    with _lock:
-        _others += more
-        sys.setswitchinterval(HURRIED_S if _others else _CALM_S)
+        count_others(-1)

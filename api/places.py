@@ -67,8 +67,11 @@ class Places:
         with self._changed:
             if not self._is_free(work):
                 raise Busy(f"too many {work} at once; try again in a few seconds")
-            self._taken[work] += 1
-        pace.begin_other()
+            self._count(work, 1)
+
+    def _count(self, work: Work, more: int) -> None:
+        self._taken[work] += more
+        pace.count_others(more)
 
     def _is_free(self, work: Work) -> bool:
         return self._taken[work] < self._limits[work] and self._taken.total() < self._total
@@ -76,17 +79,15 @@ class Places:
     def give(self, work: Work) -> None:
         """Let somebody else have the place."""
         with self._changed:
-            self._taken[work] -= 1
+            self._count(work, -1)
             self._changed.notify_all()
-        pace.end_other()
 
     @contextmanager
     def held(self, work: Work) -> Iterator[None]:
         """Hold a place, after waiting for it: on one of the threads of ``waiting``."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_free(work))
-            self._taken[work] += 1
-        pace.begin_other()
+            self._count(work, 1)
         try:
             yield
         finally:

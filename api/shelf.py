@@ -104,8 +104,7 @@ class Shelf:
             return None
         if answer.known is not history and not self._holds(path, answer, history):
             return None
-        if not answer.used:
-            answer.used = True
+        answer.used = True
         return answer
 
     def _holds(self, path: str, answer: Answer, history: History) -> bool:

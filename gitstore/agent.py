@@ -78,22 +78,18 @@ class _Namesakes:
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        self._last: tuple[list[Entry], list[_Row | None], list[_Row]] | None = None
+        self._last: tuple[list[Entry], list[_Row | None], list[_Row]] = ([], [], [])
 
     def modules(self, jobtypes: Mapping[str, Entry], contents: Contents) -> list[_Row]:
         """Their modules, each with its jobtype, in order."""
         entries = [*map(jobtypes.__getitem__, self.names)]
-        # Threads may be here at once, each with a tree of its own.
-        last = self._last
-        if last is None:
-            rows = [*map(_module, self.names, entries, repeat(contents))]
-            before = None
-        else:
-            known, before, _ = last
-            rows = before.copy()
-            for place in compress(range(len(rows)), map(is_not, entries, known)):
-                rows[place] = _module(self.names[place], entries[place], contents)
-        in_order = last[2] if last and rows == before else sorted(filter(None, rows))
+        # At first nothing is known. Threads may be here at once, each with a tree of its own.
+        known, before, in_order = self._last
+        rows = before.copy() or [None] * len(entries)
+        for place in compress(range(len(rows)), map(is_not, entries, known or repeat(None))):
+            rows[place] = _module(self.names[place], entries[place], contents)
+        if rows != before:
+            in_order = sorted(filter(None, rows))
         self._last = (entries, rows, in_order)
         return in_order
 

@@ -42,7 +42,7 @@ def _wanted(history: History, since: int) -> Iterator[tuple[str, tuple[str, Vers
     for jobtype in (*history.ended, *history.jobtypes.values()):
         if not layout.jobtype_name_fault(jobtype.name):
             later = takewhile(lambda version: version.step > since, reversed(jobtype.versions))
-            for version in reversed(list(later)):
+            for version in later:
                 yield layout.tag_name(jobtype.name, version.number), (jobtype.name, version)
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property, lru_cache
-from itertools import compress
-from operator import is_not
 
 from gitstore import layout
 from gitstore.agent import Neighbours, check_agent
 from gitstore.catalogue import Catalogue
 from gitstore.codecheck import Checks, check_code, check_discovery
 from gitstore.contents import Contents, Directory
+from gitstore.difference import others
 from gitstore.errors import Problem
 from gitstore.schema import (
     Fault,
@@ -151,8 +150,7 @@ class _Change:
 
 def _differing(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> dict[str, Entry]:
     # Nearly all are the same object, as Repository.entries() gives them.
-    others = compress(new.items(), map(is_not, new.values(), map(old.get, new)))
-    return {name: entry for name, entry in others if old.get(name) != entry}
+    return {name: entry for name, entry in others(new, old) if old.get(name) != entry}
 
 
 def _field(fault: Fault) -> str:
