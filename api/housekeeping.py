@@ -1,4 +1,4 @@
-"""What a worker does beside answering: tags, Git's maintenance, clients that hang, memory."""
+"""What a worker does beside answering: tags, the index, maintenance, clients that hang, memory."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ class Housekeeping:
                 self._written.clear()
                 self._guarded(self._store.publish_tags)
                 time.sleep(TAG_PAUSE_S)
+            self._guarded(self._store.keep_index)
             self._guarded(self._end_idle)
             self._guarded(self._store.locks.remove)
             heap.trim()

@@ -37,6 +37,11 @@ class Access:
         """Whether he may have something served in spite of warnings."""
         return self.role >= Role.ADMIN
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a change that he may not make."""
+        return self.role < Role.ADMIN or bool(self.only)
+
     def may_touch(self, jobtype: str) -> bool:
         """Whether the jobtype of that name is among those he may change."""
         return not self.only or any(fnmatchcase(jobtype, pattern) for pattern in self.only)

@@ -99,7 +99,7 @@ _Row = tuple[str, str]
 
 
 def _module(name: str, entry: Entry, contents: Contents) -> _Row | None:
-    meta = contents.directory(entry.id).meta if entry.is_tree else None
+    meta = contents.meta(entry.id) if entry.is_tree else None
     if meta is None or meta.classname is None:
         return None
     return f"{meta.classname}{name}", name

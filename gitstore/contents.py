@@ -54,6 +54,11 @@ class Contents:
         self._meta = lru_cache(_KEPT)(self._parse_meta)
         self.software_file = lru_cache(_KEPT)(self._software_file)
 
+    def meta(self, tree: str) -> JobtypeMeta | None:
+        """The metadata of directory *tree*, without a look at its code; None if unreadable."""
+        entry = self.objects.entries(tree).get(layout.META)
+        return self._meta(entry.id)[0] if entry and entry.is_file else None
+
     def code(self, directory: Directory) -> str:
         """The text of a directory's code.py, which is not broken."""
         return self.objects.read_blob(directory.code).decode()

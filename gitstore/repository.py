@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -83,6 +84,9 @@ _TRIES = 20
 _KEPT_TREES = 32
 """Directories that stay parsed. A write asks for the same few again and again."""
 
+_KEPT_COMMITS = 64
+"""Commits that stay read: what is new is asked for its parents, and then for all else."""
+
 
 class _Own(threading.local):
     """What each thread has for itself.
@@ -114,6 +118,7 @@ class Repository:
         self._mover: pygit2.Repository | None = None
         self._moving = threading.Lock()
         self._trees = Trees(self._read_object, _KEPT_TREES)
+        self.commit = lru_cache(_KEPT_COMMITS)(self._read_commit)
         self.git_dir = Path(self._repo.path)
         self._loose_objects = LooseObjects(_common_dir(self.git_dir) / "objects")
         self._damage = Damage(self.git_dir)
@@ -247,7 +252,7 @@ class Repository:
 
     # History
 
-    def commit(self, id: str) -> Commit:
+    def _read_commit(self, id: str) -> Commit:
         """The commit *id*.
 
         Raises:
@@ -277,7 +282,8 @@ class Repository:
             Refused: *after* is not on the first-parent chain of *until*.
         """
         chain = self._chain(after, until)
-        walk = Walk(self)
+        # Who reads a few steps is likely to write the next one, or to read it.
+        walk = Walk(self, keep=len(chain) <= _KEPT_COMMITS)
         if after is not None:
             walk.start(self.commit(after).tree)
         for done, id in enumerate(chain, 1):
@@ -310,11 +316,17 @@ class Repository:
             if id is None:
                 raise Refused(f"{after} is not on the first-parent chain of {until}")
             chain.append(id)
-            found = self._object(id)
-            assert isinstance(found, pygit2.Commit)
-            id = str(found.parent_ids[0]) if found.parent_ids else None
+            is_long = len(chain) > _KEPT_COMMITS
+            parents = self._parents(id) if is_long else self.commit(id).parents
+            id = parents[0] if parents else None
         chain.reverse()
         return chain
+
+    def _parents(self, id: str) -> tuple[str, ...]:
+        """The parents of commit *id*, for less than all that it says."""
+        found = self._object(id)
+        assert isinstance(found, pygit2.Commit)
+        return tuple(map(str, found.parent_ids))
 
     # Objects
 

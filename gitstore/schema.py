@@ -9,7 +9,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, ValidationError
@@ -190,7 +189,6 @@ def parse_withdrawn(data: bytes) -> Parsed[Withdrawn]:
     return _parse(data, Withdrawn)
 
 
-@lru_cache(maxsize=32)  # A write asks for the same few files several times.
 def _parse(data: bytes, model: type[ModelT]) -> Parsed[ModelT]:
     try:
         document = parse_yaml(data, YAML_LIMIT_BYTES)

@@ -192,9 +192,11 @@ class Store:
             # what this one saw before may be older than what is known by now.
             tip = self.repository.tip(self.ref)
             known = self._catalogue
+            is_first = known is None
             if known is None or known.history.tip != tip:
                 self._catalogue = known = self._at(tip, known, progress)
-        self._keep(known.history)
+        if is_first:
+            self.keep_index()
         return known
 
     def _at(self, tip: str | None, known: Catalogue | None, progress: Progress | None) -> Catalogue:
@@ -243,10 +245,15 @@ class Store:
         empty = Catalogue(History(), contents or Contents(self.repository))
         return empty.extend(self.repository.steps(None, tip, progress))
 
-    def _keep(self, history: History) -> None:
-        if history.counters.steps - self._indexed >= INDEX_STEPS:
-            self._indexed = history.counters.steps
-            self.index.write(history)
+    def keep_index(self) -> None:
+        """Write the index anew, if there are that many more steps than it has.
+
+        The first read does so itself; later ones should not wait for it.
+        """
+        known = self._catalogue
+        if known is not None and known.history.counters.steps - self._indexed >= INDEX_STEPS:
+            self._indexed = known.history.counters.steps
+            self.index.write(known.history)
 
     def rebuild_index(self, progress: Progress | None = None) -> Catalogue:
         """The catalogue, read from nothing and kept on disk."""
@@ -380,7 +387,9 @@ class Store:
                 edit = change(catalogue)
                 if edit is not None:
                     catalogue = self._commit(catalogue, edit, order.writer, order.checked)
-            check_access(order.writer.access, difference(base, catalogue))
+            # To find out what differs takes the longer, the more jobtypes there are.
+            if order.writer.access.is_limited:
+                check_access(order.writer.access, difference(base, catalogue))
         return catalogue
 
     def _commit(self, base: Catalogue, edit: Edit, writer: Writer, checked: bool) -> Catalogue:
@@ -429,7 +438,6 @@ class Store:
         with self._reading:
             if self._catalogue is base:
                 self._catalogue = new
-        self._keep(new.history)
         return True
 
     # The command line's and the hooks' questions

@@ -22,6 +22,8 @@ _ID_BYTES = 20
 _LARGE_BYTES = 4096
 """From this size on, a tree is likely one of many of the same directory."""
 
+_KINDS = (b"blob", b"tree", b"commit", b"tag")
+
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 REGULAR_FILE = 0o100644
@@ -130,7 +132,8 @@ def with_header(kind: str, data: bytes) -> bytes:
 def has_header(whole: bytes) -> bool:
     """Whether *whole* could have been made by with_header."""
     header, _, data = whole.partition(b"\0")
-    return re.fullmatch(rb"(?:blob|tree|commit|tag) %d" % len(data), header) is not None
+    kind, _, size = header.partition(b" ")
+    return kind in _KINDS and size == b"%d" % len(data)
 
 
 def without_header(whole: bytes) -> bytes:

@@ -23,10 +23,14 @@ class RawObjects(Objects, Protocol):
 
 
 class Walk:
-    """Compares, from tree to tree, the parts that the format names."""
+    """Compares, from tree to tree, the parts that the format names.
 
-    def __init__(self, objects: RawObjects) -> None:
+    *keep* has *objects* keep the trees, for whoever asks for them next.
+    """
+
+    def __init__(self, objects: RawObjects, keep: bool = False) -> None:
         self._objects = objects
+        self._keep = keep
         self._tree: str | None = None
         self._root: dict[str, Entry] = {}
         self._jobtypes = TreeWalker()
@@ -50,7 +54,7 @@ class Walk:
         """What differs from the last tree: jobtypes' trees and the other files' blobs."""
         if tree == self._tree:
             return {}, {}
-        root = parse_tree(self._objects.read_raw(tree))
+        root = parse_tree(self._read(tree))
         old, self._root, self._tree = self._root, root, tree
         differ = {name for name in (layout.JOBTYPES, layout.SOFTWARE, layout.WITHDRAWN)
                   if old.get(name) != root.get(name)}  # fmt: skip
@@ -69,7 +73,10 @@ class Walk:
 
     def _raw(self, name: str) -> bytes:
         id = self._below(name)
-        return self._objects.read_raw(id) if id else b""
+        return self._read(id) if id else b""
+
+    def _read(self, tree: str) -> bytes:
+        return self._objects.tree(tree).data if self._keep else self._objects.read_raw(tree)
 
     def _move_jobtypes(self) -> dict[str, str | None]:
         changed: dict[str, str | None] = {}

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import yaml
 from yaml.constructor import ConstructorError, SafeConstructor
@@ -56,8 +57,9 @@ class Document:
         return self.lines.get(place)
 
 
+@lru_cache(maxsize=32)  # A write asks for the same few files several times.
 def parse_yaml(data: bytes, limit_bytes: int) -> Document:
-    """The document in *data*; an empty file holds None.
+    """The document in *data*, which others are given, too; an empty file holds None.
 
     Raises:
         YamlFault: it is too large, no UTF-8, no YAML, or uses what the subset leaves out.
