@@ -10,13 +10,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from benchmarks import data
 from benchmarks.load import Figures, Requests, in_turns, median, run_wrk
 from benchmarks.reading import SECONDS, version_paths, warm
 from benchmarks.rows import Row, row
-from benchmarks.servers import Server, running, service
+from benchmarks.servers import Server, constant, running, service
 from benchmarks.writing import Pusher, Putter
 from gitstore import Store
 
@@ -52,24 +53,36 @@ def reads_while_writing(where: Path) -> Iterator[Row]:
     ours = service(data.copy(data.FARM, where), where)
     paths = version_paths(Store(data.repository(data.FARM)).catalogue())
     requests = Requests(where, [(path, "") for path in paths])
-    with running(ours):
+    with running(ours), running(bare := constant("bare", ours, paths[0], where)):
         pusher = Pusher(f"{ours.url}/jobtypes.git", where / "clone")
         warm(ours, requests)
 
-        def read() -> Figures:
-            return run_wrk(ours.url, requests, SECONDS, CONNECTIONS)
+        def read(server: Server) -> Figures:
+            return run_wrk(server.url, requests, SECONDS, CONNECTIONS)
 
-        def read_beside_writers() -> Figures:
+        def read_beside_writers(server: Server) -> Figures:
             with _writing(ours, pusher):
-                return read()
+                return read(server)
 
-        found = in_turns(5, {"idle": read, "writing": read_beside_writers})
-    yield _beside("reads-while-writing", found, "writing", 2)
+        found = in_turns(
+            5,
+            {
+                "idle": partial(read, ours),
+                "writing": partial(read_beside_writers, ours),
+                "bare, idle": partial(read, bare),
+                "bare, writing": partial(read_beside_writers, bare),
+            },
+        )
+    yield _beside("reads-while-writing", found, "idle", "writing", 2)
+    # What has nothing but the machine in common with the writers waits for its processors.
+    yield _beside("the same of bare", found, "bare, idle", "bare, writing", None)
 
 
-def _beside(name: str, found: dict[str, list[Figures]], busy: str, target: float) -> Row:
-    idle, beside = median(found["idle"]), median(found[busy])
-    details: dict[str, object] = {n: [asdict(f) for f in fs] for n, fs in found.items()}
+def _beside(
+    name: str, found: dict[str, list[Figures]], calm: str, busy: str, target: float | None
+) -> Row:
+    idle, beside = median(found[calm]), median(found[busy])
+    details: dict[str, object] = {n: [asdict(f) for f in found[n]] for n in (calm, busy)}
     if beside.errors or idle.errors:
         name = f"{name} ({beside.errors + idle.errors} ERRORS)"
     ours, baseline = f"p99 {beside.p99:.2f} ms", f"idle {idle.p99:.2f} ms"
@@ -97,7 +110,7 @@ def clone_storm(where: Path) -> Iterator[Row]:
                 storms.append(storm.end())
 
         found = in_turns(3, {"idle": read, "storm": read_in_storm}, first=False)
-    made = _beside("clone-storm", found, "storm", 3)
+    made = _beside("clone-storm", found, "idle", "storm", 3)
     made.details["storms"] = storms
     yield made
 

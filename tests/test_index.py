@@ -57,6 +57,27 @@ def test_an_index_is_gone_on_from_at_its_step(grown):
     assert steps == [(1, 1)]
 
 
+def test_the_first_read_of_a_long_history_writes_it_and_later_ones_leave_that(grown, monkeypatch):
+    monkeypatch.setattr("gitstore.store.INDEX_STEPS", 2)
+    store, index = Store(grown.path), Index(grown.path, REF)
+
+    store.catalogue()
+    first = index.read()
+    grown.commit({"jobtypes/A/code.py": "class Job:\n    x = 2\n"})
+    store.catalogue()
+    store.keep_index()
+    one_more = index.read()
+    grown.commit({"jobtypes/A/code.py": "class Job:\n    x = 3\n"})
+    store.catalogue()
+    read = index.read()
+    store.keep_index()
+
+    assert first is not None
+    assert first.counters.steps == 5
+    assert one_more == read == first
+    assert index.read() == grown.history()
+
+
 RELEASE = version("jobtype-repository").encode()
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "missing": lambda path: path.unlink(),
