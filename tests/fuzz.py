@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import inspect
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -224,7 +225,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     seconds = parser.parse_args().seconds
     for function in (parse_yaml, parse_trailers, parse_tree, layout.software_name, check_tree):
-        atheris.instrument_func(function)
+        atheris.instrument_func(inspect.unwrap(function))
     with tempfile.TemporaryDirectory() as corpus:
         for number, good in enumerate(TARGETS.values()):
             (Path(corpus) / str(number)).write_bytes(bytes([number]) + good)
