@@ -282,8 +282,8 @@ class Repository:
             Refused: *after* is not on the first-parent chain of *until*.
         """
         chain = self._chain(after, until)
-        # Who reads a few steps is likely to write the next one, or to read it.
-        walk = Walk(self, keep=len(chain) <= _KEPT_COMMITS)
+        # Who reads a few steps is likely to write the next one, or to read it. Each has two trees.
+        walk = Walk(self, keep=2 * len(chain) <= _KEPT_TREES)
         if after is not None:
             walk.start(self.commit(after).tree)
         for done, id in enumerate(chain, 1):
