@@ -35,7 +35,7 @@ FLUSH_S = 0.25
 WAITING_LIMIT = 100_000
 """Notes that may wait; where they can't be worked off, the oldest are let go."""
 
-_CHUNK = 200
+_CHUNK = 32
 """Notes that are worked off without letting requests go on."""
 ID_HEADER = "X-Request-Id"
 NOSNIFF = ("X-Content-Type-Options", "nosniff")

@@ -7,15 +7,15 @@ import random
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from benchmarks import data
 from benchmarks.load import Figures, Requests, in_turns, median, run_wrk
-from benchmarks.reading import SECONDS, version_paths, warm
+from benchmarks.reading import ROUNDS, SECONDS, version_paths, warm
 from benchmarks.rows import Row, row
 from benchmarks.servers import Server, constant, running, service
 from benchmarks.writing import Pusher, Putter
@@ -51,97 +51,129 @@ def _writing(server: Server, pusher: Pusher) -> Iterator[None]:
 @row("reads-while-writing")
 def reads_while_writing(where: Path) -> Iterator[Row]:
     ours = service(data.copy(data.FARM, where), where)
-    paths = version_paths(Store(data.repository(data.FARM)).catalogue())
-    requests = Requests(where, [(path, "") for path in paths])
-    with running(ours), running(bare := constant("bare", ours, paths[0], where)):
+    with running(ours):
         pusher = Pusher(f"{ours.url}/jobtypes.git", where / "clone")
-        warm(ours, requests)
-
-        def read(server: Server) -> Figures:
-            return run_wrk(server.url, requests, SECONDS, CONNECTIONS)
-
-        def read_beside_writers(server: Server) -> Figures:
-            with _writing(ours, pusher):
-                return read(server)
-
-        found = in_turns(
-            5,
-            {
-                "idle": partial(read, ours),
-                "writing": partial(read_beside_writers, ours),
-                "bare, idle": partial(read, bare),
-                "bare, writing": partial(read_beside_writers, bare),
-            },
+        yield from _beside(
+            "reads-while-writing", where, ours, lambda: _writing(ours, pusher), 2, SECONDS
         )
-    yield _beside("reads-while-writing", found, "idle", "writing", 2)
-    # What has nothing but the machine in common with the writers waits for its processors.
-    yield _beside("the same of bare", found, "bare, idle", "bare, writing", None)
+
+
+@contextmanager
+def _storm(
+    server: Server, folder: Path, processors: set[int], storms: list[dict[str, int]]
+) -> Iterator[None]:
+    """Fifty clones at once, each coming again where it is told that the service is busy."""
+    storm = Storm(f"{server.url}/jobtypes.git", folder, processors)
+    try:
+        yield
+    finally:
+        storms.append(storm.end())
+
+
+@contextmanager
+def _half_of_processors() -> Iterator[set[int]]:
+    """What is started meanwhile has one half of the processors, the other one is given."""
+    every = os.sched_getaffinity(0)
+    mine = set(sorted(every)[: len(every) // 2])
+    if not mine:
+        raise SystemExit("clone-storm needs two processors: one is the clients' own")
+    os.sched_setaffinity(0, mine)
+    try:
+        yield every - mine
+    finally:
+        os.sched_setaffinity(0, every)
+
+
+@row("clone-storm")
+def clone_storm(where: Path) -> Iterator[Row]:
+    """In earnest those who clone are other machines, so here they have processors of their own."""
+    storms: list[dict[str, int]] = []
+    with _half_of_processors() as theirs:
+        ours = service(data.repository(data.FARM), where)
+
+        def storm() -> AbstractContextManager[None]:
+            return _storm(ours, where / "clones", theirs, storms)
+
+        with running(ours):
+            for made in _beside("clone-storm", where, ours, storm, 3, STORM_SECONDS):
+                made.details["storms"] = storms
+                yield made
 
 
 def _beside(
-    name: str, found: dict[str, list[Figures]], calm: str, busy: str, target: float | None
-) -> Row:
-    idle, beside = median(found[calm]), median(found[busy])
-    details: dict[str, object] = {n: [asdict(f) for f in found[n]] for n in (calm, busy)}
+    name: str,
+    where: Path,
+    ours: Server,
+    work: Callable[[], AbstractContextManager[None]],
+    target: float,
+    seconds: float,
+) -> Iterator[Row]:
+    """How much slower *ours* is read beside *work* of its own, and how much a constant is.
+
+    What has nothing but the machine in common with that work waits for its processors.
+    """
+    paths = version_paths(Store(data.repository(data.FARM)).catalogue())
+    requests = Requests(where, [(path, "") for path in paths])
+    with running(bare := constant("bare", ours, paths[0], where)):
+        warm(ours, requests)
+
+        def read(server: Server) -> Figures:
+            return run_wrk(server.url, requests, seconds, CONNECTIONS)
+
+        def read_beside(server: Server) -> Figures:
+            with work():
+                return read(server)
+
+        found = in_turns(
+            ROUNDS,
+            {
+                "ours, idle": partial(read, ours),
+                "ours, beside": partial(read_beside, ours),
+                "bare, idle": partial(read, bare),
+                "bare, beside": partial(read_beside, bare),
+            },
+        )
+    yield _slowed(name, found, "ours", target)
+    yield _slowed(f"{name}, bare", found, "bare", None)
+
+
+def _slowed(name: str, found: dict[str, list[Figures]], whose: str, target: float | None) -> Row:
+    calm, busy = found[f"{whose}, idle"], found[f"{whose}, beside"]
+    idle, beside = median(calm), median(busy)
+    details: dict[str, object] = {
+        "idle": [asdict(f) for f in calm],
+        "beside": [asdict(f) for f in busy],
+    }
     if beside.errors or idle.errors:
         name = f"{name} ({beside.errors + idle.errors} ERRORS)"
     ours, baseline = f"p99 {beside.p99:.2f} ms", f"idle {idle.p99:.2f} ms"
     return Row(name, ours, baseline, beside.p99 / idle.p99, "x", target, False, details)
 
 
-@row("clone-storm")
-def clone_storm(where: Path) -> Iterator[Row]:
-    """Fifty clones at once, each coming again where it is told that the service is busy."""
-    ours = service(data.repository(data.FARM), where)
-    paths = version_paths(Store(data.repository(data.FARM)).catalogue())
-    requests = Requests(where, [(path, "") for path in paths])
-    storms: list[dict[str, int]] = []
-    with running(ours):
-        warm(ours, requests)
-
-        def read() -> Figures:
-            return run_wrk(ours.url, requests, STORM_SECONDS, CONNECTIONS)
-
-        def read_in_storm() -> Figures:
-            storm = Storm(f"{ours.url}/jobtypes.git", where / "clones")
-            try:
-                return read()
-            finally:
-                storms.append(storm.end())
-
-        found = in_turns(3, {"idle": read, "storm": read_in_storm}, first=False)
-    made = _beside("clone-storm", found, "idle", "storm", 3)
-    made.details["storms"] = storms
-    yield made
-
-
 class Storm:
     """Fifty clients that clone, and clone again when they are through, until the end."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, processors: set[int]) -> None:
         self._url = url
         self._folder = folder
+        self._processors = processors
         self._ended = threading.Event()
         self._results: list[int] = []
+        self._cloning: dict[int, subprocess.Popen[bytes]] = {}
         self._threads = [threading.Thread(target=self._run, args=(n,)) for n in range(50)]
         for thread in self._threads:
             thread.start()
 
     def _run(self, number: int) -> None:
         path = self._folder / str(number)
-        # In earnest these are other machines; here they should not take the agents' processor,
-        # as they would with nice alone, which waits until their slice of time is over.
-        command = ["chrt", "--idle", "0", "git", "clone", "--quiet", "--bare"]
-        command += [self._url, str(path)]
+        os.sched_setaffinity(0, self._processors)  # This thread's, and that of what it starts.
+        command = ["git", "clone", "--quiet", "--bare", "--template=", self._url, str(path)]
         environ = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
         while not self._ended.is_set():
             cloning = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environ)
-            while cloning.poll() is None and not self._ended.wait(0.05):
-                pass
-            if self._ended.is_set():
-                cloning.terminate()
-                cloning.wait()
-            else:
+            self._cloning[number] = cloning
+            cloning.wait()
+            if not self._ended.is_set():
                 self._results.append(cloning.returncode)
                 self._ended.wait(random.uniform(0.5, 1.5) if cloning.returncode else 0)
             shutil.rmtree(path, ignore_errors=True)
@@ -149,6 +181,8 @@ class Storm:
     def end(self) -> dict[str, int]:
         """Stop the clients; how many clones were made meanwhile, and how many were refused."""
         self._ended.set()
+        for cloning in list(self._cloning.values()):
+            cloning.terminate()
         for thread in self._threads:
             thread.join()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -78,8 +78,11 @@ def run_git(
         stderr=subprocess.PIPE,
         env=git_environment((("safe.directory", "*"), *settings))
         | {name: os.environ[name] for name in variables if name in os.environ},
-        # A group of its own, so that the helpers it starts (ssh, http) can be ended too.
-        start_new_session=True,
+        # A group of its own, so that the helpers it starts (ssh, http) can be ended too. Without
+        # a session of its own they could ask on our terminal; but where Linux gives each session
+        # the same share of the processors (autogroup), to be nice counts within one alone.
+        start_new_session=not niceness,
+        process_group=0 if niceness else None,
         pass_fds=held,
     )
     # A thread may wait for it that ends with this process. (A worker runs no atexit.)

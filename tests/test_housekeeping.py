@@ -112,10 +112,11 @@ def test_after_the_clock_was_set_nothing_is_taken_for_old(due, monkeypatch, days
 
 
 def slow_down(repo: Path) -> Path:
-    """Have Git wait before it tidies up; where it then writes its number and its niceness."""
+    """Have Git wait before it tidies up; where it then writes its number, niceness and session."""
     note, hook = repo / "begun", repo / "hooks" / "pre-auto-gc"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\necho $$ $(nice) > {note}.new; mv {note}.new {note}\nsleep 60\n")
+    what = "$$ $(nice) $(cut -d ' ' -f 6 /proc/$$/stat)"
+    hook.write_text(f"#!/bin/sh\necho {what} > {note}.new; mv {note}.new {note}\nsleep 60\n")
     hook.chmod(0o755)
     return note
 
@@ -126,8 +127,10 @@ def test_git_is_nice_and_is_ended_past_its_time(due, caplog, monkeypatch):
 
     assert maintain(due.path)
 
-    pid, niceness = note.read_text().split()
+    pid, niceness, session = note.read_text().split()
     assert int(niceness) == NICENESS
+    # In another session it would be nice to its own processes alone.
+    assert int(session) == os.getsid(0)
     assert "git maintenance took longer than 1 s" in caplog.text
     wait_for(lambda: not Path(f"/proc/{pid}").exists(), "its helpers to end")
 
