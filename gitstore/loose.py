@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 _TEMPORARY = "tmp_obj_"
@@ -93,20 +93,19 @@ def _fill(files: Mapping[str, bytes]) -> None:
 
     The disk is asked to write each before the first is waited for: then it has all at once.
     """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     handles: list[int] = []
-    try:
+    with ExitStack() as at_the_end:
         for path, data in files.items():
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            handles.append(os.open(path, flags, 0o444))
+            handle = os.open(path, flags, 0o444)
+            at_the_end.callback(os.close, handle)
+            handles.append(handle)
             rest = memoryview(zlib.compress(data, _level(data)))
             while rest:
-                rest = rest[os.write(handles[-1], rest) :]
-            _hurry(handles[-1])
+                rest = rest[os.write(handle, rest) :]
+            _hurry(handle)
         for handle in handles:
             os.fsync(handle)
-    finally:
-        for handle in handles:
-            os.close(handle)
 
 
 def _level(data: bytes) -> int:

@@ -52,7 +52,9 @@ class Mark:
         self.until = 0.0
 
     def __del__(self) -> None:
-        with suppress(AttributeError):  # It could not be opened.
+        # Without a number it could not be opened. A disk that fails now takes nothing away:
+        # nothing was written, and nobody is there to be told.
+        with suppress(AttributeError, OSError):
             os.close(self.handle)
 
     @property
@@ -97,14 +99,12 @@ class Watch:
         """How the ref looks, to be taken before it is read; None where that can't be relied on."""
         if self._fstat is None:
             return None
-        try:
+        with suppress(OSError):
             mark = Mark(self._file if self._file.exists() else self._file.parent)
-        except OSError:
-            return None
-        if self._fstat(mark.number, self._said) != 0:
-            return None
-        mark.stamp = self._said.raw
-        return mark if mark.is_reliable() else None
+            if self._fstat(mark.number, self._said) == 0:
+                mark.stamp = self._said.raw
+                return mark if mark.is_reliable() else None
+        return None
 
     def holds(self, mark: Mark) -> bool:
         """Whether the ref looks as it did when *mark* was taken.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import resource
@@ -122,6 +123,24 @@ def test_a_write_that_fails_leaves_nothing_half_done(objects):
     with pytest.raises(OSError, match="directory"):
         objects.write(some(b"1", b"2"))
 
+    assert not list(Path(objects.folder).glob("tmp_*"))
+
+
+def test_a_file_that_fails_to_close_leaves_the_others_closed(objects, monkeypatch):
+    closed = []
+    close = os.close
+
+    def fail(handle: int) -> None:
+        closed.append(handle)
+        close(handle)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "close", fail)
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            objects.write(some(b"1", b"2", b"3"))
+
+    assert len(closed) == 3
     assert not list(Path(objects.folder).glob("tmp_*"))
 
 

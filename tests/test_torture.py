@@ -57,7 +57,7 @@ def test_whichever_system_call_of_a_put_fails_nothing_is_half_done(torture):
     figures = torture("faults")
 
     assert figures.faults > 30
-    assert 0 < figures.operations < figures.faults + 10
+    assert figures.faults <= figures.operations < 2 * figures.faults + 10
 
 
 def test_whichever_system_call_of_a_push_fails_nothing_is_half_done(torture):

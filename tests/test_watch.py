@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -157,6 +158,25 @@ def test_marks_that_are_done_with_leave_no_file_open(branch):
     watched = Watch(branch.path, REF)
     handles = {mark.handle for mark in (watched.mark() for _ in range(100)) if mark}
     assert len(handles) < 5
+
+
+def test_a_mark_that_the_disk_does_not_let_go_of_troubles_nobody(branch):
+    mark = Watch(branch.path, REF).mark()
+    os.close(mark.handle)  # So that closing it fails.
+
+    del mark  # An exception here, which nobody could catch, would fail the test.
+
+
+def test_a_file_that_the_disk_says_nothing_of_is_not_relied_on(branch, monkeypatch):
+    def fail(handle: int) -> os.stat_result:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    watched = Watch(branch.path, REF)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstat", fail)
+        mark = watched.mark()
+
+    assert mark is None
 
 
 def test_a_packed_ref_in_a_folder_that_git_has_removed_is_not_relied_on(branch):

@@ -21,11 +21,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from book import HEAD, Book, Figures, begin, check_repository, load, run_git
 from conftest import Server, wait_for
@@ -182,7 +183,7 @@ def faults(folder: Path, every: int = 1, say: Say = lambda text: None) -> Figure
     create_repository(repo, "main", None)
     book = Book(Direct(create_app(Config(repo, write_limit_s=1)).test_client()), figures)
     book.refusals |= REFUSALS
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, _unraisable_in(figures):
         _fail_in_turn(book, pool, folder, every, say)
     book.check()
     check_repository(repo, figures)
@@ -197,6 +198,20 @@ PUSH_ERRORS = {
     "rename": "EIO",
     "mkdir": "EROFS",
 }
+
+
+@contextmanager
+def _unraisable_in(figures: Figures) -> Iterator[None]:
+    """Count as errors the exceptions that nobody can catch: those of objects that are let go."""
+
+    def note(said: Any) -> None:
+        figures.errors.append(f"ignored in {said.object}: {said.exc_value!r}")
+
+    before, sys.unraisablehook = sys.unraisablehook, note
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _fail_in_turn(book: Book, pool: ThreadPoolExecutor, folder: Path, every: int, say: Say) -> None:
@@ -217,6 +232,7 @@ def _fail_in_turn(book: Book, pool: ThreadPoolExecutor, folder: Path, every: int
         for number in range(1, made[call] + 1)
     ]
     for call, error, number in cases[random.randrange(every) :: every]:
+        put()  # So that the next does what the traced one did, after a write.
         with fault(call, error, str(number), *target):
             put()
         figures.faults += 1
