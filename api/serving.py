@@ -23,7 +23,8 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from api import connections, create_app, ending, heap, logs
+from api import connections, ending, heap, logs
+from api.app import create_app
 from api.config import Config
 
 if TYPE_CHECKING:

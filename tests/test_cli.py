@@ -66,6 +66,13 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, 
     return found
 
 
+def test_commands_that_serve_nothing_do_not_wait_for_flask():
+    program = "import sys; import api.cli; print('flask' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert done.stdout == "False\n", done.stderr
+
+
 @pytest.mark.parametrize("path", commands(main), ids=" ".join)
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_each_command_has_a_help_that_says_what_it_does(path, option):
