@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
 
@@ -38,8 +38,31 @@ def _printable(text: str) -> str:
 _TENTHS = [f"{n / 10:.1f}" for n in range(1000)]
 """Numbers with one digit behind the point, which takes longer to write than to look up."""
 
+_SPACES = 7
+"""Between the words of a plain line."""
 
-def _plain(notes: Iterable[Note], zero: float) -> Iterator[str]:
+
+def _plain(notes: Sequence[Note], zero: float) -> str:
+    text = "".join(_lines(notes, zero))
+    # Looking at all of it costs less than at each word, of which hardly one was sent like that.
+    if (
+        text.isascii()
+        and text.count("\n") == len(notes)
+        and text.count(" ") == len(notes) * _SPACES
+        and text.replace("\n", "").isprintable()
+    ):
+        return text
+    return "".join(_lines(map(_in_words, notes), zero))
+
+
+def _in_words(note: Note) -> Note:
+    """*note* with each thing that was sent as one word."""
+    began, seconds, id, token, method, path, route, status, hot = note
+    words = (_printable(token), _printable(method), _printable(path))
+    return (began, seconds, id, *words, route, status, hot)
+
+
+def _lines(notes: Iterable[Note], zero: float) -> Iterator[str]:
     when, last = "", -1
     for began, seconds, id, token, method, path, route, status, _ in notes:
         second = int(began + seconds + zero)
@@ -48,12 +71,13 @@ def _plain(notes: Iterable[Note], zero: float) -> Iterator[str]:
         tenths = int(seconds * 10_000 + 0.5)
         ms = _TENTHS[tenths] if tenths < len(_TENTHS) else f"{tenths / 10:.1f}"
         yield (
-            f"{when} {status[:3]} {ms}ms {_printable(method)} {_printable(path)}"
-            f" route={route or '-'} token={_printable(token) if token else '-'} id={id}\n"
+            f"{when} {status[:3]} {ms}ms {method} {path}"
+            f" route={route or '-'} token={token or '-'} id={id}\n"
         )
 
 
-def _json(notes: Iterable[Note], zero: float) -> Iterator[str]:
+def _json(notes: Sequence[Note], zero: float) -> str:
+    lines = []
     for began, seconds, id, token, method, path, route, status, hot in notes:
         line = {
             "time": began + seconds + zero,
@@ -66,10 +90,11 @@ def _json(notes: Iterable[Note], zero: float) -> Iterator[str]:
             "hot": hot,
             "ms": round(seconds * 1000, 2),
         }
-        yield json.dumps(line) + "\n"
+        lines.append(json.dumps(line) + "\n")
+    return "".join(lines)
 
 
-LINES: dict[LogFormat, Callable[[Iterable[Note], float], Iterator[str]]] = {
+LINES: dict[LogFormat, Callable[[Sequence[Note], float], str]] = {
     LogFormat.PLAIN: _plain,
     LogFormat.JSON: _json,
 }
@@ -79,15 +104,14 @@ class AccessLog:
     """Writes a line a request."""
 
     def __init__(self, form: LogFormat) -> None:
-        self._lines = LINES[form]
+        self.lines = LINES[form]
+        """The lines of some notes, as one text. What their clock showed when it began is also
+        given, as a POSIX timestamp."""
 
-    def write(self, notes: Iterable[Note], zero: float) -> None:
-        """Write the lines of *notes*, at once; what can't be written is let go.
-
-        *zero* is what their clock showed when it began, as a POSIX timestamp.
-        """
+    def write(self, text: str) -> None:
+        """Write *text*, lines, at once; what can't be written is let go."""
         with suppress(OSError):
-            sys.stderr.write("".join(self._lines(notes, zero)))
+            sys.stderr.write(text)
             sys.stderr.flush()
 
 

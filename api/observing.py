@@ -37,10 +37,16 @@ WAITING_LIMIT = 100_000
 
 _CHUNK = 32
 """Notes that are worked off without letting requests go on."""
+
+_CHUNKS = 16
+"""Those after which what they come to is added to the figures, and written."""
 ID_HEADER = "X-Request-Id"
 NOSNIFF = ("X-Content-Type-Options", "nosniff")
 """No browser is to take a jobtype's code for a page and run what it holds."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_Times = defaultdict[tuple[str, str, str, bool], list[float]]
+"""How long requests took, in seconds, by route, method, status and whether from memory."""
 
 
 class Observed:
@@ -116,14 +122,26 @@ class Observed:
             # Of the clock that requests are timed by, nobody but this process knows the zero.
             zero = time.time() - time.perf_counter()
             while self._waiting:
-                # Taken one by one: threads go on adding to the other end.
-                many = min(len(self._waiting), _CHUNK)
-                chunk = [self._waiting.popleft() for _ in range(many)]
-                with suppress(OSError):  # No room for figures.
-                    _count(chunk)
-                if self._log is not None:
-                    self._log.write(chunk, zero)
-                time.sleep(0)
+                self._work_off(zero)
+
+    def _work_off(self, zero: float) -> None:
+        times_s: _Times = defaultdict(list)
+        lines = []
+        for _ in range(_CHUNKS):
+            # Taken one by one: threads go on adding to the other end.
+            many = min(len(self._waiting), _CHUNK)
+            chunk = [self._waiting.popleft() for _ in range(many)]
+            for _, seconds, _, _, method, _, route, status, hot in chunk:
+                times_s[route, method, status, hot].append(seconds)
+            if self._log is not None:
+                lines.append(self._log.lines(chunk, zero))
+            time.sleep(0)
+            if not self._waiting:
+                break
+        with suppress(OSError):  # No room for figures.
+            _count(times_s)
+        if self._log is not None:
+            self._log.write("".join(lines))
 
     def _run(self) -> None:
         while True:
@@ -152,17 +170,14 @@ class Observed:
         metrics.TIP.set(when.timestamp() if when else 0)
 
 
-def _count(notes: list[Note]) -> None:
-    by_labels: defaultdict[tuple[str, str, str, bool], list[float]] = defaultdict(list)
-    for _, seconds, _, _, method, _, route, status, hot in notes:
-        by_labels[route, method, status, hot].append(seconds)
-    for (route, method, status, hot), times_s in by_labels.items():
+def _count(times_s: _Times) -> None:
+    for (route, method, status, hot), some_s in times_s.items():
         # Methods are whatever a client writes; labels must be few.
         known = method if method in _METHODS else "other"
-        metrics.REQUESTS.labels(route, known, status[:3]).inc(len(times_s))
-        metrics.LATENCY.labels(route).observe_all(times_s)
+        metrics.REQUESTS.labels(route, known, status[:3]).inc(len(some_s))
+        metrics.LATENCY.labels(route).observe_all(some_s)
         if hot:
-            metrics.HOT_HITS.inc(len(times_s))
+            metrics.HOT_HITS.inc(len(some_s))
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
