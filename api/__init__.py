@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from api.config import PREFIX, Config
+from api.config import PREFIX
 
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["PREFIX", "Config", "create_app"]
+    from api.config import Config
+
+__all__ = ["PREFIX", "create_app"]
 
 
 def create_app(config: Config) -> Flask:

@@ -105,8 +105,7 @@ class AccessLog:
 
     def __init__(self, form: LogFormat) -> None:
         self.lines = LINES[form]
-        """The lines of some notes, as one text. What their clock showed when it began is also
-        given, as a POSIX timestamp."""
+        """Gives the lines of some notes, by the POSIX time at which their clock was 0."""
 
     def write(self, text: str) -> None:
         """Write *text*, lines, at once; what can't be written is let go."""

@@ -38,8 +38,9 @@ WAITING_LIMIT = 100_000
 _CHUNK = 32
 """Notes that are worked off without letting requests go on."""
 
-_CHUNKS = 16
-"""Those after which what they come to is added to the figures, and written."""
+_TOGETHER = 16 * _CHUNK
+"""Notes after which what they come to is added to the figures, and written."""
+
 ID_HEADER = "X-Request-Id"
 NOSNIFF = ("X-Content-Type-Options", "nosniff")
 """No browser is to take a jobtype's code for a page and run what it holds."""
@@ -127,17 +128,15 @@ class Observed:
     def _work_off(self, zero: float) -> None:
         times_s: _Times = defaultdict(list)
         lines = []
-        for _ in range(_CHUNKS):
+        many = min(len(self._waiting), _TOGETHER)
+        for done in range(0, many, _CHUNK):
             # Taken one by one: threads go on adding to the other end.
-            many = min(len(self._waiting), _CHUNK)
-            chunk = [self._waiting.popleft() for _ in range(many)]
+            chunk = [self._waiting.popleft() for _ in range(min(_CHUNK, many - done))]
             for _, seconds, _, _, method, _, route, status, hot in chunk:
                 times_s[route, method, status, hot].append(seconds)
             if self._log is not None:
                 lines.append(self._log.lines(chunk, zero))
             time.sleep(0)
-            if not self._waiting:
-                break
         with suppress(OSError):  # No room for figures.
             _count(times_s)
         if self._log is not None:

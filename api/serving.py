@@ -24,7 +24,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from api import connections, ending, heap, logs
-from api.app import create_app
+from api.app import create_app  # Loaded here, once, and not by each worker that is forked.
 from api.config import Config
 
 if TYPE_CHECKING:

@@ -16,12 +16,11 @@ from benchmarks.servers import Server, constant, running, service
 from gitstore import Catalogue, Store
 
 ROUNDS = 5
-LATENCY_ROUNDS = 11
-"""Of what is compared by its p99, which strays more."""
+MANY_ROUNDS = 11
+"""Of what strays most for its target: a p99, and rates beside a constant's."""
 SECONDS = 3
-HOT_ROUNDS = 11
-HOT_SECONDS = 2
-"""Of what is near its target: the shorter the turns, the more alike what else the machine does."""
+RATE_SECONDS = 2
+"""The shorter the turns, the more alike is what else the machine does in two of them."""
 CODE = "/code"
 
 WARM_SECONDS = 3
@@ -95,10 +94,10 @@ def _against_constant(
         with running(other):
             warm(ours, requests)
             found = in_turns(
-                HOT_ROUNDS,
+                MANY_ROUNDS,
                 {
-                    "ours": lambda: run_wrk(ours.url, requests, HOT_SECONDS),
-                    "constant": lambda: run_wrk(other.url, requests, HOT_SECONDS),
+                    "ours": lambda: run_wrk(ours.url, requests, RATE_SECONDS),
+                    "constant": lambda: run_wrk(other.url, requests, RATE_SECONDS),
                 },
             )
     mine, constants = median(found["ours"]), median(found["constant"])
@@ -182,7 +181,7 @@ def flat(where: Path) -> Iterator[Row]:
 
             return in_turns(rounds, {name: lambda name=name: run(name) for name in servers})
 
-        light, full = load(1, LATENCY_ROUNDS), load(32, ROUNDS)
+        light, full = load(1, MANY_ROUNDS), load(32, ROUNDS)
     medians = {name: median(figures) for name, figures in light.items()}
     small = medians[data.SMALL.name]
     details = {
