@@ -45,7 +45,10 @@ _LOG = logging.getLogger(__name__)
 
 PATH = "/jobtypes.git"
 NICENESS = 10
-"""Of Git's processes and our hook: agents read while others clone and push."""
+"""Of Git's processes and our hook: agents read while others push."""
+CLONE_NICENESS = 19
+"""Of clones and fetches, of which there may be many. They must get on even on a machine that is
+full, which with Linux's idle policy they hardly do."""
 CHUNK_BYTES = 64 * 1024
 _FLUSH = b"0000"
 UPDATES_LOGGED = 20
@@ -148,7 +151,8 @@ class Transports:
         )
         # Another service may have agents that wait for what it fetches.
         is_clone = service.role is Role.READ and FOLLOWER not in request.headers
-        _give_way(process.pid, to_all=is_clone)
+        with suppress(OSError):  # It has ended already, or a container forbids it.
+            os.setpriority(os.PRIO_PROCESS, process.pid, CLONE_NICENESS if is_clone else NICENESS)
         self.touch(process)
         return process
 
@@ -195,17 +199,6 @@ class Transports:
             if now - run.touched > config.git_idle_s or now - run.since > config.git_limit_s:
                 _LOG.warning("a clone or push took too long: ended")
                 run.process.kill()
-
-
-def _give_way(pid: int, to_all: bool) -> None:
-    """Have the process let agents' requests go first, or whatever else wants the processor.
-
-    A process that is only nice keeps the processor, once it has it, for milliseconds.
-    """
-    with suppress(OSError):  # It has ended already, or a container forbids it.
-        os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
-        if to_all and hasattr(os, "SCHED_IDLE"):
-            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
 
 
 def install(app: Flask, config: Config, store: Store, places: Places) -> Transports:

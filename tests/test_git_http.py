@@ -16,6 +16,7 @@ from processes import children, command, own_tmp, strays, workers
 from rest import CODE
 from sockets import Dialer, Raw, packet
 
+from api.git_http import CLONE_NICENESS, NICENESS
 from gitstore.setup import create_repository, sample_path
 from gitstore.upstream import FOLLOWER
 
@@ -335,11 +336,10 @@ def test_a_client_that_vanishes_in_the_middle_of_a_clone_leaves_no_process(farm,
     wait_for(lambda: is_tidy(farm), "all to be as before")
 
 
-@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="only Linux has it")
 @pytest.mark.parametrize(
-    ("headers", "policy"), [({}, "SCHED_IDLE"), ({FOLLOWER: "1"}, "SCHED_OTHER")]
+    ("headers", "niceness"), [({}, CLONE_NICENESS), ({FOLLOWER: "1"}, NICENESS)]
 )
-def test_a_clone_lets_all_else_compute_first_but_for_another_services(farm, dial, headers, policy):
+def test_a_clone_gives_way_to_agents_and_most_of_all_a_persons(farm, dial, headers, niceness):
     raws: list[Raw] = []
 
     def has_begun() -> bool:
@@ -349,11 +349,11 @@ def test_a_clone_lets_all_else_compute_first_but_for_another_services(farm, dial
 
     wait_for(has_begun, "the clone to have a place")
     pids = [pid for pid in children(farm.process.pid) if b"upload-pack" in command(pid)]
-    found = {os.sched_getscheduler(pid) for pid in pids}
+    found = {os.getpriority(os.PRIO_PROCESS, pid) for pid in pids}
     for raw in raws:
         raw.connection.close()
 
-    assert found == {getattr(os, policy)}
+    assert found == {niceness}
     wait_for(lambda: is_tidy(farm), "all to be as before")
 
 
