@@ -25,21 +25,17 @@ class Hot:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         began = perf_counter()
+        get = environ.get
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         # A token is for the application to look at.
-        answer = None if "HTTP_AUTHORIZATION" in environ else self._answer_to(environ)
+        has_token = "HTTP_AUTHORIZATION" in environ
+        answer = None if has_token else self._answer_to(method, path, get("QUERY_STRING", ""))
         if answer is None:
             return self._application(environ, start_response)
-        method = environ["REQUEST_METHOD"]
-        # A list, which the server sends as one; all else it takes for a stream of chunks.
-        status, headers, body = "200 OK", answer.headers, [answer.body]
-        given = environ.get("HTTP_IF_NONE_MATCH")
-        if given is not None and answer.is_known(given):
-            status, headers, body = "304 NOT MODIFIED", answer.not_modified, []
-        elif method == "HEAD":
-            body = []
+        # The body is a list, which the server sends as one; all else it takes for a stream.
+        status, headers, body = answer.reply(get("HTTP_IF_NONE_MATCH"))
         id = self._id_of(environ)
         start_response(status, [*headers, (ID_HEADER, id), NOSNIFF])
         took = perf_counter() - began
-        path = environ["PATH_INFO"]
         self._note((began, took, id, "", method, path, answer.route, status, True))
-        return body
+        return body if method == "GET" else []

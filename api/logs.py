@@ -38,19 +38,17 @@ def _printable(text: str) -> str:
 _TENTHS = [f"{n / 10:.1f}" for n in range(1000)]
 """Numbers with one digit behind the point, which takes longer to write than to look up."""
 
-_SPACES = 7
-"""Between the words of a plain line."""
+_IN_WORDS = bytes(range(0x21, 0x7F))
+"""What words are made of: ASCII that can be seen."""
+
+_BETWEEN_WORDS = b" " * 7 + b"\n"
+"""What else there is in a plain line."""
 
 
 def _plain(notes: Sequence[Note], zero: float) -> str:
     text = "".join(_lines(notes, zero))
     # Looking at all of it costs less than at each word, of which hardly one was sent like that.
-    if (
-        text.isascii()
-        and text.count("\n") == len(notes)
-        and text.count(" ") == len(notes) * _SPACES
-        and text.replace("\n", "").isprintable()
-    ):
+    if text.isascii() and text.encode().translate(None, _IN_WORDS) == _BETWEEN_WORDS * len(notes):
         return text
     return "".join(_lines(map(_in_words, notes), zero))
 

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from flask import Flask, Response
 from werkzeug.http import parse_etags, unquote_etag
@@ -22,9 +21,6 @@ from api.config import PREFIX
 from api.wire import Complete
 from gitstore import Catalogue, Store, StoreError
 from gitstore.versions import History, Jobtype, Version
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 HOT_KEY = "jobtypes.hot"
 """Stands in WSGI's environment of a request that was answered from here."""
@@ -64,14 +60,13 @@ class Answer:
     known: History
     used: bool = False
 
-    @property
-    def not_modified(self) -> Headers:
-        """The headers of a 304."""
-        return self.headers[self.entity :]
-
-    def is_known(self, given: str) -> bool:
-        """Whether If-None-Match, as *given*, has its entity tag."""
-        return given == self.etag or parse_etags(given).contains_weak(unquote_etag(self.etag)[0])
+    def reply(self, given: str | None) -> tuple[str, Headers, list[bytes]]:
+        """The status, headers and body for a request with If-None-Match as *given*, if it is."""
+        if given is not None and (
+            given == self.etag or parse_etags(given).contains_weak(unquote_etag(self.etag)[0])
+        ):
+            return "304 NOT MODIFIED", self.headers[self.entity :], []
+        return "200 OK", self.headers, [self.body]
 
 
 class Shelf:
@@ -86,17 +81,14 @@ class Shelf:
         self._history = History()
         self._lock = threading.Lock()
 
-    def answer_to(self, environ: WSGIEnvironment) -> Answer | None:
-        """The answer to the request of *environ* as of now, if there is one.
+    def answer_to(self, method: str, path: str, query: str) -> Answer | None:
+        """The answer to a request as of now, if there is one.
 
         None, too, for a request to which a plain GET of its path is no answer. Whether its
         sender may read, and whether it is about the served branch, is for others to know.
         """
-        if environ["REQUEST_METHOD"] not in _METHODS or environ.get("QUERY_STRING"):
-            return None
-        path = environ["PATH_INFO"]
         answer = self._answers.get(path)
-        if answer is None:
+        if answer is None or query or method not in _METHODS:
             return None
         try:
             history = self._catalogue().history
@@ -206,14 +198,15 @@ def install(app: Flask, shelf: Shelf) -> None:
 
     def look() -> Response | None:
         environ = this_request().environ
-        answer = None if PREVIEW_KEY in environ else shelf.answer_to(environ)
+        if PREVIEW_KEY in environ:
+            return None
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        answer = shelf.answer_to(method, path, environ.get("QUERY_STRING", ""))
         if answer is None:
             return None
         environ[HOT_KEY] = True
         environ[ROUTE_KEY] = answer.route
-        given = environ.get("HTTP_IF_NONE_MATCH")
-        if given is not None and answer.is_known(given):
-            return Complete(status=304, headers=answer.not_modified)
-        return Complete([answer.body], 200, answer.headers)
+        status, headers, body = answer.reply(environ.get("HTTP_IF_NONE_MATCH"))
+        return Complete(body, status, headers)
 
     app.before_request(look)

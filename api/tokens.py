@@ -61,7 +61,7 @@ class Tokens:
     def __init__(self, git_dir: Path) -> None:
         self.path = git_dir / FILE
         # Each request asks, and a look at the disk would have it wait for its turn again.
-        self._exist = Watched[bool](Watch(git_dir, FILE))
+        self._exist = Watched[bool](Watch(git_dir, FILE), self._are_there)
         self._lock = threading.Lock()
         self._seen: tuple[int, int, int] | None = None
         self._rows: tuple[Token, ...] = ()
@@ -69,7 +69,7 @@ class Tokens:
     @property
     def exist(self) -> bool:
         """Whether there is a tokens file: with one, writing needs a token."""
-        return self._exist.get(self._are_there)
+        return self._exist.get()
 
     def _are_there(self) -> bool:
         return self._status() is not None

@@ -167,7 +167,7 @@ class Store:
         self.write_limit_s = 30.0
         self.outlet: Outlet | None = None
         self.note: Callable[[str], None] = lambda event: None
-        self._seen = Watched[Catalogue](Watch(self.repository.git_dir, self.ref))
+        self._seen = Watched[Catalogue](Watch(self.repository.git_dir, self.ref), self._read)
         self._catalogue: Catalogue | None = None
         self._indexed = 0
         self._tagged = 0
@@ -179,9 +179,9 @@ class Store:
 
     def catalogue(self, progress: Progress | None = None) -> Catalogue:
         """What the branch says now."""
-        return self._seen.get(self._read, progress)
+        return self._seen.get(progress)
 
-    def _read(self, progress: Progress | None) -> Catalogue:
+    def _read(self, progress: Progress | None = None) -> Catalogue:
         """As catalogue, by reading the ref."""
         tip = self.repository.tip(self.ref)
         known = self._catalogue

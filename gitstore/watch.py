@@ -92,17 +92,18 @@ class Watch:
 
     def __init__(self, git_dir: Path, ref: str) -> None:
         self._file = git_dir / ref
-        self._said = ctypes.create_string_buffer(_STAT_BYTES)
-        self._fstat = _fstat() if _is_local(git_dir) else None
+        self._said = bytearray(_STAT_BYTES)
+        self._buffer = (ctypes.c_char * _STAT_BYTES).from_buffer(self._said)
+        self._fstat = _fstat() if _is_local(git_dir) else _fail
 
     def mark(self) -> Mark | None:
         """How the ref looks, to be taken before it is read; None where that can't be relied on."""
-        if self._fstat is None:
+        if self._fstat is _fail:
             return None
         with suppress(OSError):
             mark = Mark(self._file if self._file.exists() else self._file.parent)
-            if self._fstat(mark.number, self._said) == 0:
-                mark.stamp = self._said.raw
+            if self._fstat(mark.number, self._buffer) == 0:
+                mark.stamp = bytes(self._said)
                 return mark if mark.is_reliable() else None
         return None
 
@@ -112,8 +113,7 @@ class Watch:
         Threads may get each other's answer here, which is none of before they asked. That
         somebody puts another folder in the repository's place is noticed within RENEWED_S.
         """
-        assert self._fstat is not None, "nobody else makes marks"
-        if self._fstat(mark.number, self._said) != 0 or self._said.raw != mark.stamp:
+        if self._fstat(mark.number, self._buffer) != 0 or self._said != mark.stamp:
             return False
         now = time.monotonic()
         if now > mark.until:
@@ -124,20 +124,22 @@ class Watch:
 
 
 class Watched(Generic[T]):
-    """What was read of a file, for as long as *watch* finds that it looks as it did."""
+    """What *read* says of a file, asked only where *watch* finds that it may be news."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, read: Callable[..., T]) -> None:
         self._watch = watch
+        self._holds = watch.holds
+        self._read = read
         self._seen: tuple[Mark, T] | None = None
 
-    def get(self, read: Callable[..., T], *args: object) -> T:
-        """What *read* says of the file as of now; asked, with *args*, only where it may be news."""
+    def get(self, *args: object) -> T:
+        """What the file says as of now; *args* are for *read*."""
         seen = self._seen
-        if seen is not None and self._watch.holds(seen[0]):
+        if seen is not None and self._holds(seen[0]):
             return seen[1]
         mark = self._watch.mark()
-        value = read(*args)
-        self._seen = (mark, value) if mark is not None and self._watch.holds(mark) else None
+        value = self._read(*args)
+        self._seen = (mark, value) if mark is not None and self._holds(mark) else None
         return value
 
     def forget(self) -> None:
@@ -145,13 +147,18 @@ class Watched(Generic[T]):
         self._seen = None
 
 
-def _fstat() -> ctypes._NamedFuncPointer | None:
-    """fstat(2), called while the interpreter's lock is held; None where it can't be had so.
+def _fstat() -> Callable[..., int]:
+    """fstat(2), called while the interpreter's lock is held; where it can't be had so, _fail.
 
     os.fstat lets go of the lock, and where many threads wait for it, that costs several times
     what the call itself does.
     """
-    return getattr(ctypes.PyDLL(None), "fstat", None)
+    return getattr(ctypes.PyDLL(None), "fstat", _fail)
+
+
+def _fail(*_: object) -> int:
+    """As fstat(2) of what there is no file for."""
+    return -1
 
 
 def _is_local(path: Path) -> bool:

@@ -547,7 +547,7 @@ class Filling:
     def find(self, number: int) -> Answer | None:
         """The answer of that number."""
         path = f"{JOB}/versions/{number}"
-        return self.shelf.answer_to({"REQUEST_METHOD": "GET", "PATH_INFO": path})
+        return self.shelf.answer_to("GET", path, "")
 
 
 @pytest.fixture
