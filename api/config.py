@@ -12,9 +12,15 @@ from api.logs import LogFormat
 from gitstore import RULES, Checks, CodeChecks
 from gitstore.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 
-WAITING_PLACES = 256
-"""Reads that wait for a fetch, a worker; and as many that wait for a preview."""
+FETCH_WAITERS = 256
+"""Reads of a worker that may wait for a fetch from upstream: all of a farm's agents may."""
 
+PREVIEW_WAITERS = 32
+"""Reads of a worker that may wait for a preview, which an agent or a few try.
+
+Each has a thread, which the server also gives to others where many come at once. The more
+there are, the more memory they take, and the longer each waits for the interpreter's lock.
+"""
 
 PREFIX = "/api/v1"
 """Where the API's paths begin."""
@@ -99,12 +105,12 @@ class Config:
         Each has a thread beside the others, which computes nothing: a farm may ask all at
         once for a version that this service has not heard of, and none may get a 404.
         """
-        return 0 if self.upstream is None else WAITING_PLACES
+        return 0 if self.upstream is None else FETCH_WAITERS
 
     @property
     def waiting_threads(self) -> int:
         """The threads beside the others, for reads that wait for a fetch or for a preview."""
-        return self.waiting_places + WAITING_PLACES
+        return self.waiting_places + PREVIEW_WAITERS
 
     def refuse_open_writes(self, has_tokens: bool) -> None:
         """Refuse to accept writes from other machines, where nobody can be told apart.

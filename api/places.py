@@ -18,7 +18,7 @@ from flask import Flask, current_app, g
 
 from api import pace
 from api.auth import SAFE, this_request
-from api.config import WAITING_PLACES, Config
+from api.config import PREVIEW_WAITERS, Config
 from gitstore import Busy
 
 CHUNK_BYTES = 512
@@ -43,7 +43,7 @@ class Places:
         self._total = total
         self._taken: Counter[Work] = Counter()
         self._changed = threading.Condition()
-        self._waiting = threading.BoundedSemaphore(WAITING_PLACES)
+        self._waiting = threading.BoundedSemaphore(PREVIEW_WAITERS)
         self._bodies: dict[int, float] = {}
 
     @classmethod

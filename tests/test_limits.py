@@ -16,7 +16,7 @@ from processes import children, workers
 from sockets import Dialer
 
 from api import create_app
-from api.config import WAITING_PLACES, Config
+from api.config import PREVIEW_WAITERS, Config
 from api.payloads import JobtypeBody
 from api.places import Places, Work
 from gitstore import Busy, Store, Writer, changes
@@ -219,13 +219,15 @@ def test_previews_wait_for_a_place_and_are_made_once_for_all_who_ask(sample):
     _fill(places)
     ask = lambda n: app.test_client().get(f"/preview/main{READ}")  # noqa: E731
 
-    with ThreadPoolExecutor(40) as pool:
-        asked = [pool.submit(ask, n) for n in range(40)]
-        assert app.test_client().get(READ).status_code == 200
-        assert not any(answer.done() for answer in asked)
+    with ThreadPoolExecutor(PREVIEW_WAITERS) as pool:
+        asked = [pool.submit(ask, n) for n in range(PREVIEW_WAITERS)]
+        status = app.test_client().get(READ).status_code
+        are_done = [answer.done() for answer in asked]
         places.give(Work.REVIEW)
         statuses = {answer.result().status_code for answer in asked}
 
+    assert status == 200
+    assert not any(are_done)
     assert statuses == {200}
 
 
@@ -242,8 +244,9 @@ def test_previews_that_are_asked_for_at_once_are_all_answered(sample, serve):
         git(sample, "update-ref", f"refs/heads/topic{n}", tip)
     server = serve(sample, "--workers", "1", "--threads", "4", "--review-places", "1")
 
-    with ThreadPoolExecutor(40) as pool:
-        answers = list(pool.map(lambda n: server.get(f"/preview/topic{n % 5}{READ}"), range(40)))
+    with ThreadPoolExecutor(PREVIEW_WAITERS) as pool:
+        numbers = range(PREVIEW_WAITERS)
+        answers = list(pool.map(lambda n: server.get(f"/preview/topic{n % 5}{READ}"), numbers))
 
     assert {answer.status for answer in answers} == {200}
 
@@ -252,7 +255,7 @@ def test_more_who_wait_for_previews_than_have_threads_are_refused(tmp_path):
     places = Places.of(Config(tmp_path))
 
     with ExitStack() as stack:
-        for _ in range(WAITING_PLACES):
+        for _ in range(PREVIEW_WAITERS):
             stack.enter_context(places.waiting())
         with pytest.raises(Busy, match="too many wait for previews"):
             stack.enter_context(places.waiting())
