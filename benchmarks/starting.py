@@ -33,7 +33,7 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp()
 import granian.server
 from api import PREFIX, serving
 from api.config import Config
-application = serving._load(Config(Path(sys.argv[1])))
+application = serving._load(Config(Path(sys.argv[1]), access_log=False))
 environ = {"REQUEST_METHOD": "GET", "PATH_INFO": f"{PREFIX}/jobtypes/Job00001/versions/1",
            "SERVER_NAME": "", "SERVER_PORT": "", "wsgi.url_scheme": "http", "wsgi.input": None,
            "SERVER_PROTOCOL": "HTTP/1.1"}
