@@ -123,7 +123,7 @@ class Disk:
         """
         lost = {path.relative_to(self.repo) for path in self.lost()}
         shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(self.repo, copy, ignore=shutil.ignore_patterns("*.lock"))
+        shutil.copytree(self.repo, copy, ignore=shutil.ignore_patterns("*.lock", "tmp_*"))
         for path in lost:
             (copy / path).unlink(missing_ok=True)
             before = self.refs.get(str(self.repo / path))

@@ -81,7 +81,8 @@ def test_a_chunked_body_over_its_limit_is_413(tight, dial):
     raw = dial(tight.port)
     headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
     raw.head("PUT /api/v1/jobtypes/Large", headers)
-    for _ in range(10):
+    # The ninth is too much; whoever sends on may find the connection closed.
+    for _ in range(9):
         raw.send(b"400\r\n" + b" " * 1024 + b"\r\n")
 
     assert raw.status == 413
