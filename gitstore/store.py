@@ -181,7 +181,7 @@ class Store:
         """What the branch says now."""
         return self._seen.get(progress)
 
-    def _read(self, progress: Progress | None = None) -> Catalogue:
+    def _read(self, progress: Progress | None) -> Catalogue:
         """As catalogue, by reading the ref."""
         tip = self.repository.tip(self.ref)
         known = self._catalogue
