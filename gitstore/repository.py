@@ -614,8 +614,20 @@ class Repository:
         return id
 
     def merge_base(self, one: str, other: str) -> str | None:
-        """The best common ancestor of two commits, None where they share none."""
-        found = self._repo.merge_base(one, other)
+        """The best common ancestor, None where they share none or one of them is no commit.
+
+        Raises:
+            Damaged: their history can't be read.
+        """
+        try:
+            found = self._repo.merge_base(one, other)
+        except ValueError:  # A tag's object, say.
+            return None
+        except pygit2.GitError as error:
+            raise Damaged(
+                f"the history of {one} and {other} can't be read: {error}; run `git fsck` in the"
+                " repository and restore the object from a mirror"
+            ) from error
         return str(found) if found else None
 
     def is_ancestor(self, old: str, new: str) -> bool:

@@ -11,6 +11,7 @@ from conftest import git
 
 from api import create_app
 from api.config import Config
+from gitstore import Damaged, Store
 
 
 @pytest.fixture
@@ -105,6 +106,19 @@ def test_a_missing_pack_is_a_500_and_health_says_so(branch):
     assert health.status_code == 503
     assert health.json["ready"] is False
     assert branch.tip in health.json["error"]
+
+
+def test_ancestors_of_a_damaged_history_are_damage_and_a_tag_has_none(damaged, branch):
+    first, second = (git(branch.path, "rev-parse", f"main~{n}").strip() for n in (2, 1))
+    git(branch.path, "tag", "-a", "-m", "noted", "noted", second)
+    tag = git(branch.path, "rev-parse", "noted").strip()
+    loose(branch, second).unlink()
+    repository = Store(branch.path).repository
+
+    with pytest.raises(Damaged, match=f"{second}.*git fsck"):
+        repository.is_ancestor(first, branch.tip)
+    assert not repository.is_ancestor(first, tag)
+    assert not repository.is_ancestor(tag, first)
 
 
 @pytest.mark.parametrize("content", ["rubbish\n", "", "0" * 40 + "\n", "f" * 40 + "\n"])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from unicodedata import east_asian_width
 
 import pytest
-from conftest import Server, Worktree, git
+from conftest import Server, Worktree, git, wait_for
 from processes import own_tmp, strays
 from rest import CODE
 
@@ -452,6 +452,9 @@ def test_refs_that_are_ours_are_not_written(farm, td, ref):
 
     assert result.returncode != 0
     assert "deny updating a hidden ref" in result.stderr or ref in said(result)
+    assert "RPC failed" not in result.stderr
+    line = f"refused: {ref} "
+    wait_for(lambda: line in farm.log.read_text(), line)
     assert (state(farm), git(farm.repo, "for-each-ref", ref)) == before
     assert strays(farm.repo) == []
 
