@@ -15,7 +15,7 @@ from gitstore.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 FETCH_WAITERS = 256
 """Reads of a worker that may wait for a fetch from upstream: all of a farm's agents may."""
 
-PREVIEW_WAITERS = 32
+PREVIEW_WAITERS = 8
 """Reads of a worker that may wait for a preview, which an agent or a few try.
 
 Each has a thread, which the server also gives to others where many come at once. The more
@@ -47,7 +47,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 2
-    threads: int = 24
+    threads: int = 12
     connections: int = 1024
     connection_idle_s: int = 30
     answer_idle_s: int = 30
@@ -60,7 +60,7 @@ class Config:
     meta_limit_bytes: int = YAML_LIMIT_BYTES
     push_limit_bytes: int = 50 * 1024 * 1024
     push_jobtypes_limit: int = 2000
-    write_places: int = 12
+    write_places: int = 8
     write_limit_s: int = 30
     review_places: int = 4
     git_places: int = 4

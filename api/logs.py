@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
@@ -28,6 +29,10 @@ Note = tuple[float, float, str, str, str, str, str, str, bool]
 a clock of the process; its id, the name of its token, method, path, route, status with its
 words, and whether it was answered from memory. A plain tuple is made fastest, and each request
 makes one."""
+
+
+_WAITING_LIMIT = 2_000
+"""Times that lines were added and may wait; where they can't be written, the oldest are let go."""
 
 
 def _printable(text: str) -> str:
@@ -99,16 +104,22 @@ LINES: dict[LogFormat, Callable[[Sequence[Note], float], str]] = {
 
 
 class AccessLog:
-    """Writes a line a request."""
+    """A line a request, written many at a time."""
 
     def __init__(self, form: LogFormat) -> None:
-        self.lines = LINES[form]
-        """Gives the lines of some notes, by the POSIX time at which their clock was 0."""
+        self._lines = LINES[form]
+        self._texts: deque[str] = deque(maxlen=_WAITING_LIMIT)
 
-    def write(self, text: str) -> None:
-        """Write *text*, lines, at once; what can't be written is let go."""
+    def add(self, notes: Sequence[Note], zero: float) -> None:
+        """Keep the lines of *notes*, by the POSIX time at which their clock was 0."""
+        self._texts.append(self._lines(notes, zero))
+
+    def write(self) -> None:
+        """Write the lines that were kept, at once; what can't be written is let go."""
+        # Taken one by one: threads go on adding to the other end.
+        texts = [self._texts.popleft() for _ in range(len(self._texts))]
         with suppress(OSError):
-            sys.stderr.write(text)
+            sys.stderr.write("".join(texts))
             sys.stderr.flush()
 
 

@@ -1,6 +1,8 @@
 """The outermost layer: gives each request an id, counts it, and logs it.
 
-A request only leaves a note behind; a thread counts and logs many notes at a time.
+A request only leaves a note behind. One in many works off the notes of all of them, which a
+thread of its own would not find at hand in its processor's caches; a thread writes what they
+come to.
 """
 
 from __future__ import annotations
@@ -30,24 +32,28 @@ _LOG = logging.getLogger(__name__)
 
 METRICS_PATH = "/metrics"
 FLUSH_S = 0.25
-"""How long a request's note may wait for others."""
+"""How long a request may wait for others to be counted and logged with."""
 
-WAITING_LIMIT = 100_000
-"""Notes that may wait; where they can't be worked off, the oldest are let go."""
+_TOGETHER = 64
+"""Notes that are worked off together."""
 
-_CHUNK = 32
-"""Notes that are worked off without letting requests go on."""
+_WAITING_LIMIT = 100_000
+"""Times of one kind that may wait; where they can't be added up, the oldest are let go."""
 
-_TOGETHER = 16 * _CHUNK
-"""Notes after which what they come to is added to the figures, and written."""
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
+"""The methods that are counted by name."""
 
 ID_HEADER = "X-Request-Id"
 NOSNIFF = ("X-Content-Type-Options", "nosniff")
 """No browser is to take a jobtype's code for a page and run what it holds."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-_Times = defaultdict[tuple[str, str, str, bool], list[float]]
+_Times = defaultdict[tuple[str, str, str, bool], deque[float]]
 """How long requests took, in seconds, by route, method, status and whether from memory."""
+
+
+def _no_times() -> _Times:
+    return defaultdict(lambda: deque(maxlen=_WAITING_LIMIT))
 
 
 class Observed:
@@ -62,9 +68,10 @@ class Observed:
         self._application = application
         self._store = store
         self._log = log
-        self._waiting: deque[Note] = deque(maxlen=WAITING_LIMIT)
-        self.note = self._waiting.append
+        self._notes: list[Note] = []
+        self._times_s = _no_times()
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
         # Ids that differ between processes: a random number, and one that is counted in pairs of
         # digits, which is faster than writing it. Random ones would let go of the interpreter's
         # lock for each request, which costs more than all the rest here.
@@ -117,30 +124,44 @@ class Observed:
         given = environ.get("HTTP_X_REQUEST_ID")
         return given if given and _ID.fullmatch(given) else next(self._ids)
 
+    def note(self, note: Note) -> None:
+        """Count and log a request, sooner or later."""
+        self._notes.append(note)
+        # Who has the lock works them off.
+        if len(self._notes) >= _TOGETHER and self._lock.acquire(blocking=False):
+            try:
+                self._work_off()
+            finally:
+                self._lock.release()
+
+    def _work_off(self) -> None:
+        """Work off the notes that are there, for who has the lock."""
+        # Meanwhile, threads go on adding to the end.
+        many = len(self._notes)
+        notes = self._notes[:many]
+        del self._notes[:many]
+        times_s = self._times_s
+        for _, seconds, _, _, method, _, route, status, hot in notes:
+            # Methods are whatever a client writes; labels must be few.
+            known = method if method in _METHODS else "other"
+            times_s[route, known, status, hot].append(seconds)
+        if self._log is not None and notes:
+            # Of the clock that requests are timed by, nobody but this process knows the zero.
+            self._log.add(notes, time.time() - time.perf_counter())
+
     def flush(self) -> None:
         """Count and log what was answered up to now."""
-        with self._lock:
-            # Of the clock that requests are timed by, nobody but this process knows the zero.
-            zero = time.time() - time.perf_counter()
-            while self._waiting:
-                self._work_off(zero)
-
-    def _work_off(self, zero: float) -> None:
-        times_s: _Times = defaultdict(list)
-        lines = []
-        many = min(len(self._waiting), _TOGETHER)
-        for done in range(0, many, _CHUNK):
-            # Taken one by one: threads go on adding to the other end.
-            chunk = [self._waiting.popleft() for _ in range(min(_CHUNK, many - done))]
-            for _, seconds, _, _, method, _, route, status, hot in chunk:
-                times_s[route, method, status, hot].append(seconds)
-            if self._log is not None:
-                lines.append(self._log.lines(chunk, zero))
-            time.sleep(0)
-        with suppress(OSError):  # No room for figures.
-            _count(times_s)
+        with self._counting, suppress(OSError):  # No room for figures.
+            with self._lock:
+                self._work_off()
+                times_s, self._times_s = self._times_s, _no_times()
+            for (route, method, status, hot), some_s in times_s.items():
+                metrics.REQUESTS.labels(route, method, status[:3]).inc(len(some_s))
+                metrics.LATENCY.labels(route).observe_all(some_s)
+                if hot:
+                    metrics.HOT_HITS.inc(len(some_s))
         if self._log is not None:
-            self._log.write("".join(lines))
+            self._log.write()
 
     def _run(self) -> None:
         while True:
@@ -167,16 +188,3 @@ class Observed:
         metrics.STEPS.set(history.counters.steps)
         when = self._store.commit(history.tip).author.when if history.tip else None
         metrics.TIP.set(when.timestamp() if when else 0)
-
-
-def _count(times_s: _Times) -> None:
-    for (route, method, status, hot), some_s in times_s.items():
-        # Methods are whatever a client writes; labels must be few.
-        known = method if method in _METHODS else "other"
-        metrics.REQUESTS.labels(route, known, status[:3]).inc(len(some_s))
-        metrics.LATENCY.labels(route).observe_all(some_s)
-        if hot:
-            metrics.HOT_HITS.inc(len(some_s))
-
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})

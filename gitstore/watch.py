@@ -46,8 +46,7 @@ class Mark:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # As C has it, so that it need not be made for each call.
-        self.number = ctypes.c_int(os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC))
+        self.number = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
         self.stamp = b""
         self.until = 0.0
 
@@ -55,16 +54,11 @@ class Mark:
         # Without a number it could not be opened. A disk that fails now takes nothing away:
         # nothing was written, and nobody is there to be told.
         with suppress(AttributeError, OSError):
-            os.close(self.handle)
-
-    @property
-    def handle(self) -> int:
-        """The descriptor."""
-        return self.number.value
+            os.close(self.number)
 
     def is_reliable(self) -> bool:
         """Whether the next change will show, however soon it comes."""
-        status = os.fstat(self.handle)
+        status = os.fstat(self.number)
         if stat.S_ISREG(status.st_mode):
             return True
         # A time that is still to come is that of a clock which was set back since.
@@ -74,7 +68,7 @@ class Mark:
     def is_at_its_path(self) -> bool:
         """Whether *path* still leads to it."""
         try:
-            return os.path.samestat(os.fstat(self.handle), os.lstat(self.path))
+            return os.path.samestat(os.fstat(self.number), os.lstat(self.path))
         except OSError:
             return False
 
@@ -93,7 +87,8 @@ class Watch:
     def __init__(self, git_dir: Path, ref: str) -> None:
         self._file = git_dir / ref
         self._said = bytearray(_STAT_BYTES)
-        self._buffer = (ctypes.c_char * _STAT_BYTES).from_buffer(self._said)
+        # A pointer that need not be made for each call.
+        self._to_said = ctypes.byref((ctypes.c_char * _STAT_BYTES).from_buffer(self._said))
         self._fstat = _fstat() if _is_local(git_dir) else _fail
 
     def mark(self) -> Mark | None:
@@ -102,7 +97,7 @@ class Watch:
             return None
         with suppress(OSError):
             mark = Mark(self._file if self._file.exists() else self._file.parent)
-            if self._fstat(mark.number, self._buffer) == 0:
+            if self._fstat(mark.number, self._to_said) == 0:
                 mark.stamp = bytes(self._said)
                 return mark if mark.is_reliable() else None
         return None
@@ -113,7 +108,7 @@ class Watch:
         Threads may get each other's answer here, which is none of before they asked. That
         somebody puts another folder in the repository's place is noticed within RENEWED_S.
         """
-        if self._fstat(mark.number, self._buffer) != 0 or self._said != mark.stamp:
+        if self._fstat(mark.number, self._to_said) != 0 or self._said != mark.stamp:
             return False
         now = time.monotonic()
         if now > mark.until:
