@@ -115,7 +115,10 @@ class AccessLog:
         self._texts.append(self._lines(notes, zero))
 
     def write(self) -> None:
-        """Write the lines that were kept, at once; what can't be written is let go."""
+        """Write the lines that were kept, at once; what can't be written is let go.
+
+        To be called by one thread at a time.
+        """
         # Taken one by one: threads go on adding to the other end.
         texts = [self._texts.popleft() for _ in range(len(self._texts))]
         with suppress(OSError):

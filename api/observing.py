@@ -71,7 +71,7 @@ class Observed:
         self._notes: list[Note] = []
         self._times_s = _no_times()
         self._lock = threading.Lock()
-        self._counting = threading.Lock()
+        self._flushing = threading.Lock()
         # Ids that differ between processes: a random number, and one that is counted in pairs of
         # digits, which is faster than writing it. Random ones would let go of the interpreter's
         # lock for each request, which costs more than all the rest here.
@@ -151,17 +151,15 @@ class Observed:
 
     def flush(self) -> None:
         """Count and log what was answered up to now."""
-        with self._counting, suppress(OSError):  # No room for figures.
+        # By one at a time: two would take each other's lines.
+        with self._flushing:
             with self._lock:
                 self._work_off()
                 times_s, self._times_s = self._times_s, _no_times()
-            for (route, method, status, hot), some_s in times_s.items():
-                metrics.REQUESTS.labels(route, method, status[:3]).inc(len(some_s))
-                metrics.LATENCY.labels(route).observe_all(some_s)
-                if hot:
-                    metrics.HOT_HITS.inc(len(some_s))
-        if self._log is not None:
-            self._log.write()
+            with suppress(OSError):  # No room for figures.
+                _count(times_s)
+            if self._log is not None:
+                self._log.write()
 
     def _run(self) -> None:
         while True:
@@ -188,3 +186,11 @@ class Observed:
         metrics.STEPS.set(history.counters.steps)
         when = self._store.commit(history.tip).author.when if history.tip else None
         metrics.TIP.set(when.timestamp() if when else 0)
+
+
+def _count(times_s: _Times) -> None:
+    for (route, method, status, hot), some_s in times_s.items():
+        metrics.REQUESTS.labels(route, method, status[:3]).inc(len(some_s))
+        metrics.LATENCY.labels(route).observe_all(some_s)
+        if hot:
+            metrics.HOT_HITS.inc(len(some_s))

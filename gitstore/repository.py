@@ -70,6 +70,8 @@ _LOGGED = re.compile(r"[0-9a-f]{40} ([0-9a-f]{40}) ")
 
 T = TypeVar("T")
 
+_RESTORE = "run `git fsck` in the repository and restore the object from a mirror"
+
 _FOREIGN = "run this as its owner, or add it to Git's safe.directory"
 
 _READ_PAUSES_S = (0, 0.01, 0.05, 0.2)
@@ -360,10 +362,7 @@ class Repository:
     def _damaged(self, id: str) -> Damaged:
         """What to raise of object *id*, which can't be read; it is noted, too."""
         self._damage.note(id)
-        return Damaged(
-            f"the object {id} is missing or damaged; run `git fsck` in the repository"
-            " and restore the object from a mirror"
-        )
+        return Damaged(f"the object {id} is missing or damaged; {_RESTORE}")
 
     def damaged_objects(self) -> list[str]:
         """The objects that some process could not read, and that still can't be read."""
@@ -625,8 +624,7 @@ class Repository:
             return None
         except pygit2.GitError as error:
             raise Damaged(
-                f"the history of {one} and {other} can't be read: {error}; run `git fsck` in the"
-                " repository and restore the object from a mirror"
+                f"the history of {one} and {other} can't be read: {error}; {_RESTORE}"
             ) from error
         return str(found) if found else None
 
