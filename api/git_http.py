@@ -33,7 +33,7 @@ from api.places import Places, Work
 from api.wire import housekeeping
 from gitstore import ReadOnly, Store, StoreError
 from gitstore.access import Access, Role
-from gitstore.git import Settings, git_environment
+from gitstore.git import Settings, git_environment, nice_git
 from gitstore.layout import shown
 from gitstore.repository import Repository
 from gitstore.upstream import FOLLOWER, scrub
@@ -141,18 +141,18 @@ class Transports:
         self, service: Service, args: tuple[str, ...], access: Access, body: IO[bytes] | int
     ) -> subprocess.Popen[bytes]:
         """Git's program on the repository, reading *body*."""
+        # Another service may have agents that wait for what it fetches.
+        is_clone = service.role is Role.READ and FOLLOWER not in request.headers
+        git = nice_git(CLONE_NICENESS if is_clone else NICENESS)
+        git_dir = str(self.store.repository.git_dir)
         process = subprocess.Popen(
-            ["git", service.command, "--stateless-rpc", *args, str(self.store.repository.git_dir)],
+            [*git, service.command, "--stateless-rpc", *args, git_dir],
             stdin=body,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=self._environment(access),
             cwd="/",
         )
-        # Another service may have agents that wait for what it fetches.
-        is_clone = service.role is Role.READ and FOLLOWER not in request.headers
-        with suppress(OSError):  # It has ended already, or a container forbids it.
-            os.setpriority(os.PRIO_PROCESS, process.pid, CLONE_NICENESS if is_clone else NICENESS)
         self.touch(process)
         return process
 

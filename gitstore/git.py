@@ -50,6 +50,11 @@ def _end(group: int) -> None:
         os.killpg(group, signal.SIGTERM)
 
 
+def nice_git(niceness: int) -> list[str]:
+    """The words that begin a command of git, which gives way from its first child on."""
+    return [*(("nice", "-n", str(niceness)) if niceness else ()), "git"]
+
+
 def run_git(
     repository: Path,
     args: Sequence[str],
@@ -70,9 +75,8 @@ def run_git(
         GitFailed: it ended with a status other than 0.
         GitTimeout: it took longer than *limit_s*.
     """
-    nice = ["nice", "-n", str(niceness)] if niceness else []
     process = subprocess.Popen(
-        [*nice, "git", "-C", str(repository), *args],
+        [*nice_git(niceness), "-C", str(repository), *args],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -11,7 +11,11 @@ import pytest
 
 def children(pid: int) -> list[int]:
     """The processes that *pid* started, and those that they did."""
-    return [found for child in _own(pid) for found in (child, *children(child))]
+    parents = _parents()
+    found = [pid]
+    for parent in found:
+        found += [child for child in parents if parents[child] == parent]
+    return found[1:]
 
 
 def command(pid: int) -> bytes:
@@ -47,16 +51,19 @@ def own_tmp(repo: Path) -> Iterator[None]:
 
 def workers(pid: int) -> list[int]:
     """The workers among the processes that service *pid* started."""
-    return [child for child in _own(pid) if is_python(child, but=b"resource_tracker")]
+    own = [child for child, parent in _parents().items() if parent == pid]
+    return [child for child in own if is_python(child, but=b"resource_tracker")]
 
 
-def _own(pid: int) -> list[int]:
-    found: list[int] = []
-    with suppress(OSError):  # It has ended.
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(OSError):
-                found += map(int, (task / "children").read_text().split())
-    return found
+def _parents() -> dict[int, int]:
+    """Which process started which, of all that there are now."""
+    # A thread's list of its children, which Linux has too, leaves some out while others end.
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # It has ended.
+            # The command, which stands before it in brackets, may have some itself.
+            parents[int(path.parent.name)] = int(path.read_bytes().rpartition(b")")[2].split()[1])
+    return parents
 
 
 def is_python(pid: int, but: bytes = b"\0\0") -> bool:

@@ -52,14 +52,24 @@ def tip(farm: Server, ref: str = "main") -> str:
 
 
 def git_processes(farm: Server) -> list[str]:
-    """The Git processes that the service runs now."""
+    """The Git processes that the service runs, and those that ended and nobody waited for."""
     names = []
     for pid in children(farm.process.pid):
         try:
             names.append(Path(f"/proc/{pid}/comm").read_text().strip())
         except OSError:
             continue
-    return [name for name in names if name.startswith("git")]
+    return [name for name in names if name.startswith(("git", "nice"))]
+
+
+def nicenesses(farm: Server) -> dict[str, int]:
+    """The niceness of each of Git's programs that the service runs now."""
+    commands = {pid: command(pid).decode().split("\0") for pid in children(farm.process.pid)}
+    return {
+        words[1]: os.getpriority(os.PRIO_PROCESS, pid)
+        for pid, words in commands.items()
+        if Path(words[0]).name == "git"
+    }
 
 
 def is_tidy(farm: Server) -> bool:
@@ -348,12 +358,12 @@ def test_a_clone_gives_way_to_agents_and_most_of_all_a_persons(farm, dial, heade
         return raws[-1].status == 200
 
     wait_for(has_begun, "the clone to have a place")
-    pids = [pid for pid in children(farm.process.pid) if b"upload-pack" in command(pid)]
-    found = {os.getpriority(os.PRIO_PROCESS, pid) for pid in pids}
+    wait_for(lambda: len(nicenesses(farm)) == 2, "Git's program and its own child")
+    found = nicenesses(farm)
     for raw in raws:
         raw.connection.close()
 
-    assert found == {niceness}
+    assert found == {"upload-pack": niceness, "pack-objects": niceness}
     wait_for(lambda: is_tidy(farm), "all to be as before")
 
 
