@@ -17,7 +17,7 @@ from gitstore.maintenance import maintain
 _LOG = logging.getLogger(__name__)
 
 LOOK_S = 5.0
-"""How often clients that hang are looked for, and memory that is free."""
+"""How often clients that hang are looked for, locks that are stale, and memory that is free."""
 TAG_PAUSE_S = 1.0
 """Rest between two rounds of tags, so that many writes share one."""
 
@@ -43,20 +43,27 @@ class Housekeeping:
     def _run(self) -> None:
         # Workers start together; they should not tidy up together.
         due = time.monotonic() + self._interval_s * random.uniform(0.1, 1)
+        look = time.monotonic() + LOOK_S
         while True:
-            if self._written.wait(LOOK_S):
+            if self._written.wait(max(look - time.monotonic(), 0)):
                 self._written.clear()
                 self._guarded(self._store.publish_tags)
                 time.sleep(TAG_PAUSE_S)
-            self._guarded(self._store.keep_index)
-            self._guarded(self._end_idle)
-            self._guarded(self._store.locks.remove)
-            heap.trim()
+            if time.monotonic() < look:
+                continue
+            self._look()
             if time.monotonic() > due:
                 # In a thread of its own: Git may take minutes, and clients hang meanwhile.
                 work = partial(self._guarded, self._maintain)
                 threading.Thread(target=work, name="maintenance", daemon=True).start()
                 due = time.monotonic() + self._interval_s
+            look = time.monotonic() + LOOK_S
+
+    def _look(self) -> None:
+        self._guarded(self._store.keep_index)
+        self._guarded(self._end_idle)
+        self._guarded(self._store.locks.remove)
+        heap.trim()
 
     def _maintain(self) -> None:
         if maintain(self._store.repository.git_dir):

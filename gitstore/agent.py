@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache, lru_cache
-from itertools import compress, repeat
-from operator import is_not
 
 from gitstore import layout
 from gitstore.codecheck import Checks, CodeChecks
@@ -26,12 +24,21 @@ class Neighbours:
     """A tree's jobtypes, found by the names that the agent would give their files and modules.
 
     Made once for a check, so that ten thousand jobtypes are not each compared with all. Which
-    ones can meet is told by their names first, so that few files are read.
+    ones can meet is told by their names first, so that few files are read. The tree came from
+    another whose jobtypes were *before*; it differs from that in those *changed*, at most.
     """
 
-    def __init__(self, contents: Contents, jobtypes: Mapping[str, Entry]) -> None:
+    def __init__(
+        self,
+        contents: Contents,
+        jobtypes: Mapping[str, Entry],
+        before: Mapping[str, Entry],
+        changed: Collection[str],
+    ) -> None:
         self.contents = contents
         self._jobtypes = jobtypes
+        self._before = before
+        self._changed = changed
         self._by_stem = _by_stem(tuple(jobtypes))
         self._modules = cache(self._read_modules)
 
@@ -70,27 +77,36 @@ class Neighbours:
 
     def _read_modules(self, stem: str) -> list[_Row]:
         """The modules of the jobtypes of that *stem*, each with its jobtype, in order."""
-        return self._by_stem[stem].modules(self._jobtypes, self.contents)
+        namesakes = self._by_stem[stem]
+        return namesakes.modules(self._jobtypes, self.contents, self._before, self._changed)
 
 
 class _Namesakes:
     """The jobtypes of one stem. Of their modules, only those that differ are read again."""
 
     def __init__(self) -> None:
-        self.names: list[str] = []
-        self._last: tuple[list[Entry], list[_Row | None], list[_Row]] = ([], [], [])
+        self.names: set[str] = set()
+        self._last: tuple[Mapping[str, Entry], dict[str, _Row | None], list[_Row]] = ({}, {}, [])
 
-    def modules(self, jobtypes: Mapping[str, Entry], contents: Contents) -> list[_Row]:
-        """Their modules, each with its jobtype, in order."""
-        entries = [*map(jobtypes.__getitem__, self.names)]
+    def modules(
+        self,
+        jobtypes: Mapping[str, Entry],
+        contents: Contents,
+        before: Mapping[str, Entry],
+        changed: Collection[str],
+    ) -> list[_Row]:
+        """Their modules, each with its jobtype, in order; arguments as of Neighbours."""
         # At first nothing is known. Threads may be here at once, each with a tree of its own.
-        known, before, in_order = self._last
-        rows = before.copy() or [None] * len(entries)
-        for place in compress(range(len(rows)), map(is_not, entries, known or repeat(None))):
-            rows[place] = _module(self.names[place], entries[place], contents)
-        if rows != before:
-            in_order = sorted(filter(None, rows))
-        self._last = (entries, rows, in_order)
+        known, rows, in_order = self._last
+        if known is before:
+            differing = self.names.intersection(changed)
+        else:
+            differing = {name for name in self.names if known.get(name) is not jobtypes[name]}
+        read = {name: _module(name, jobtypes[name], contents) for name in differing}
+        if any(rows.get(name) != row for name, row in read.items()):
+            rows = rows | read
+            in_order = sorted(filter(None, rows.values()))
+        self._last = (jobtypes, rows, in_order)
         return in_order
 
 
@@ -115,7 +131,7 @@ def _by_stem(names: tuple[str, ...]) -> dict[str, _Namesakes]:
     """*names* by their stems; from one write to the next they are mostly the same."""
     found: dict[str, _Namesakes] = {}
     for name in names:
-        found.setdefault(_stem(name), _Namesakes()).names.append(name)
+        found.setdefault(_stem(name), _Namesakes()).names.add(name)
     return found
 
 

@@ -134,10 +134,9 @@ def _put(catalogue: Catalogue, wish: JobtypeWish) -> Edit:
     meta = wish.meta
     if newest and not wish.requirements_given:
         meta = meta.model_copy(update={"requirements": newest.meta.requirements})
-    old = _meta_file(catalogue, jobtype.tree) if jobtype else None
     changes = {
         layout.code_path(wish.name): wish.code.encode(),
-        layout.meta_path(wish.name): _meta_bytes(old, meta),
+        layout.meta_path(wish.name): _meta_file(catalogue, jobtype.tree if jobtype else None, meta),
     }
     return _version_edit(catalogue, wish.name, changes, "change" if jobtype else "new jobtype")
 
@@ -275,9 +274,15 @@ def requirement_changes(
 # Files
 
 
-def _meta_file(catalogue: Catalogue, tree: str) -> bytes | None:
-    blob = catalogue.contents.directory(tree).meta_blob
-    return catalogue.contents.objects.read_blob(blob) if blob else None
+def _meta_file(catalogue: Catalogue, tree: str | None, meta: JobtypeMeta) -> bytes | Graft:
+    """The meta.yaml of directory *tree*, edited so that it says *meta*; None: a new file."""
+    objects = catalogue.contents.objects
+    known = catalogue.contents.directory(tree) if tree is not None else None
+    if tree is None or known is None or not known.meta_blob:
+        return _meta_bytes(None, meta)
+    if known.meta == meta:
+        return Graft(objects.entries(tree)[layout.META])
+    return _meta_bytes(objects.read_blob(known.meta_blob), meta)
 
 
 def _root_file(catalogue: Catalogue, path: str) -> bytes | None:

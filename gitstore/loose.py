@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
+from functools import cache
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _TEMPORARY = "tmp_obj_"
 """Begins the name of a file that is not whole yet; Git removes what is left of such."""
 
 _AT_ONCE = 32
 """Files that are open at the same time: a process may have a thousand, for all it does."""
+
+_FLUSHERS = 4
+"""Files or folders that are flushed at the same time: a disk makes one of several flushes."""
 
 _TRIES = 20
 """How often Git, tidying up, may take a folder away that an object is about to be put into."""
@@ -51,8 +59,7 @@ class LooseObjects:
                 with suppress(OSError):
                     os.unlink(path)
             raise
-        for folder in {os.path.dirname(self.path(id)) for id in made}:
-            flush(folder)
+        _side_by_side(flush, list({os.path.dirname(self.path(id)) for id in made}))
         if any(grown):
             flush(self.folder)
         return set(made)
@@ -89,10 +96,7 @@ class LooseObjects:
 
 
 def _fill(files: Mapping[str, bytes]) -> None:
-    """Make *files*, content by path, and have what they hold on disk.
-
-    The disk is asked to write each before the first is waited for: then it has all at once.
-    """
+    """Make *files*, content by path, and have what they hold on disk."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     handles: list[int] = []
     with ExitStack() as at_the_end:
@@ -103,9 +107,7 @@ def _fill(files: Mapping[str, bytes]) -> None:
             rest = memoryview(zlib.compress(data, _level(data)))
             while rest:
                 rest = rest[os.write(handle, rest) :]
-            _hurry(handle)
-        for handle in handles:
-            os.fsync(handle)
+        _side_by_side(os.fsync, handles)
 
 
 def _level(data: bytes) -> int:
@@ -113,13 +115,29 @@ def _level(data: bytes) -> int:
     return zlib.Z_NO_COMPRESSION if data.startswith(b"tree ") else zlib.Z_BEST_SPEED
 
 
-def _hurry(handle: int) -> None:
-    """Have the disk begin with what was written to *handle*, where the system can be asked to.
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_FLUSHERS - 1, "flush")
 
-    Linux does so for what is said not to be read again soon.
+
+def _side_by_side(flush: Callable[[T], None], items: Sequence[T]) -> None:
+    """Have on disk what *flush* does so with, for each of *items*, several at a time.
+
+    All are done, or have failed, when it returns or raises what came of one.
     """
-    with suppress(AttributeError, OSError):
-        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+    first, *others = (items[start::_FLUSHERS] for start in range(_FLUSHERS))
+
+    def do(part: Sequence[T]) -> None:
+        for item in part:
+            flush(item)
+
+    futures = [_threads().submit(do, part) for part in others if part]
+    try:
+        do(first)
+    finally:
+        wait(futures)
+    for future in futures:
+        future.result()
 
 
 def _batches(ids: list[str], size: int) -> Iterator[list[str]]:

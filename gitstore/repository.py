@@ -428,8 +428,13 @@ class Repository:
             raise StorageFailed(f"the repository can't be read: {error}") from error
 
     def has(self, id: str) -> bool:
-        """Whether object *id* is there."""
-        return id in (self._local.held or ()) or pygit2.Oid(hex=id) in self._repo.odb
+        """Whether object *id* is there.
+
+        Raises:
+            StorageFailed: the disk fails.
+        """
+        with _translated():
+            return id in (self._local.held or ()) or pygit2.Oid(hex=id) in self._repo.odb
 
     def read_raw(self, id: str) -> bytes:
         """The bytes of object *id*, of any type, without Git's header.

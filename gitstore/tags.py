@@ -40,8 +40,8 @@ def publish(repository: Repository, history: History, since: int) -> int:
 
 def _wanted(history: History, since: int) -> Iterator[tuple[str, tuple[str, Version]]]:
     for jobtype in (*history.ended, *history.jobtypes.values()):
-        if not layout.jobtype_name_fault(jobtype.name):
-            later = takewhile(lambda version: version.step > since, reversed(jobtype.versions))
+        later = [*takewhile(lambda version: version.step > since, reversed(jobtype.versions))]
+        if later and not layout.jobtype_name_fault(jobtype.name):
             for version in later:
                 yield layout.tag_name(jobtype.name, version.number), (jobtype.name, version)
 

@@ -81,6 +81,11 @@ class _Change:
         return self._below(self._new, layout.JOBTYPES)
 
     @cached_property
+    def jobtypes_before(self) -> Mapping[str, Entry]:
+        """What stood under jobtypes/."""
+        return self._below(self._old, layout.JOBTYPES)
+
+    @cached_property
     def software(self) -> Mapping[str, Entry]:
         """What stands under software/."""
         return self._below(self._new, layout.SOFTWARE)
@@ -93,7 +98,7 @@ class _Change:
     @cached_property
     def changed_jobtypes(self) -> dict[str, Entry]:
         """The entries under jobtypes/ that are new, differ, or were touched."""
-        differing = _differing(self._below(self._old, layout.JOBTYPES), self.jobtypes)
+        differing = _differing(self.jobtypes_before, self.jobtypes)
         return differing | {n: self.jobtypes[n] for n in self._touched if n in self.jobtypes}
 
     @cached_property
@@ -203,9 +208,10 @@ def _printable(name: str) -> str:
 
 
 def _check_jobtypes(change: _Change, checks: Checks) -> Iterator[Problem]:
-    changed = {name for name, entry in change.changed_jobtypes.items() if entry.is_tree}
+    before, differing = change.jobtypes_before, change.changed_jobtypes
+    changed = {name for name, entry in differing.items() if entry.is_tree}
     yield from _check_case(change, changed)
-    neighbours = Neighbours(change.contents, change.jobtypes)
+    neighbours = Neighbours(change.contents, change.jobtypes, before, differing)
     for name in changed:
         fault = layout.jobtype_name_fault(name)
         if fault:
@@ -256,12 +262,10 @@ def _check_case(change: _Change, changed: set[str]) -> Iterator[Problem]:
 
 
 def _check_requirements(change: _Change, name: str, directory: Directory) -> Iterator[Problem]:
-    if directory.meta is None or not directory.meta.requirements:
-        return
-    document = parse_meta(change.objects.read_blob(directory.meta_blob)).document
-    assert document is not None
-    for position, requirement in enumerate(directory.meta.requirements):
+    for position, requirement in enumerate(directory.meta.requirements if directory.meta else ()):
         for rule, key, says in _requirement_faults(change, requirement):
+            document = parse_meta(change.objects.read_blob(directory.meta_blob)).document
+            assert document is not None
             place = ("requirements", position, key)
             field = f"requirements.{position}.{key}"
             yield Problem(rule, layout.meta_path(name), says, document.line(place), field)

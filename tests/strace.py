@@ -20,10 +20,11 @@ def attached(*options: str) -> Iterator[None]:
     strace = subprocess.Popen(["strace", *options], stderr=subprocess.PIPE, text=True)
     assert strace.stderr is not None
     try:
-        said = strace.stderr.readline()
-        if "not permitted" in said:
-            pytest.skip("strace may not trace here")
-        assert "attached" in said, said
+        for _ in range(options.count("-p")):
+            said = strace.stderr.readline()
+            if "not permitted" in said:
+                pytest.skip("strace may not trace here")
+            assert "attached" in said, said
         yield
     finally:
         strace.terminate()

@@ -16,14 +16,16 @@ from pathlib import Path
 import pytest
 from branches import TD, Branch, jobtype
 from conftest import git
-from strace import attached
+from strace import attached, fault
 
 from gitstore import Damaged, Repository, Signature
 from gitstore.drafts import Graft
 from gitstore.loose import LooseObjects
 from gitstore.trees import Entry, object_id, with_header
 
-FLUSHED = re.compile(r"^(?:\d+ +)?(rename|fsync)\((?:\d+<)?\"?([^>\"]*)", re.MULTILINE)
+CALL = re.compile(
+    r"(\d+) +(?:(rename|fsync)\((?:\d+<)?\"?([^>\"]*)|<\.\.\. (?:rename|fsync) resumed)"
+)
 
 
 @pytest.fixture
@@ -100,20 +102,50 @@ def test_more_objects_than_a_process_may_open_files_are_written(objects, branch)
     git(branch.path, "fsck", "--strict")
 
 
+def ended(trace: Path) -> list[tuple[str, str]]:
+    """The calls of strace's output in the order that they ended in: which, and of which path."""
+    begun: dict[str, tuple[str, str]] = {}
+    calls = []
+    for line in trace.read_text().splitlines():
+        found = CALL.match(line)
+        if found and found[2]:
+            begun[found[1]] = (found[2], found[3])
+        if found and not line.endswith("<unfinished ...>"):
+            calls.append(begun.pop(found[1]))
+    return calls
+
+
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 def test_files_are_flushed_before_they_are_named_and_folders_after(objects, tmp_path):
     trace = tmp_path / "trace"
-    here = ("-p", str(threading.get_native_id()))
+    here = ("-f", "-p", str(os.getpid()))
     with attached("-y", "-e", "trace=rename,fsync", "-o", str(trace), *here):
-        made = objects.write(some(b"1", b"2", b"3"))
+        made = objects.write(some(*(b"%d" % n for n in range(9))))
 
-    calls = FLUSHED.findall(trace.read_text())
+    calls = ended(trace)
     kinds = [kind for kind, _ in calls]
     first, last = kinds.index("rename"), len(kinds) - 1 - kinds[::-1].index("rename")
     temporary = {path for kind, path in calls if kind == "rename"}
     assert {path for kind, path in calls[:first] if kind == "fsync"} == temporary
     folders = {path for kind, path in calls[last:] if kind == "fsync"}
     assert folders == {os.path.dirname(objects.path(id)) for id in made} | {objects.folder}
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.parametrize("calls", ["fsync", "openat"])
+def test_what_another_thread_could_not_flush_is_told(objects, calls):
+    contents = [b"%d" % n for n in range(9)]
+    objects.write(some(*contents))
+    flushers = [t.native_id for t in threading.enumerate() if t.name.startswith("flush")]
+    assert flushers
+
+    with (
+        fault(calls, "EIO", "1+", *(part for id in flushers for part in ("-p", str(id)))),
+        pytest.raises(OSError, match=os.strerror(errno.EIO)),
+    ):
+        objects.write(some(*(b"more%b" % data for data in contents)))
+
+    assert not list(Path(objects.folder).glob("tmp_*"))
 
 
 def test_a_write_that_fails_leaves_nothing_half_done(objects):
