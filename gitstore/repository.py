@@ -506,9 +506,9 @@ class Repository:
         """
         draft = Draft(self._trees.tree, _blob_id)
         tree = draft.change(base, changes)
-        missing = next((id for id in draft.grafts if not self.has(id)), None)
-        if missing is not None:
-            raise self._damaged(missing)
+        for id in draft.grafts:
+            if not self.has(id):
+                self._read_object(id)  # A disk that fails looks no different, until it is read.
         trees = {id: with_header("tree", data) for id, data in draft.trees.items()}
         objects = draft.blobs | trees
         # What stood there before needs no writing, unless it was lost.
