@@ -38,8 +38,8 @@ def main(wanted: list[str]) -> int:
     if "push" in rows_wanted:
         need("lighttpd")
     began = time.monotonic()
-    # Nothing is deleted before the end: where many files were deleted minutes ago, ext4 makes
-    # each new one many times as slowly.
+    # Nothing is deleted before the end: where many files were deleted minutes ago, ext4 without
+    # a journal makes each new one many times as slowly.
     with folder() as files:
         for name in rows_wanted:
             print(f"{name} ...", file=sys.stderr, flush=True)
