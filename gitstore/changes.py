@@ -136,7 +136,7 @@ def _put(catalogue: Catalogue, wish: JobtypeWish) -> Edit:
         meta = meta.model_copy(update={"requirements": newest.meta.requirements})
     changes = {
         layout.code_path(wish.name): wish.code.encode(),
-        layout.meta_path(wish.name): _meta_file(catalogue, jobtype.tree if jobtype else None, meta),
+        layout.meta_path(wish.name): _meta_file(catalogue, jobtype, meta),
     }
     return _version_edit(catalogue, wish.name, changes, "change" if jobtype else "new jobtype")
 
@@ -274,15 +274,16 @@ def requirement_changes(
 # Files
 
 
-def _meta_file(catalogue: Catalogue, tree: str | None, meta: JobtypeMeta) -> bytes | Graft:
-    """The meta.yaml of directory *tree*, edited so that it says *meta*; None: a new file."""
-    objects = catalogue.contents.objects
-    known = catalogue.contents.directory(tree) if tree is not None else None
-    if tree is None or known is None or not known.meta_blob:
+def _meta_file(catalogue: Catalogue, jobtype: Jobtype | None, meta: JobtypeMeta) -> bytes | Graft:
+    """The meta.yaml of *jobtype*, edited so that it says *meta*; None: a new file."""
+    if jobtype is None:
         return _meta_bytes(None, meta)
+    contents = catalogue.contents
+    known = contents.directory(jobtype.tree)
     if known.meta == meta:
-        return Graft(objects.entries(tree)[layout.META])
-    return _meta_bytes(objects.read_blob(known.meta_blob), meta)
+        return Graft(contents.objects.entries(jobtype.tree)[layout.META])
+    old = contents.objects.read_blob(known.meta_blob) if known.meta_blob else None
+    return _meta_bytes(old, meta)
 
 
 def _root_file(catalogue: Catalogue, path: str) -> bytes | None:

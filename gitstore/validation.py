@@ -262,13 +262,21 @@ def _check_case(change: _Change, changed: set[str]) -> Iterator[Problem]:
 
 
 def _check_requirements(change: _Change, name: str, directory: Directory) -> Iterator[Problem]:
-    for position, requirement in enumerate(directory.meta.requirements if directory.meta else ()):
-        for rule, key, says in _requirement_faults(change, requirement):
-            document = parse_meta(change.objects.read_blob(directory.meta_blob)).document
-            assert document is not None
-            place = ("requirements", position, key)
-            field = f"requirements.{position}.{key}"
-            yield Problem(rule, layout.meta_path(name), says, document.line(place), field)
+    found = [
+        (position, *fault)
+        for position, requirement in enumerate(
+            directory.meta.requirements if directory.meta else ()
+        )
+        for fault in _requirement_faults(change, requirement)
+    ]
+    if not found:
+        return
+    document = parse_meta(change.objects.read_blob(directory.meta_blob)).document
+    assert document is not None
+    for position, rule, key, says in found:
+        place = ("requirements", position, key)
+        field = f"requirements.{position}.{key}"
+        yield Problem(rule, layout.meta_path(name), says, document.line(place), field)
 
 
 def _requirement_faults(

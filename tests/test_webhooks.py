@@ -309,7 +309,7 @@ def test_deliveries_are_answered_while_a_fetch_hangs_and_share_the_next(hooked):
     hooked.deliver(PUSHES[0])
     wait_for(lambda: forge.waiting > 0, "the fetch")
 
-    # As many at once as a worker has places for; chance may have them all meet in one.
+    # Fewer at once than a worker has places: chance may have them all meet in one.
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(hooked.deliver, PUSHES * 20))
     hung = forge.waiting > 0
