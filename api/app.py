@@ -16,6 +16,7 @@ from api import (
     errors,
     git_http,
     health,
+    hosts,
     jobtypes,
     openapi,
     pages,
@@ -84,7 +85,7 @@ class _Service(Flask):
         if request is None:
             return super().create_url_adapter(request)
         return self.url_map.bind(
-            request.host,
+            "localhost",
             request.root_path,
             url_scheme=request.scheme,
             default_method=request.method,
@@ -105,6 +106,7 @@ def create_app(config: Config) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"number": _Number, "slashed": _Slashed}
+    hosts.install(app)
     auth.install(app, auth.Gate(config, Tokens(store.repository.git_dir)))
     kept = Places.of(config)
     reviewing = app.extensions["reviews"] = Reviews(

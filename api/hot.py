@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from api.hosts import KnownHosts
 from api.observing import ID_HEADER, NOSNIFF, Observed
 from api.shelf import Shelf
 
@@ -16,20 +17,22 @@ if TYPE_CHECKING:
 class Hot:
     """A WSGI application in front of *application*, which answers what this does not."""
 
-    def __init__(self, application: Observed, shelf: Shelf) -> None:
+    def __init__(self, application: Observed, shelf: Shelf, hosts: KnownHosts) -> None:
         self._application = application
         self._id_of = application.id_of
         self._note = application.note
         self._answer_to = shelf.answer_to
+        self._hosts = hosts
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         began = perf_counter()
         get = environ.get
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        # A token is for the application to look at.
-        has_token = "HTTP_AUTHORIZATION" in environ
-        answer = None if has_token else self._answer_to(method, path, get("QUERY_STRING", ""))
+        answer = None
+        # A token is for the application to look at, and so is a host that is new.
+        if "HTTP_AUTHORIZATION" not in environ and get("HTTP_HOST") in self._hosts:
+            answer = self._answer_to(method, path, get("QUERY_STRING", ""))
         if answer is None:
             return self._application(environ, start_response)
         # The body is a list, which the server sends as one; all else it takes for a stream.

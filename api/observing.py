@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from api import metrics
 from api.auth import ROUTE_KEY, TOKEN_KEY
+from api.hosts import has_good_host
 from api.logs import AccessLog, Note
 from api.shelf import HOT_KEY
 from gitstore import Store, StoreError
@@ -99,7 +100,8 @@ class Observed:
 
         path = environ["PATH_INFO"]
         try:
-            if path == METRICS_PATH and environ["REQUEST_METHOD"] == "GET":
+            is_get = environ["REQUEST_METHOD"] == "GET"
+            if path == METRICS_PATH and is_get and has_good_host(environ):
                 environ[ROUTE_KEY] = METRICS_PATH
                 return self._metrics(start)
             return self._application(environ, start)

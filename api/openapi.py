@@ -48,9 +48,9 @@ class Operation:
     commits: bool = True
 
 
-_COMMON = (401, 403, 500)
+_COMMON = (400, 401, 403, 500)
 _WRITING = (408, 502, 503, 507)
-_BODY = (400, 413, 415)
+_BODY = (413, 415)
 _PREVIEW = (404, 409, 503)
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
@@ -299,7 +299,7 @@ def _responses(
     else:
         if 200 not in operation.status or operation.takes is SoftwareBody:
             yield "202", _response(202, ProposedAnswer, refs)
-        errors = {*operation.errors, *_COMMON, *_WRITING, *(_BODY if operation.takes else (400,))}
+        errors = {*operation.errors, *_COMMON, *_WRITING, *(_BODY if operation.takes else ())}
         if method != "post" and operation.commits:
             errors.add(412)
     if "number" in names:

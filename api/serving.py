@@ -175,4 +175,4 @@ def _load(config: Config) -> WSGIApplication:
     observed.start()
     # Who reads with a token is asked for it by the application, each time.
     is_hot = config.hot_path and not config.read_needs_token
-    return Hot(observed, app.extensions["shelf"]) if is_hot else observed
+    return Hot(observed, app.extensions["shelf"], app.extensions["hosts"]) if is_hot else observed

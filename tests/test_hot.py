@@ -78,7 +78,7 @@ def make_pair(path: Path, limit_bytes: int = LIMIT_BYTES) -> Pair:
     seen: list[bool] = []
     observed = in_view(app, app)
     observed.note = lambda note: seen.append(note[-1])
-    hot = Hot(observed, app.extensions["shelf"])
+    hot = Hot(observed, app.extensions["shelf"], app.extensions["hosts"])
     return Pair(branch, Client(hot), Client(in_view(plain, plain)), seen)
 
 
@@ -413,7 +413,7 @@ def test_an_answer_of_a_moment_that_passed_while_it_was_made_is_not_kept(tmp_pat
         branch.commit({"withdrawn.yaml": None})
         return chunks
 
-    client = Client(Hot(in_view(slow, app), app.extensions["shelf"]))
+    client = Client(Hot(in_view(slow, app), app.extensions["shelf"], app.extensions["hosts"]))
     assert [client.get(JOB).json["version"] for _ in range(2)] == [1, 2]
 
 

@@ -1,0 +1,89 @@
+"""The header Host: which host a request is for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from api.auth import this_request
+from gitstore import BadRequest
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+NAME_LIMIT = 253
+"""How long a name of a host can be, by the rules of DNS."""
+
+_HOST = re.compile(
+    r"([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._~%-]+)?\])(?::([0-9]{0,5}))?"
+)
+"""A name, an IPv4 address or an IPv6 address in brackets, and a port perhaps.
+
+The server puts a comma between two headers of a name. No host has one, nor a space, nor a
+user's name before an @.
+"""
+
+_KNOWN_LIMIT = 256
+"""Good hosts that are remembered. Few are in use; more are somebody's inventions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a Host header says: *name* in lower case, *port* None where none is given."""
+
+    name: str
+    port: int | None
+
+
+def find_host(environ: WSGIEnvironment) -> Host | None:
+    """The host that the request of *environ* is for; None, as in HTTP/1.0, if it names none.
+
+    Raises:
+        BadRequest: it names none in HTTP/1.1, or two, or one that can't be a host.
+    """
+    field = environ.get("HTTP_HOST", "")
+    if not field:
+        if environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+            raise BadRequest("the request has no good Host header; HTTP/1.1 requires exactly one")
+        return None
+    found = _HOST.fullmatch(field)
+    port = int(found[2]) if found and found[2] else None
+    if found is None or len(found[1]) > NAME_LIMIT or (port or 0) > 65535:
+        raise BadRequest(f"the Host header is {field[:80]!r}; send one, of a name and a port")
+    return Host(found[1].lower(), port)
+
+
+def has_good_host(environ: WSGIEnvironment) -> bool:
+    """Whether find_host would not raise."""
+    try:
+        find_host(environ)
+    except BadRequest:
+        return False
+    return True
+
+
+class KnownHosts(set[str]):
+    """Host headers that were found good lately, for who has no time to look at them again."""
+
+    def check(self, environ: WSGIEnvironment) -> None:
+        """Check the host of a request, and know it from now on.
+
+        Raises:
+            BadRequest: as find_host.
+        """
+        field = environ.get("HTTP_HOST", "")
+        if field in self:
+            return
+        if find_host(environ):
+            if len(self) >= _KNOWN_LIMIT:
+                self.clear()
+            self.add(field)
+
+
+def install(app: Flask) -> None:
+    """Refuse every request to *app* whose Host header is none, before all else."""
+    known = app.extensions["hosts"] = KnownHosts()
+    app.before_request(lambda: known.check(this_request().environ))
