@@ -38,7 +38,7 @@ check: $(READY) ## lint, check the format and the types
 	$(BIN)/mypy
 
 torture: $(READY) ## damage a service under load, count the losses; ARGS="--minutes 60" for long
-	$(BIN)/python tests/torture.py $(ARGS)
+	$(BIN)/python -m tests.damage.torture $(ARGS)
 
 bench: $(READY) $(BENCH_READY) ## measure beside what people would use instead; needs wrk, lighttpd
 	$(BIN)/python -m benchmarks $(ROW)

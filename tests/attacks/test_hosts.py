@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from conftest import Server
-from rest import running
-from sockets import Dialer, Raw
+
+from tests.support.rest import running
+from tests.support.server import Server
+from tests.support.sockets import Dialer, Raw
 
 PATHS = [
     "/api/v1/jobtypes/Job",

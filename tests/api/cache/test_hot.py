@@ -1,0 +1,607 @@
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from flask import Flask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from werkzeug.test import Client, TestResponse
+
+from api import PREFIX, create_app
+from api.config import Config
+from api.hot import Hot
+from api.observing import Observed
+from api.shelf import Answer, Shelf
+from api.tokens import Tokens
+from gitstore import Catalogue, Store
+from gitstore.access import Role
+from tests.support.branches import Branch, Content, jobtype
+from tests.support.git import git
+from tests.support.server import Server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+LIMIT_BYTES = 1 << 20
+BLENDER: dict[str, Content] = {
+    "software/blender.yaml": 'versions:\n  - version: "2.69"\n    rank: 100\n'
+}
+NEEDS_BLENDER = 'requirements:\n  - software: blender\n    min_version: "2.69"\n'
+
+
+@dataclass
+class Pair:
+    """The same repository asked through the hot path and by the long way."""
+
+    branch: Branch
+    hot: Client
+    long: Client
+    seen: list[bool]
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> TestResponse:
+        """What the hot path answers, which the long way must say too."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        given["X-Request-Id"] = "the-same"
+        answer = self.hot.open(path, method=method, headers=given)
+        other = self.long.open(path, method=method, headers=given)
+        assert (answer.status, list(answer.headers), answer.data) == (
+            other.status,
+            list(other.headers),
+            other.data,
+        ), path
+        return answer
+
+    @property
+    def was_hot(self) -> bool:
+        """Whether the last answer came from memory."""
+        return self.seen[-1]
+
+    def warm(self, *paths: str) -> None:
+        """Have the answers of *paths* ready."""
+        for path in paths:
+            self.get(path)
+            assert self.get(path).status_code == 200
+            assert self.was_hot
+
+
+def make_pair(path: Path, limit_bytes: int = LIMIT_BYTES) -> Pair:
+    branch = Branch(path)
+    branch.commit(jobtype("Job") | jobtype("Other") | BLENDER)
+    app, plain = (create_app(Config(path, hot_bytes=limit)) for limit in (limit_bytes, 0))
+    seen: list[bool] = []
+    observed = in_view(app, app)
+    observed.note = lambda note: seen.append(note[-1])
+    hot = Hot(observed, app.extensions["shelf"], app.extensions["hosts"])
+    return Pair(branch, Client(hot), Client(in_view(plain, plain)), seen)
+
+
+def in_view(application: WSGIApplication, app: Flask) -> Observed:
+    """*application*, which *app* is behind, as the service puts it behind the hot path."""
+    return Observed(application, app.extensions["jobtypes"], None)
+
+
+@pytest.fixture
+def pair(tmp_path) -> Pair:
+    return make_pair(tmp_path / "pair.git")
+
+
+JOB = f"{PREFIX}/jobtypes/Job"
+OTHER = f"{PREFIX}/jobtypes/Other"
+
+
+# The same bytes
+
+
+@pytest.fixture(scope="module", params=["--hot-path", "--no-hot-path"])
+def servers(request, tmp_path_factory) -> Iterator[tuple[Server, Server]]:
+    """Two services on one repository: one that keeps answers, in either way, and one without."""
+    branch = Branch(tmp_path_factory.mktemp("servers") / "jobtypes.git")
+    branch.commit(jobtype("Job", meta=NEEDS_BLENDER) | jobtype("M\u00fcll Abfuhr") | BLENDER)
+    branch.commit(jobtype("Job", "a = 1\n") | jobtype("schema") | jobtype("Gone"))
+    branch.commit(jobtype("Job", "a = 2\n") | {"withdrawn.yaml": "Job: [2]\n"})
+    branch.commit({"jobtypes/Gone/code.py": None, "jobtypes/Gone/meta.yaml": None})
+    one = Server(branch.path, "--workers", "1", request.param)
+    other = Server(branch.path, "--workers", "1", "--hot-bytes", "0")
+    yield one, other
+    one.stop()
+    other.stop()
+
+
+def raw(server: Server, method: str, path: str, headers: dict[str, str]) -> bytes:
+    """Every byte of the answer but its date."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        request = (
+            f"{method} {path} HTTP/1.1\r\nHost: studio.example\r\nX-Request-Id: one\r\n"
+            f"Connection: close\r\n{lines}\r\n"
+        )
+        connection.sendall(request.encode("latin-1"))
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    return re.sub(rb"(?mi)^date: .*\r\n", b"", answer)
+
+
+PATHS = [
+    f"{PREFIX}/jobtypes/{key}{rest}{slash}"
+    for key in (
+        "Job",
+        "1",
+        "2",
+        "M%C3%BCll%20Abfuhr",
+        "M%FCll",
+        "schema",
+        "Gone",
+        "No",
+        "99",
+        "%2F",
+    )
+    for rest in ("", "/versions/1", "/versions/1/code")
+    for slash in ("", "/")
+] + [
+    f"{PREFIX}/{rest}"
+    for rest in (
+        "jobtypes",
+        "jobtypes/",
+        "jobtypes//",
+        "jobtypes/Job//",
+        "jobtypes/Job/versions/",
+        "jobtypes/Job/versions/0",
+        "jobtypes/Job/versions/01",
+        "jobtypes/Job/versions/2",
+        "jobtypes/Job/versions/2/code",
+        "jobtypes/Job/versions/3",
+        "jobtypes/Job/versions/x",
+        "jobtypes/Job/versions/1/diff",
+        "jobtypes/Job/versions/1/software_requirements/",
+        "jobtypes/Job/software_requirements/",
+        "jobtypes/Job/software_requirements/blender",
+        "jobtypes/Job?version=1",
+        "jobtypes/J%FCb",
+        "jobtypes/J%FCb/versions/1",
+        "software/",
+        "software/blender",
+        "software/blender/versions/2.69",
+    )
+]
+
+
+def test_every_answer_has_the_bytes_that_it_has_without_the_hot_path(servers):
+    hot, long = servers
+    for path in PATHS:
+        for method in ("GET", "GET", "HEAD"):
+            assert raw(hot, method, path, {}) == raw(long, method, path, {}), (method, path)
+
+
+@pytest.mark.parametrize(
+    "path", [f"{PREFIX}/jobtypes/Job{rest}" for rest in ("", "/versions/1", "/versions/1/code")]
+)
+def test_conditions_are_answered_as_they_are_without_the_hot_path(servers, path):
+    hot, long = servers
+    tag = hot.get(path).headers["etag"]
+    statuses = set()
+    for given_tag in (tag, f"W/{tag}", f'"x", {tag}', "*", '"x"', "", tag.strip('"'), "*, x", '"'):
+        for method in ("GET", "HEAD"):
+            headers = {"If-None-Match": given_tag}
+            answer = raw(hot, method, path, headers)
+            assert answer == raw(long, method, path, headers), (method, given_tag)
+            statuses.add(answer.split()[1])
+    assert statuses == {b"200", b"304"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Authorization", "Bearer jtr_x"),
+        ("Authorization", ""),
+        ("Content-Type", "application/json"),
+        ("Accept", "text/html"),
+        ("Accept-Encoding", "gzip"),
+        ("Origin", "https://studio.example"),
+        ("Range", "bytes=0-3"),
+        ("If-Match", '"x"'),
+        ("If-Modified-Since", "Mon, 06 May 2024 07:08:09 GMT"),
+        ("Upgrade", "websocket"),
+        ("X-Forwarded-Prefix", "/there"),
+        ("X-HTTP-Method-Override", "DELETE"),
+    ],
+)
+def test_no_header_makes_a_difference_that_it_does_not_make_without_the_hot_path(
+    servers, name, value
+):
+    hot, long = servers
+    for path in (f"{PREFIX}/jobtypes/Job", f"{PREFIX}/jobtypes/Job/versions/1/code"):
+        for _ in range(2):
+            assert raw(hot, "GET", path, {name: value}) == raw(long, "GET", path, {name: value})
+
+
+def test_answers_from_memory_are_counted_and_logged_with_their_route(servers):
+    hot, _ = servers
+    path = f"{PREFIX}/jobtypes/Job/versions/3"
+
+    def figure(name: str) -> float:
+        lines = hot.get("/metrics").body.decode().splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+    hot.get(path)
+    hits = figure("jobtypes_hot_hits_total")
+    route = f'{PREFIX}/jobtypes/<jobtype>/versions/<number:number>"'
+    name = f'jobtypes_requests_total{{method="GET",route="{route},status="200"}}'
+    requests = figure(name)
+    assert requests > 0
+
+    for _ in range(5):
+        hot.get(path)
+
+    assert figure("jobtypes_hot_hits_total") == hits + 5
+    assert figure(name) == requests + 5
+    logged = [line for line in hot.log.read_text().splitlines() if f" GET {path} " in line]
+    assert len(logged) >= 6
+    assert all(f" route={route[:-1]} " in line for line in logged)
+
+
+# Kept
+
+
+@pytest.mark.parametrize("path", [JOB, f"{JOB}/versions/1", f"{JOB}/versions/1/code", f"{JOB}/"])
+def test_the_second_answer_comes_from_memory(pair, path):
+    pair.get(path)
+    assert not pair.was_hot
+
+    pair.get(path)
+    assert pair.was_hot
+
+
+def test_a_head_and_a_condition_fetch_the_answer_that_a_get_needs(pair):
+    pair.get(JOB, "HEAD")
+    tag = pair.get(JOB).headers["ETag"]
+    assert pair.was_hot
+
+    assert pair.get(f"{JOB}/versions/1", If_None_Match=tag).status_code == 304
+    assert pair.get(f"{JOB}/versions/1").status_code == 200
+    assert pair.was_hot
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{PREFIX}/jobtypes/No",
+        f"{JOB}/versions/9",
+        f"{JOB}?a=b",
+        f"{PREFIX}/jobtypes/",
+        f"{PREFIX}/jobtypes/schema",
+        f"{JOB}/versions/",
+    ],
+)
+def test_what_is_not_found_or_about_more_than_a_jobtype_is_not_kept(pair, path):
+    for _ in range(3):
+        pair.get(path)
+        assert not pair.was_hot
+
+
+def test_a_change_of_one_jobtype_leaves_the_others_answers_in_memory(pair):
+    pair.warm(JOB, OTHER)
+
+    pair.branch.commit(jobtype("Job", "a = 1\n"))
+
+    assert pair.get(OTHER).status_code == 200
+    assert pair.was_hot
+    assert pair.get(JOB).json["version"] == 2
+    assert not pair.was_hot
+
+
+def test_a_new_version_leaves_the_answers_about_the_older_ones_in_memory(pair):
+    about_it = [f"{JOB}/versions/1", f"{JOB}/versions/1/code", f"{PREFIX}/jobtypes/1/versions/1"]
+    pair.warm(*about_it)
+
+    pair.branch.commit(jobtype("Job", "a = 1\n"))
+
+    for path in about_it:
+        assert pair.get(path).status_code == 200
+        assert pair.was_hot
+
+
+def test_a_jobtype_that_has_the_name_of_a_deleted_one_has_none_of_its_answers(pair):
+    pair.warm(f"{JOB}/versions/1")
+    pair.branch.commit({"jobtypes/Job/code.py": None, "jobtypes/Job/meta.yaml": None})
+    assert pair.get(f"{JOB}/versions/1").status_code == 404
+
+    pair.branch.commit(jobtype("Job"))
+
+    assert pair.get(f"{JOB}/versions/1").status_code == 404
+    assert pair.get(f"{JOB}/versions/2").json["id"] == 3
+
+
+# Never stale
+
+
+def test_a_write_of_this_process_is_seen_at_once(pair):
+    for number in range(2, 6):
+        pair.warm(JOB)
+        body = {"name": "Job", "classname": "Job", "code": f"class Job:\n    n = {number}\n"}
+        assert pair.hot.put(JOB, json=body).status_code == 201
+        assert pair.get(JOB).json["version"] == number
+
+
+def test_a_write_of_another_process_is_seen_at_once(pair):
+    for number in range(2, 6):
+        pair.warm(JOB)
+        pair.branch.commit(jobtype("Job", f"n = {number}\n"))
+        assert pair.get(JOB).json["version"] == number
+
+
+def test_a_withdrawn_version_is_gone_at_once_and_comes_back(pair):
+    pair.branch.commit(jobtype("Job", "a = 1\n"))
+    paths = [JOB, f"{JOB}/versions/2", f"{JOB}/versions/2/code", "/api/v1/jobtypes/1/versions/2"]
+    pair.warm(*paths)
+
+    pair.branch.commit({"withdrawn.yaml": "Job: [2]\n"})
+    assert [pair.get(path).status_code for path in paths] == [200, 404, 404, 404]
+    assert pair.get(JOB).json["version"] == 1
+
+    pair.branch.commit({"withdrawn.yaml": None})
+    assert [pair.get(path).status_code for path in paths] == [200] * 4
+    assert pair.get(JOB).json["version"] == 2
+
+
+def test_a_deleted_jobtype_is_gone_at_once_and_comes_back_with_another_id(pair):
+    paths = [JOB, f"{JOB}/versions/1", f"{JOB}/versions/1/code"]
+    by_id = f"{PREFIX}/jobtypes/{pair.get(JOB).json['id']}"
+    pair.warm(*paths, by_id)
+
+    assert pair.hot.delete(JOB).status_code == 204
+    assert [pair.get(path).status_code for path in (*paths, by_id)] == [404] * 4
+
+    pair.branch.tip = git(pair.branch.path, "rev-parse", "main").strip()
+    pair.branch.commit(jobtype("Job"))
+    assert [pair.get(path).status_code for path in (*paths, by_id)] == [200, 404, 404, 404]
+    assert pair.get(JOB).json["version"] == 2
+
+
+def test_a_renamed_jobtype_has_its_new_name_at_once(pair):
+    id = pair.get(JOB).json["id"]
+    by_id = f"{PREFIX}/jobtypes/{id}"
+    pair.warm(JOB, by_id, f"{by_id}/versions/1")
+
+    moved = {path: None for path in jobtype("Job")}
+    pair.branch.commit(moved | jobtype("Renamed"))
+
+    assert pair.get(JOB).status_code == 404
+    assert pair.get(f"{PREFIX}/jobtypes/Renamed").json["id"] == id
+    assert pair.get(by_id).json["name"] == "Renamed"
+    assert pair.get(f"{by_id}/versions/1").json["name"] == "Renamed"
+
+
+def test_a_software_that_appears_gives_its_id_to_the_versions_that_named_it(pair):
+    pair.branch.commit(jobtype("Job", meta="requirements:\n  - software: maya\n"))
+    pair.warm(JOB)
+    assert pair.get(JOB).json["software_requirements"][0]["software_id"] is None
+
+    pair.branch.commit({"software/maya.yaml": "versions: []\n"})
+
+    assert pair.get(JOB).json["software_requirements"][0]["software_id"] == 2
+
+
+def test_a_software_version_that_appears_gives_its_id_to_the_versions_that_named_it(pair):
+    needs = 'requirements:\n  - software: blender\n    min_version: "4.0"\n'
+    pair.branch.commit(jobtype("Job", meta=needs))
+    pair.warm(JOB)
+    assert pair.get(JOB).json["software_requirements"][0]["min_version_id"] is None
+
+    pair.branch.commit({"software/blender.yaml": 'versions:\n  - version: "4.0"\n    rank: 1\n'})
+
+    assert pair.get(JOB).json["software_requirements"][0]["min_version_id"] == 2
+
+
+def test_an_answer_of_a_moment_that_passed_while_it_was_made_is_not_kept(tmp_path):
+    branch = Branch(tmp_path / "branch.git")
+    branch.commit(jobtype("Job"))
+    branch.commit(jobtype("Job", "a = 1\n"))
+    app = create_app(Config(branch.path))
+
+    moments = iter(["Job: [2]\n"])
+
+    def slow(environ, start_response):
+        for moment in moments:
+            branch.commit({"withdrawn.yaml": moment})
+        chunks = app(environ, start_response)
+        branch.commit({"withdrawn.yaml": None})
+        return chunks
+
+    client = Client(Hot(in_view(slow, app), app.extensions["shelf"], app.extensions["hosts"]))
+    assert [client.get(JOB).json["version"] for _ in range(2)] == [1, 2]
+
+
+def test_a_rewritten_branch_is_seen_at_once(pair):
+    pair.branch.commit(jobtype("Job", "a = 1\n"))
+    pair.warm(JOB, f"{JOB}/versions/2")
+
+    git(pair.branch.path, "update-ref", "refs/heads/main", "main~1")
+    assert pair.get(JOB).json["version"] == 1
+    assert pair.get(f"{JOB}/versions/2").status_code == 404
+
+    git(pair.branch.path, "update-ref", "-d", "refs/heads/main")
+    assert pair.get(JOB).status_code == 500
+
+
+def test_a_branch_that_cannot_be_read_is_answered_as_it_is_without_the_hot_path(pair):
+    pair.warm(JOB)
+    (pair.branch.path / "refs/heads/main").write_text("nonsense\n")
+
+    assert pair.get(JOB).status_code == 500
+
+
+NAMES = ("Job", "Other", "Third")
+FILES: tuple[dict[str, Content], ...] = (
+    *(jobtype(name, f"a = {n}\n", NEEDS_BLENDER if n else "") for name in NAMES for n in range(3)),
+    *(dict.fromkeys(jobtype(name)) for name in NAMES),
+    {"jobtypes/Job/meta.yaml": "max_batch: none\n"},
+    *({"withdrawn.yaml": f"{name}: [1, 2]\n"} for name in NAMES),
+    {"withdrawn.yaml": None},
+    BLENDER,
+    {"software/blender.yaml": 'versions:\n  - version: "2.69"\n  - version: "2.70"\n'},
+    {"software/blender.yaml": None},
+)
+ASKED = [
+    f"{PREFIX}/jobtypes/{key}{rest}"
+    for key in (*NAMES, "1", "2", "3")
+    for rest in ("", "/versions/1", "/versions/2/code", "/versions/3")
+]
+
+
+@settings(max_examples=15)
+@given(st.lists(st.sampled_from(FILES), min_size=1, max_size=12))
+def test_whatever_happens_to_the_branch_no_answer_is_stale(tmp_path_factory, changes):
+    pair = make_pair(tmp_path_factory.mktemp("random") / "pair.git")
+    for change in changes:
+        for path in ASKED:
+            pair.get(path)
+        pair.branch.commit(change)
+    for path in ASKED:
+        pair.get(path)
+
+
+def test_readers_beside_a_writer_never_see_less_than_what_was_acknowledged(pair):
+    acknowledged = 1
+    failures: list[tuple[int, int]] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            floor = acknowledged
+            found = json.loads(pair.hot.get(JOB).data)["version"]
+            if found < floor:
+                failures.append((found, floor))
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for number in range(2, 40):
+        pair.branch.commit(jobtype("Job", f"n = {number}\n"))
+        acknowledged = number
+    done.set()
+    for reader in readers:
+        reader.join(60)
+    assert failures == []
+    assert pair.get(JOB).json["version"] == 39
+
+
+def test_the_other_worker_serves_a_write_at_the_first_request(tmp_path, serve):
+    branch = Branch(tmp_path / "jobtypes.git")
+    branch.commit(jobtype("Job"))
+    server = serve(branch.path, "--workers", "2")
+    for number in range(2, 12):
+        body = {"name": "Job", "classname": "Job", "code": f"class Job:\n    n = {number}\n"}
+        assert server.request("PUT", JOB, body).status == 201
+        # Each on a connection of its own, which either worker may take.
+        versions = {json.loads(server.get(JOB).body)["version"] for _ in range(8)}
+        assert versions == {number}
+
+
+# Tokens
+
+
+def test_a_wrong_token_is_refused_though_the_answer_is_in_memory(pair):
+    secret = Tokens(pair.branch.path).create("td", Role.READ, "td@studio.example", ())
+    pair.warm(JOB)
+
+    assert pair.get(JOB, Authorization="Bearer jtr_wrong").status_code == 401
+    assert not pair.was_hot
+    assert pair.get(JOB, Authorization=f"Bearer {secret}").status_code == 200
+    assert pair.was_hot
+
+
+def test_where_reading_needs_a_token_memory_gives_nothing_without_one(tmp_path, serve):
+    branch = Branch(tmp_path / "jobtypes.git")
+    branch.commit(jobtype("Job"))
+    server = serve(branch.path, "--workers", "1", "--read-needs-token")
+    assert [server.get(JOB).status for _ in range(2)] == [200, 200]
+
+    secret = Tokens(branch.path).create("td", Role.READ, "td@studio.example", ())
+
+    assert server.get(JOB).status == 401
+    assert server.get(JOB, Authorization=f"Bearer {secret}").status == 200
+    assert server.get(JOB).status == 401
+
+
+# Bounds
+
+
+@dataclass
+class Filling:
+    """A shelf, and what puts answers there."""
+
+    shelf: Shelf
+    catalogue: Catalogue
+
+    def keep(self, number: int, bytes: int = 1000) -> None:
+        """Put an answer of that many bytes there."""
+        path = f"{JOB}/versions/{number}"
+        self.shelf.keep(path, "", [("ETag", '"x"')], b"x" * bytes, self.catalogue)
+
+    def find(self, number: int) -> Answer | None:
+        """The answer of that number."""
+        path = f"{JOB}/versions/{number}"
+        return self.shelf.answer_to("GET", path, "")
+
+
+@pytest.fixture
+def filled(tmp_path) -> Callable[[int, int], Filling]:
+    """Makes shelves: of how many bytes, after how many answers were put there."""
+    branch = Branch(tmp_path / "filled.git")
+    branch.commit(jobtype("Job"))
+    store = Store(branch.path)
+
+    def fill(limit_bytes: int, count: int) -> Filling:
+        filling = Filling(Shelf(store, limit_bytes), store.catalogue())
+        for number in range(count):
+            filling.keep(number)
+        return filling
+
+    return fill
+
+
+def test_a_shelf_holds_no_more_than_it_may(filled):
+    filling = filled(100_000, 1000)
+
+    kept = [found for n in range(1000) if (found := filling.find(n))]
+
+    assert 30 < len(kept) == len(filling.shelf) < 100
+    assert sum(len(found.body) for found in kept) <= 100_000
+
+
+def test_what_is_asked_for_stays_on_the_shelf(filled):
+    filling = filled(100_000, 1)
+    for number in range(1, 1000):
+        filling.keep(number)
+        assert filling.find(0) is not None
+
+
+def test_an_answer_put_in_the_place_of_another_takes_no_room_twice(filled):
+    filling = filled(100_000, 10)
+    for _ in range(1000):
+        filling.keep(0)
+    assert all(filling.find(n) for n in range(10))
+
+
+def test_an_answer_larger_than_the_shelf_is_not_kept_and_drives_none_out(filled):
+    filling = filled(100_000, 10)
+    filling.keep(10, 100_000)
+    assert filling.find(10) is None
+    assert all(filling.find(n) for n in range(10))
+
+
+def test_answers_are_right_where_memory_holds_hardly_any(tmp_path):
+    pair = make_pair(tmp_path / "pair.git", limit_bytes=6000)
+    hot = 0
+    for _ in range(3):
+        for path in (JOB, OTHER, f"{JOB}/versions/1", f"{JOB}/versions/1/code", JOB):
+            assert pair.get(path).status_code == 200
+            hot += pair.was_hot
+    assert 0 < hot < 15

@@ -1,0 +1,546 @@
+"""The command ``jobtypes``: what each subcommand prints, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from api.cli import main
+from tests.support.branches import jobtype
+from tests.support.commands import jobtypes
+from tests.support.git import git
+from tests.support.project import ROOT
+
+
+@pytest.fixture
+def told(branch) -> Path:
+    """A bare repository: A of four versions (2 withdrawn, 4 broken), B c, and D, that ended."""
+    branch.commit(jobtype("A", "# 1\n"), "First\n\nWith a body.\n")
+    branch.commit(jobtype("A", "# 2\n") | jobtype("B c"), "Second\n")
+    branch.commit(jobtype("A", "# 3\n", "max_batch: 3\n") | jobtype("D"), "Third\n")
+    branch.commit({"withdrawn.yaml": "A: [2]\n", "jobtypes/D": None}, "Withdraw\n")
+    branch.commit({"jobtypes/A/meta.yaml": "max_batch: [\n"}, "Broken\n")
+    path: Path = branch.path
+    return path
+
+
+@pytest.fixture
+def sound(tmp_path) -> Path:
+    """A folder with the sample jobtypes, no repository."""
+    shutil.copytree(ROOT / "sample_repo", tmp_path / "folder")
+    return tmp_path / "folder"
+
+
+@pytest.fixture
+def faulty(tmp_path) -> Path:
+    """A folder with two errors and a warning."""
+    folder = tmp_path / "faulty"
+    for path, content in {
+        "jobtypes/A/code.py": "class A:\n    pass\nx = \n",
+        "jobtypes/A/meta.yaml": "classname: A\nmax_batch: 0\n",
+        "jobtypes/B/code.py": "class B:\n    pass\n",
+        "jobtypes/B/meta.yaml": "description: no class\n",
+    }.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(content)
+    return folder
+
+
+# All
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = [path]
+    for name, command in group.commands.items():
+        below = (*path, name)
+        found += commands(command, below) if isinstance(command, click.Group) else [below]
+    return found
+
+
+def test_commands_that_serve_nothing_do_not_wait_for_flask():
+    program = "import sys; import api.cli; print('flask' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert done.stdout == "False\n", done.stderr
+
+
+@pytest.mark.parametrize("path", commands(main), ids=" ".join)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_each_command_has_a_help_that_says_what_it_does(path, option):
+    done = jobtypes(*path, option)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    usage, _, rest = done.stdout.partition("\n\n")
+    assert usage.startswith(" ".join(["Usage: jobtypes", *path]))
+    assert re.match(r"  [A-Z].{15}", rest)
+    for line in re.findall(r"^  (?:-\w, )?--[\w/-]+.*$", done.stdout, re.MULTILINE):
+        assert len(line.split()) > 1, line
+
+
+@pytest.mark.parametrize("name", ["init", "serve", "check", "list", "log", "show", "diff", "index"])
+def test_each_command_stands_in_the_help(name):
+    assert re.search(rf"^  {name}  +[A-Z]", jobtypes("--help").stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["serve", "check", "list", "log", "show", "diff", "index"])
+def test_each_command_takes_a_repository_from_option_and_variable(name):
+    help_ = jobtypes(name, "--help").stdout
+
+    assert "--repo PATH" in help_
+
+
+@pytest.mark.parametrize("command", [[sys.executable, "-m", "api"], ["jobtypes"]])
+def test_it_runs_as_a_program_of_its_own(told, command):
+    folder = Path(sys.executable).parent
+    if command == ["jobtypes"]:
+        command = [str(folder / "jobtypes")]
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *args], capture_output=True, text=True, timeout=60)
+
+    assert run("--version").returncode == 0
+    listed = run("list", "--repo", str(told))
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert listed.stdout == jobtypes("list", "--repo", told).stdout
+    assert run("show", "Nowhere", "--repo", str(told)).returncode == 1
+    assert run("nothing").returncode == 2
+
+
+WRONG = (
+    ["nothing"],
+    ["list", "--nothing"],
+    ["log"],
+    ["diff", "A", "1"],
+    ["check", "--format", "x"],
+)
+
+
+@pytest.mark.parametrize("args", WRONG, ids=" ".join)
+def test_a_wrong_command_or_option_exits_with_2(args):
+    done = jobtypes(*args)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Usage: jobtypes" in done.stderr
+
+
+READING = (["list"], ["log", "A"], ["show", "A"], ["diff", "A", "1", "2"], ["index"])
+
+
+@pytest.mark.parametrize("args", READING, ids=" ".join)
+def test_no_repository_exits_with_1_and_one_line(tmp_path, args):
+    done = jobtypes(*args, "--repo", tmp_path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"jobtypes: {tmp_path} ")
+    assert "jobtypes init" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_disk_that_takes_nothing_exits_with_3_and_one_line():
+    done = jobtypes("init", "/proc/new.git")
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("jobtypes: the repository can't be written: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_damaged_repository_exits_with_3_and_one_line(told):
+    blob = git(told, "rev-parse", "main~2:jobtypes/A/code.py").strip()
+    (told / "objects" / blob[:2] / blob[2:]).unlink()
+
+    done = jobtypes("show", "A", "--repo", told)
+
+    assert done.returncode == 3
+    assert blob in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_an_output_that_takes_nothing_exits_with_3(told):
+    command = [sys.executable, "-m", "api", "list", "--repo", str(told)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 3
+
+
+@pytest.mark.parametrize("args", READING[:4], ids=" ".join)
+def test_the_repository_is_the_folder_one_is_in_or_the_variables(told, monkeypatch, args):
+    by_option = jobtypes(*args, "--repo", told)
+    monkeypatch.chdir(told)
+
+    assert by_option.returncode == 0, by_option.stderr
+    assert jobtypes(*args) == by_option
+    monkeypatch.chdir("/")
+    assert jobtypes(*args, env={"JOBTYPES_REPO": str(told)}) == by_option
+
+
+def test_a_branch_can_be_named(told):
+    git(told, "branch", "other", "main~3")
+
+    assert "B c" in jobtypes("list", "--repo", told, "--branch", "other").stdout
+    assert " 3 " not in jobtypes("list", "--repo", told, "--branch", "other").stdout
+
+
+# init
+
+
+def test_init_makes_a_bare_repository_with_the_branch_main(tmp_path):
+    done = jobtypes("init", tmp_path / "new.git")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    tip = git(tmp_path / "new.git", "rev-parse", "--short=10", "main").strip()
+    assert done.stdout.splitlines() == [
+        f"made {tmp_path / 'new.git'}, a bare repository with the branch main at {tip}",
+        f"serve it:  jobtypes serve --repo {tmp_path / 'new.git'}",
+    ]
+    assert git(tmp_path / "new.git", "rev-parse", "--is-bare-repository") == "true\n"
+    assert git(tmp_path / "new.git", "symbolic-ref", "HEAD") == "refs/heads/main\n"
+    assert git(tmp_path / "new.git", "fsck", "--strict") == ""
+
+
+def test_init_with_the_sample_has_six_jobtypes_that_are_sound(tmp_path):
+    assert jobtypes("init", tmp_path / "new.git", "--sample").returncode == 0
+
+    listed = jobtypes("list", "--repo", tmp_path / "new.git").stdout.splitlines()
+    assert len(listed) >= 7
+    assert jobtypes("check", tmp_path / "new.git").returncode == 0
+
+
+def test_init_takes_a_branch(tmp_path):
+    jobtypes("init", tmp_path / "new.git", "--branch", "farm/live")
+
+    assert git(tmp_path / "new.git", "symbolic-ref", "HEAD") == "refs/heads/farm/live\n"
+    assert jobtypes("list", "--repo", tmp_path / "new.git").returncode == 0
+
+
+def test_init_takes_the_branch_from_the_variable_too(tmp_path):
+    jobtypes("init", tmp_path / "d.git", env={"JOBTYPES_BRANCH": "prod"})
+
+    assert git(tmp_path / "d.git", "symbolic-ref", "HEAD") == "refs/heads/prod\n"
+    assert git(tmp_path / "d.git", "rev-parse", "prod")
+
+
+@pytest.mark.parametrize("name", ["a b", "", "a..b", "a.lock"])
+def test_init_with_a_name_that_no_branch_can_have_makes_nothing(tmp_path, name):
+    done = jobtypes("init", tmp_path / "b.git", "--branch", name)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"jobtypes: {name} can't be the name of a branch" in done.stderr
+    assert not (tmp_path / "b.git").exists()
+
+
+@pytest.mark.parametrize(
+    "args", [["list"], ["log", "A"], ["serve"], ["index"], ["changes", "list"]]
+)
+def test_a_branch_that_is_not_there_is_refused_with_those_that_are(told, args):
+    git(told, "branch", "fix", "main")
+
+    done = jobtypes(*args, "--repo", told, "--branch", "typo")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    says = f"jobtypes: there is no branch typo in {told}; its branches are fix, main\n"
+    assert done.stderr == says
+
+
+def test_a_branch_of_a_repository_without_a_commit_can_be_named(empty):
+    assert jobtypes("list", "--repo", empty, "--branch", "prod").returncode == 0
+
+
+def test_the_help_names_the_variable_of_each_option():
+    help_ = jobtypes("serve", "--help").stdout
+
+    for option in next(c for n, c in main.commands.items() if n == "serve").params:
+        assert not isinstance(option, click.Option) or f"JOBTYPES_{option.name.upper()}" in help_
+
+
+def test_init_leaves_what_is_there_alone(told):
+    tip = git(told, "rev-parse", "main")
+
+    done = jobtypes("init", told)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert str(told) in done.stderr
+    assert git(told, "rev-parse", "main") == tip
+
+
+# list, log, show, diff
+
+
+def test_list_shows_id_name_newest_version_and_class(told):
+    done = jobtypes("list", "--repo", told)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "ID  NAME  NEWEST  CLASS",
+        "1   A     3       Job",
+        "2   B c   1       Job",
+    ]
+
+
+def test_list_of_a_repository_without_a_commit_is_its_headings(empty):
+    assert jobtypes("list", "--repo", empty).stdout == "ID  NAME  NEWEST  CLASS\n"
+
+
+def test_log_shows_each_version_newest_first(told):
+    done = jobtypes("log", "A", "--repo", told)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [re.split(r"  +", line) for line in done.stdout.splitlines()]
+    assert rows[0] == ["VERSION", "COMMIT", "DATE", "AUTHOR", "STATE", "SUBJECT"]
+    numbers, commits, dates, authors, states, subjects = zip(*rows[1:], strict=True)
+    assert numbers == ("4", "3", "2", "1")
+    assert states == ("broken", "in service", "withdrawn", "in service")
+    assert subjects == ("Broken", "Third", "Second", "First")
+    assert set(authors) == {"Test TD"}
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", date) for date in dates)
+    log = git(told, "log", "--format=%h", "--abbrev=10").split()
+    assert commits == (log[0], log[2], log[3], log[4])
+
+
+def test_log_shows_what_was_deleted(told):
+    assert "deleted" in jobtypes("log", "D", "--repo", told).stdout
+
+
+def test_show_prints_meta_and_code_of_the_newest_or_a_given_version(told):
+    newest = jobtypes("show", "A", "--repo", told)
+    first = jobtypes("show", "A@1", "--repo", told)
+
+    commit = git(told, "rev-parse", "main~2").strip()
+    assert newest.returncode == 0
+    assert newest.stdout == (
+        f"# A version 3\n# commit {commit}\n# --- meta.yaml\nclassname: Job\nmax_batch: 3\n"
+        "# --- code.py\nclass Job:\n    pass\n# 3\n"
+    )
+    assert first.stdout.startswith("# A version 1\n")
+    assert first.stdout.endswith("# 1\n")
+    assert jobtypes("show", "1@1", "--repo", told) == first
+
+
+MISSING = {
+    "a jobtype": (["show", "Nowhere"], "Nowhere"),
+    "a version": (["show", "A@9"], "A has no version 9"),
+    "a withdrawn version": (["show", "A@2"], "withdrawn"),
+    "a broken version": (["show", "A@4"], "broken"),
+    "a version that is a word": (["show", "A@x"], "x is no version number"),
+    "a version that is negative": (["show", "A@-1"], "-1 is no version number"),
+    "the log of a jobtype": (["log", "Nowhere"], "Nowhere"),
+    "the difference of a jobtype": (["diff", "Nowhere", "1", "2"], "Nowhere"),
+    "the difference of a version": (["diff", "A", "1", "9"], "A has no version 9"),
+    "the difference of a word": (["diff", "A", "1", "x"], "x is no version number"),
+    "a branch": (["show", "A", "--branch", "none"], "there is no branch none"),
+}
+
+
+@pytest.mark.parametrize(("args", "says"), MISSING.values(), ids=MISSING)
+def test_what_is_not_there_exits_with_1_and_says_so(told, args, says):
+    done = jobtypes(*args, "--repo", told)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("jobtypes: ")
+    assert says in done.stderr
+
+
+def test_diff_shows_what_differs_withdrawn_and_broken_versions_too(told):
+    done = jobtypes("diff", "A", "1", "2", "--repo", told)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "-# 1\n+# 2\n" in done.stdout
+    assert "code.py" in done.stdout
+    assert "+max_batch: [" in jobtypes("diff", "A", "3", "4", "--repo", told).stdout
+    assert jobtypes("diff", "A", "1", "1", "--repo", told).stdout == ""
+
+
+# index
+
+
+def test_index_tells_what_it_holds_and_rebuild_writes_it(told):
+    path = told / "jobtypes" / "refs-heads-main.index"
+
+    before = jobtypes("index", "--repo", told)
+    written = path.exists()
+    after = jobtypes("index", "--rebuild", "--repo", told)
+
+    says = f"refs/heads/main: 5 steps, 2 jobtypes, 6 versions; index {path}\n"
+    assert before.stdout == after.stdout == says
+    assert (before.returncode, after.returncode, written, path.exists()) == (0, 0, False, True)
+    path.write_bytes(b"damaged")
+    assert jobtypes("index", "--repo", told).stdout == says
+    assert jobtypes("index", "--rebuild", "--repo", told).stdout == says
+    assert path.read_bytes() != b"damaged"
+
+
+# check
+
+
+def test_check_of_a_sound_folder_prints_no_error_and_exits_with_0(sound):
+    done = jobtypes("check", sound)
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"{sound}: 0 errors, 0 warnings\n"
+
+
+def test_check_prints_path_line_severity_and_sentence(faulty):
+    done = jobtypes("check", faulty)
+
+    code, meta = f"{faulty}/jobtypes/A/code.py", f"{faulty}/jobtypes/A/meta.yaml"
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert any(re.match(rf"{re.escape(code)}:3: error: is no valid Python: .", x) for x in lines)
+    assert f"{meta}:2: error: max_batch is 0; at least 1 is wanted" in lines
+    assert any(re.match(rf"{re.escape(str(faulty))}/jobtypes/B/.*: warning: .", x) for x in lines)
+    assert done.stderr == f"{faulty}: 2 errors, 1 warning\n"
+
+
+def test_warnings_alone_exit_with_0_and_agents_rules_can_be_switched_off(faulty):
+    shutil.rmtree(faulty / "jobtypes/A")
+
+    warned = jobtypes("check", faulty)
+    ignored = jobtypes("check", faulty, "--ignore", "agent-classname")
+
+    assert warned.returncode == ignored.returncode == 0
+    assert ": warning: " in warned.stdout
+    assert ignored.stdout == ""
+
+
+@pytest.mark.parametrize("rule", ["no-such-rule", "code-syntax"])
+def test_a_rule_that_can_not_be_switched_off_exits_with_1(sound, rule):
+    done = jobtypes("check", sound, "--ignore", rule)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert rule in done.stderr
+
+
+def test_check_without_checks_of_code_takes_any_code(faulty):
+    shutil.rmtree(faulty / "jobtypes/B")
+    (faulty / "jobtypes/A/meta.yaml").write_text("classname: A\n")
+
+    assert jobtypes("check", faulty).returncode == 1
+    assert jobtypes("check", faulty, "--code-checks", "off").returncode == 0
+    assert jobtypes("check", faulty, env={"JOBTYPES_CODE_CHECKS": "off"}).returncode == 0
+
+
+def test_check_as_githubs_commands(faulty):
+    done = jobtypes("check", faulty, "--format", "github")
+
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    pattern = r"::(error|warning) file=[^,]+(,line=\d+)?,title=[a-z-]+::.+"
+    assert all(re.fullmatch(pattern, line) for line in lines)
+    place = f"::error file={faulty}/jobtypes/A/meta.yaml,line=2,title=meta-field::"
+    assert [line for line in lines if line.startswith(place)]
+
+
+def test_check_as_gitlabs_report(faulty, sound):
+    done = jobtypes("check", faulty, "--format", "gitlab")
+
+    assert done.returncode == 1
+    report = json.loads(done.stdout)
+    keys = ["check_name", "description", "fingerprint", "location", "severity"]
+    assert [sorted(row) for row in report] == [keys] * 3
+    assert sorted(row["severity"] for row in report) == ["critical", "critical", "minor"]
+    assert len({row["fingerprint"] for row in report}) == 3
+    assert all(row["location"]["lines"]["begin"] >= 1 for row in report)
+    assert json.loads(jobtypes("check", sound, "--format", "gitlab").stdout) == []
+
+
+def test_check_as_json(faulty, sound):
+    done = jobtypes("check", faulty, "--format", "json")
+
+    assert done.returncode == 1
+    rows = json.loads(done.stdout)
+    assert [sorted(row) for row in rows] == [["line", "message", "path", "rule", "severity"]] * 3
+    syntax = next(row for row in rows if row["rule"] == "code-syntax")
+    assert (syntax["line"], syntax["severity"]) == (3, "error")
+    assert syntax["path"] == f"{faulty}/jobtypes/A/code.py"
+    assert json.loads(jobtypes("check", sound, "--format", "json").stdout) == []
+
+
+@pytest.mark.parametrize("form", ["text", "github", "gitlab", "json"])
+def test_check_of_a_bare_repository_looks_at_its_branch(told, form):
+    done = jobtypes("check", told, "--format", form)
+
+    assert done.returncode == 1
+    assert "jobtypes/A/meta.yaml" in done.stdout
+    assert str(told) not in done.stdout
+    assert jobtypes("check", "--repo", told, "--format", form) == done
+
+
+def test_check_of_a_working_copy_looks_at_what_is_not_committed_yet(sample, clone):
+    worktree = clone(sample)
+    assert jobtypes("check", worktree.path).returncode == 0
+    worktree.write("jobtypes/Blender/meta.yaml", "max_batch: ten\n")
+
+    done = jobtypes("check", worktree.path)
+
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{worktree.path}/jobtypes/Blender/meta.yaml:1: error: max_batch")
+
+
+def test_check_of_the_folder_one_is_in_prints_paths_as_they_are(faulty, monkeypatch):
+    monkeypatch.chdir(faulty)
+
+    done = jobtypes("check")
+
+    assert done.returncode == 1
+    assert done.stdout.startswith("jobtypes/A/code.py:3: error: ")
+
+
+def test_check_of_a_repository_without_a_commit_finds_nothing(empty):
+    assert jobtypes("check", empty).returncode == 0
+
+
+@pytest.mark.parametrize("below", ["jobtypes", "jobtypes/Blender", ".github"])
+def test_check_within_a_working_copy_looks_at_all_of_it(sample, clone, monkeypatch, below):
+    worktree = clone(sample)
+    worktree.write("jobtypes/Nuke/meta.yaml", "max_batch: 0\n")
+    (worktree.path / below).mkdir(exist_ok=True)
+    monkeypatch.chdir(worktree.path / below)
+
+    done = jobtypes("check")
+
+    assert done.returncode == 1
+    up = "/".join([".."] * len(Path(below).parts))
+    assert f"{up}/jobtypes/Nuke/meta.yaml:1: error: max_batch is 0" in done.stdout
+
+
+def test_check_of_a_folder_without_jobtypes_exits_with_1(tmp_path):
+    done = jobtypes("check", tmp_path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"jobtypes: {tmp_path} has neither jobtypes/ nor software/" in done.stderr
+
+
+def test_check_of_a_folder_of_jobtypes_within_a_working_copy_is_of_that_folder(sample, clone):
+    worktree = clone(sample)
+    worktree.write("jobtypes/Nuke/meta.yaml", "max_batch: 0\n")
+    shutil.copytree(ROOT / "sample_repo", worktree.path / "other")
+
+    assert jobtypes("check", worktree.path / "other").returncode == 0
+
+
+def test_check_of_no_folder_exits_with_1(tmp_path):
+    done = jobtypes("check", tmp_path / "none")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "is no folder" in done.stderr
+
+
+def test_check_runs_nothing_of_what_it_checks(sound, tmp_path):
+    trap = tmp_path / "ran"
+    code = f"import os\nos.mkdir({os.fspath(trap)!r})\nclass Blender:\n    pass\n"
+    (sound / "jobtypes/Blender/code.py").write_text(code)
+
+    assert jobtypes("check", sound).returncode == 0
+
+    assert not trap.exists()

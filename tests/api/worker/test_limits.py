@@ -1,0 +1,457 @@
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import fields
+
+import pytest
+
+from api import create_app
+from api.config import PREVIEW_WAITERS, Config
+from api.payloads import JobtypeBody
+from api.places import Places, Work
+from gitstore import Busy, Store, Writer, changes
+from gitstore.setup import create_repository, sample_path
+from tests.support.branches import jobtype
+from tests.support.cloning import add_large_branch, begin_clone
+from tests.support.git import git
+from tests.support.processes import children, workers
+from tests.support.project import ROOT
+from tests.support.server import Server
+from tests.support.sockets import Dialer
+from tests.support.waiting import wait_for
+
+READ = "/api/v1/jobtypes/Blender/versions/1"
+REFS = "/jobtypes.git/info/refs?service=git-upload-pack"
+OPTIONS = {
+    "--workers": 1,
+    "--threads": 8,
+    "--connections": 24,
+    "--connection-idle-s": 2,
+    "--body-limit-bytes": 8192,
+    "--body-limit-s": 1,
+    "--code-limit-bytes": 2000,
+    "--meta-limit-bytes": 400,
+    "--push-limit-bytes": 1024 * 1024,
+    "--push-jobtypes-limit": 2,
+    "--write-places": 2,
+    "--git-places": 1,
+    "--git-idle-s": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def tight(tmp_path_factory) -> Iterator[Server]:
+    """A service with low limits, on a repository made from sample_repo and a large file."""
+    repo = tmp_path_factory.mktemp("tight") / "tight.git"
+    create_repository(repo, "main", sample_path())
+    add_large_branch(repo)
+    server = Server(repo, *(str(word) for option in OPTIONS.items() for word in option))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def dial() -> Iterator[Dialer]:
+    """Makes connections, which are closed at the end."""
+    dialer = Dialer()
+    yield dialer
+    dialer.close()
+
+
+def body(name: str, **fields: object) -> dict[str, object]:
+    return {"name": name, "classname": "Job", "code": "class Job:\n    pass\n", **fields}
+
+
+def put(server: Server, name: str, **fields: object):
+    return server.request("PUT", f"/api/v1/jobtypes/{name}", body(name, **fields))
+
+
+# Sizes
+
+
+def test_a_body_over_its_limit_is_413(tight):
+    answer = put(tight, "Large", description="x" * 8192)
+
+    assert (answer.status, answer.json) == (413, {"error": "the body is over the size limit"})
+
+
+def test_a_chunked_body_over_its_limit_is_413(tight, dial):
+    raw = dial(tight.port)
+    headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+    raw.head("PUT /api/v1/jobtypes/Large", headers)
+    # The ninth is too much; whoever sends on may find the connection closed.
+    for _ in range(9):
+        raw.send(b"400\r\n" + b" " * 1024 + b"\r\n")
+
+    assert raw.status == 413
+
+
+def test_code_over_its_limit_is_413_and_says_how_large_it_is(tight):
+    code = "class Job:\n    pass\n" + "#" * 2000
+
+    answer = put(tight, "Long", code=code)
+
+    says = f"has {len(code)} bytes; 2000 is the limit"
+    assert answer.status == 413
+    assert answer.json["details"] == [{"path": "code", "message": says}]
+    assert tight.get("/api/v1/jobtypes/Long").status == 404
+
+
+def test_metadata_over_its_limit_are_413(tight):
+    answer = put(tight, "Wordy", description="many words " * 50)
+
+    assert answer.status == 413
+    assert "400 is the limit" in answer.json["error"]
+
+
+def test_code_over_its_limit_is_refused_to_a_push(tight, clone):
+    worktree = clone(f"{tight.url}/jobtypes.git", "--single-branch")
+    worktree.write("jobtypes/Blender/code.py", "class Blender:\n    pass\n" + "#" * 2000)
+
+    result = worktree.push()
+
+    assert result.returncode
+    assert "2000 is the limit" in result.stderr
+
+
+def test_a_push_over_its_limit_is_refused_with_a_sentence(tight, clone):
+    worktree = clone(f"{tight.url}/jobtypes.git", "--single-branch")
+    worktree.write("noise", os.urandom(3_000_000))
+
+    result = worktree.push()
+
+    assert result.returncode
+    assert "the push is over 1 MiB, the limit; nothing was taken" in result.stderr
+
+
+def test_a_push_of_too_many_jobtypes_is_refused(tight, clone):
+    worktree = clone(f"{tight.url}/jobtypes.git", "--single-branch")
+    for name in ("One", "Two", "Three"):
+        worktree.write(f"jobtypes/{name}/code.py", "class Job:\n    pass\n")
+        worktree.write(f"jobtypes/{name}/meta.yaml", "classname: Job\n")
+
+    result = worktree.push()
+
+    assert result.returncode
+    assert "the push changes 3 jobtypes; 2 is the limit" in result.stderr
+
+
+def test_a_request_head_over_its_limit_is_refused(tight, dial):
+    raw = dial(tight.port)
+    raw.head("GET /api/v1/jobtypes/", {"X-Long": "x" * 200_000})
+
+    assert raw.status == 431
+
+
+# Places
+
+
+@pytest.mark.parametrize(
+    ("work", "method", "path"),
+    [
+        (Work.WRITE, "PUT", "/api/v1/jobtypes/Fresh"),
+        (Work.WRITE, "DELETE", "/api/v1/jobtypes/Blender"),
+        (Work.REVIEW, "GET", "/api/v1/changes/"),
+        (Work.REVIEW, "GET", "/diff/Blender/1..1"),
+        (Work.GIT, "GET", REFS),
+    ],
+)
+def test_past_its_places_work_is_503_with_a_time_to_come_again(sample, work, method, path):
+    app = create_app(Config(sample, write_places=4))
+    places = app.extensions["places"]
+    for _ in range(4):
+        places.take(work)
+
+    answer = app.test_client().open(path, method=method, json=body("Fresh"))
+
+    assert answer.status_code == 503
+    assert f"too many {work} at once; try again in a few seconds" in answer.text
+    assert answer.headers["Retry-After"] == "5"
+
+
+def test_who_comes_when_all_places_are_taken_is_no_line_of_the_services_own_log(sample, caplog):
+    app = create_app(Config(sample))
+    _fill(app.extensions["places"])
+
+    assert app.test_client().put("/api/v1/jobtypes/Fresh", json=body("Fresh")).status_code == 503
+
+    assert caplog.records == []
+
+
+def test_with_all_places_taken_every_read_is_answered(sample):
+    app = create_app(Config(sample))
+    _fill(app.extensions["places"])
+    client = app.test_client()
+
+    rules = [rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith("pages.")]
+    paths = [str(rule) for rule in rules if "<" not in str(rule)]
+    reads = [p for p in paths if "/changes" not in p and not p.startswith("/jobtypes.git")]
+    statuses = {path: client.get(path).status_code for path in [READ, f"{READ}/code", *reads]}
+
+    assert set(statuses.values()) == {200}, statuses
+    assert "/health/ready" in statuses
+
+
+def test_a_place_is_given_back_whatever_comes_of_the_request(sample):
+    client = create_app(Config(sample, write_places=1, review_places=1)).test_client()
+
+    for _ in range(3):
+        assert client.put("/api/v1/jobtypes/Blender", data=b"no JSON").status_code == 415
+        assert client.delete("/nowhere").status_code == 404
+        assert client.get("/api/v1/changes/none").status_code == 404
+        assert client.get(f"/preview/none{READ}").status_code == 404
+        assert client.put("/api/v1/jobtypes/Fresh", json=body("Fresh")).status_code == 201
+
+
+def test_a_preview_that_is_at_hand_needs_no_place(sample):
+    app = create_app(Config(sample))
+    client = app.test_client()
+    client.get(f"/preview/main{READ}")
+    _fill(app.extensions["places"])
+
+    assert client.get(f"/preview/main{READ}").status_code == 200
+
+
+def test_previews_wait_for_a_place_and_are_made_once_for_all_who_ask(sample):
+    app = create_app(Config(sample))
+    places = app.extensions["places"]
+    _fill(places)
+    ask = lambda n: app.test_client().get(f"/preview/main{READ}")  # noqa: E731
+
+    with ThreadPoolExecutor(PREVIEW_WAITERS) as pool:
+        asked = [pool.submit(ask, n) for n in range(PREVIEW_WAITERS)]
+        status = app.test_client().get(READ).status_code
+        are_done = [answer.done() for answer in asked]
+        places.give(Work.REVIEW)
+        statuses = {answer.result().status_code for answer in asked}
+
+    assert status == 200
+    assert not any(are_done)
+    assert statuses == {200}
+
+
+@pytest.mark.parametrize(("path", "status"), [("/changes/", 200), ("/changes/none", 404)])
+def test_who_waits_for_a_preview_holds_no_place_that_it_needs(sample, path, status):
+    client = create_app(Config(sample, review_places=1)).test_client()
+
+    assert client.get(f"/preview/main/api/v1{path}").status_code == status
+
+
+def test_previews_that_are_asked_for_at_once_are_all_answered(sample, serve):
+    tip = git(sample, "rev-parse", "main").strip()
+    for n in range(5):
+        git(sample, "update-ref", f"refs/heads/topic{n}", tip)
+    server = serve(sample, "--workers", "1", "--threads", "4", "--review-places", "1")
+
+    with ThreadPoolExecutor(PREVIEW_WAITERS) as pool:
+        numbers = range(PREVIEW_WAITERS)
+        answers = list(pool.map(lambda n: server.get(f"/preview/topic{n % 5}{READ}"), numbers))
+
+    assert {answer.status for answer in answers} == {200}
+
+
+def test_more_who_wait_for_previews_than_have_threads_are_refused(tmp_path):
+    places = Places.of(Config(tmp_path))
+
+    with ExitStack() as stack:
+        for _ in range(PREVIEW_WAITERS):
+            stack.enter_context(places.waiting())
+        with pytest.raises(Busy, match="too many wait for previews"):
+            stack.enter_context(places.waiting())
+
+    with places.waiting():
+        pass
+
+
+@pytest.mark.parametrize("threads", [4, 8, 24, 100])
+def test_all_places_together_leave_threads_to_reads(threads, tmp_path):
+    config = Config(
+        tmp_path, threads=threads, write_places=1000, git_places=1000, review_places=1000
+    )
+
+    taken = _fill(Places.of(config))
+
+    assert 1 <= taken < threads - config.waiting_places
+
+
+def _fill(places: Places) -> int:
+    """Take every place there is; how many there were."""
+    taken = 0
+    for work in Work:
+        try:
+            while True:
+                places.take(work)
+                taken += 1
+        except Busy:
+            continue
+    return taken
+
+
+@pytest.mark.parametrize("kind", ["write", "merge"])
+def test_a_ref_that_stays_locked_is_given_up(branch, kind):
+    branch.commit(jobtype("Blender"))
+    git(branch.path, "update-ref", "refs/heads/topic", branch.side(jobtype("Nuke")))
+    app = create_app(Config(branch.path, write_limit_s=1))
+    noted: list[str] = []
+    app.extensions["jobtypes"].note = noted.append
+    client = app.test_client()
+
+    # Open, so that it is nobody's that died.
+    with (branch.path / "refs/heads/main.lock").open("x"):
+        if kind == "merge":
+            answer = client.post("/api/v1/changes/topic/merge")
+        else:
+            answer = client.put("/api/v1/jobtypes/Fresh", json=body("Fresh"))
+
+    assert answer.status_code == 503
+    assert "kept the branch busy" in answer.json["error"]
+    assert answer.headers["Retry-After"] == "5"
+    assert set(noted) == {"conflict"}
+    # It slept in between.
+    assert len(noted) < 250
+    assert git(branch.path, "rev-parse", "main").strip() == branch.tip
+
+
+def test_asking_for_the_head_of_an_advertisement_takes_no_place_for_good(tight):
+    statuses = [tight.request("HEAD", REFS).status for _ in range(3)]
+
+    assert statuses == [200, 200, 200]
+
+
+# Times
+
+
+def test_bodies_that_stall_keep_writers_waiting_and_no_reader(tight, dial):
+    slow = [dial.stalled(tight.port, "PUT /api/v1/jobtypes/Slow") for _ in range(12)]
+    wait_for(lambda: sum(raw.has_news for raw in slow) == 10, "ten to be turned away")
+
+    assert put(tight, "Blocked").status == 503
+    assert [tight.get(READ).status for _ in range(20)] == [200] * 20
+    assert {raw.status for raw in slow if raw.has_news} == {503}
+    wait_for(lambda: all(raw.has_news for raw in slow), "the stalled bodies to be given up")
+    # A place is given back a moment after its answer went out.
+    wait_for(lambda: put(tight, "Patient").status == 201, "a place to be free")
+
+
+def test_a_body_that_trickles_is_408(tight, dial):
+    raw = dial.stalled(tight.port, "PUT /api/v1/jobtypes/Slow")
+
+    def trickle() -> bool:
+        raw.send(b" " * 10)
+        return raw.has_news
+
+    wait_for(trickle, "the service to lose patience")
+    assert raw.status == 408
+
+
+def test_a_clone_that_nobody_takes_is_ended_and_its_place_given_back(tight, dial):
+    # Whoever asks before has the only place himself.
+    begin_clone(tight, dial)
+    assert tight.get(REFS).status == 503
+
+    wait_for(lambda: tight.get(REFS).status == 200, "the place to be free again")
+    assert tight.get(READ).status == 200
+
+
+def test_readers_that_take_nothing_keep_no_agent_waiting_for_long(empty, serve, dial):
+    server = serve(empty, "--workers", "1", "--connections", "16", "--answer-idle-s", "2")
+    code = "class Job:\n    pass\n" + "#" * 900_000
+    assert put(server, "Large", code=code).status == 201
+    path = "/api/v1/jobtypes/Large/versions/1/code"
+    for _ in range(16):
+        raw = dial(server.port, buffer_bytes=4096)
+        raw.send(f"GET {path} HTTP/1.1\r\nHost: jobtypes\r\n\r\n".encode() * 20)
+        wait_for(lambda raw=raw: raw.has_news, "the answer to begin")
+
+    assert server.request("GET", path, timeout_s=20).status == 200
+
+
+def test_a_clone_may_pause_for_longer_than_another_answer(empty, serve, dial):
+    add_large_branch(empty)
+    server = serve(empty, "--workers", "1", "--answer-idle-s", "1")
+    raw = begin_clone(server, dial)
+    end = time.monotonic() + 8
+    wait_for(lambda: time.monotonic() > end, "time to pass")
+
+    got = b""
+    while chunk := raw.received(1 << 20):
+        got = (got + chunk)[-1000:]
+        if got.endswith(b"0000\r\n0\r\n\r\n"):
+            break
+
+    assert got.endswith(b"0000\r\n0\r\n\r\n")
+
+
+def test_a_write_that_loses_races_for_too_long_gives_up(sample):
+    store = Store(sample)
+    store.write_limit_s = 0
+
+    def overtake(catalogue: object) -> None:
+        tip = git(sample, "rev-parse", "main").strip()
+        tree = git(sample, "rev-parse", "main^{tree}").strip()
+        commit = git(sample, "commit-tree", "-p", tip, "-m", "faster", tree).strip()
+        git(sample, "update-ref", "refs/heads/main", commit)
+
+    wish = JobtypeBody.model_validate(body("Late")).wish()
+    with pytest.raises(Busy, match="other writers kept the branch busy"):
+        store.write([changes.create_jobtype(wish)], Writer(), overtake)
+
+
+def test_a_clone_that_takes_too_long_in_all_is_ended(empty, serve, dial):
+    add_large_branch(empty)
+    server = serve(empty, "--workers", "1", "--git-limit-s", "2")
+    raw = begin_clone(server, dial)
+
+    def ends() -> bool:
+        assert raw.received(256)
+        return not set(children(server.process.pid)) - set(workers(server.process.pid))
+
+    wait_for(ends, "Git to be ended")
+
+
+# Connections
+
+
+def test_a_head_that_never_ends_is_given_up_in_time(tight, dial):
+    raw = dial(tight.port)
+    raw.send(b"GET /api/v1/jobt")
+    began = time.monotonic()
+
+    assert raw.status in (0, 408)
+
+    assert 1.5 < time.monotonic() - began < 5
+
+
+def test_with_all_connections_idle_a_reader_waits_and_is_answered(tight, dial):
+    idle = [dial(tight.port) for _ in range(60)]
+    for raw in idle[::2]:
+        raw.send(b"GET /api/v1/jobt")
+
+    assert tight.get(READ).status == 200
+
+
+def test_the_process_raises_its_limit_of_open_files_to_hold_its_connections(tmp_path):
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1500))\n"
+        "from pathlib import Path; from api.config import Config; from api import serving\n"
+        "print(serving._connections(Config(Path('.'), connections=4000)))\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert done.stdout.split() == ["988", "1500"], done.stderr
+
+
+# Documentation
+
+
+def test_every_setting_stands_in_the_documentation():
+    text = (ROOT / "docs" / "settings.md").read_text()
+
+    missing = [field.name for field in fields(Config) if f"| `{field.name}` |" not in text]
+
+    assert missing == []

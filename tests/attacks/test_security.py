@@ -1,0 +1,663 @@
+"""The attacks that docs/security.md lists, where no other test tries them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
+
+import pytest
+
+import api
+import gitstore
+import hooks
+from api.config import Config
+from gitstore import init_repository
+from gitstore.setup import create_repository, sample_path
+from tests.support.commands import jobtypes
+from tests.support.forge import Forge
+from tests.support.git import git
+from tests.support.project import ROOT
+from tests.support.rest import CODE, Rest, body, error
+from tests.support.server import Server
+from tests.support.waiting import wait_for
+
+PAGE = (ROOT / "docs/security.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory) -> Iterator[Server]:
+    repo = tmp_path_factory.mktemp("farm") / "farm.git"
+    create_repository(repo, "main", sample_path())
+    server = Server(repo, "--workers", "1")
+    yield server
+    server.stop()
+
+
+def test_every_attack_names_tests_that_there_are():
+    rows = [line for line in PAGE.splitlines() if line.startswith("| ") and "::" in line]
+
+    assert len(rows) > 20
+    files = {path.name: path for path in (ROOT / "tests").rglob("test_*.py")}
+    for file, name in re.findall(r"`(test_\w+\.py)::(\w+)`", "\n".join(rows)):
+        assert f"\ndef {name}(" in files[file].read_text(), (file, name)
+
+
+# Paths
+
+
+def rules() -> list[str]:
+    """The paths of all routes, with their parameters' names."""
+    with TemporaryDirectory() as folder:
+        git_dir = init_repository(Path(folder), "main").git_dir
+        return sorted(rule.rule for rule in api.create_app(Config(git_dir)).url_map.iter_rules())
+
+
+RULES = rules()
+OUTSIDE = (
+    *("..", "%2e%2e", "..%2f..%2f..%2fetc%2fpasswd", "%2fetc%2fpasswd", "%00", "a%00b"),
+    *("-x", "--upload-pack=x", "%0d%0aX-Evil:%201", "HEAD", "main:jobtypes", "@%7b0%7d", "%ff%fe"),
+    *("9" * 5000, "%f0%9f%92%a9", "a" * 5000, "refs%2fupstream%2fx", "main..main", "%252e%252e"),
+)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if "<" in rule])
+def test_no_parameter_of_a_path_leads_out(farm, rule):
+    before = git(farm.repo, "for-each-ref", "refs/heads")
+
+    for outside in OUTSIDE:
+        path = re.sub(r"<[^>]+>", lambda _: outside, rule)  # noqa: B023
+        for method in ("GET", "POST", "PUT", "DELETE"):
+            answer = farm.request(method, path, b"{}", {"Content-Type": "application/json"})
+
+            assert answer.status < 500 or answer.status == 503, (method, path, answer)
+            assert b"root:" not in answer.body
+            assert "x-evil" not in answer.headers
+    assert git(farm.repo, "for-each-ref", "refs/heads") == before
+
+
+# Headers, and the log
+
+
+@pytest.mark.parametrize("text", ["a\r\nX-Evil: 1", "a\nX-Evil: 1", "a\rb"])
+def test_no_line_end_of_a_request_becomes_a_header(farm, text):
+    rest = Rest(farm)
+
+    answer = rest("POST", "/jobtypes/", body(text))
+
+    error(answer, 400)
+    assert "x-evil" not in answer.headers
+    message = "UTF-8''" + "".join(f"%{byte:02x}" for byte in text.encode())
+    answer = rest("PUT", "/jobtypes/Fine", body("Fine"), {"X-Commit-Message": message})
+    error(answer, 400)
+    assert "x-evil" not in answer.headers
+
+
+@pytest.fixture(params=["plain", "json"])
+def logging(request, empty, serve) -> Server:
+    """A service on an empty repository that logs in either form."""
+    started: Server = serve(empty, "--workers", "1", "--log-format", request.param)
+    return started
+
+
+def test_no_header_forges_a_line_of_the_log(logging):
+    hostile = "\x9b31m 2026-01-01T00:00:00Z 200 forged"  # a control sequence in Latin-1
+    path = "/api/v1/jobtypes/Blender%1b%5b31m%0aforged"
+    names = ("User-Agent", "Referer", "X-Forwarded-For", "X-Request-Id")
+
+    answer = logging.request("GET", path, headers=dict.fromkeys(names, hostile))
+
+    id = answer.headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]+", id)
+    wait_for(lambda: id in logging.log.read_text(), "the request's line")
+    text = logging.log.read_text()
+    assert text.isascii()
+    assert "\x1b" not in text
+    assert not any(line.startswith("forged") for line in text.splitlines())
+    assert "2026-01-01" not in text
+
+
+def test_what_the_service_says_itself_commands_no_terminal():
+    program = (
+        "import logging; from api.logs import LogFormat, set_up; set_up(LogFormat.PLAIN)\n"
+        "logging.getLogger('api').warning('%s', 'remote: \\x1b[2J\\x9b\\u202e\\nforged')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert done.stderr.endswith("api: remote: \\x1b[2J\\x9b\\u202e\\nforged\n")
+
+
+def test_what_was_pushed_commands_no_terminal(branch):
+    hostile = "red \x1b[31m\x9b"
+    commit = branch.side({"jobtypes/Job/code.py": CODE}, f"{hostile}\n")
+    git(branch.path, "update-ref", "refs/heads/main", commit)
+    git(branch.path, "update-ref", "refs/heads/mine", branch.side({"x": "y"}, hostile, commit))
+
+    for command in (("changes", "list"), ("changes", "show", "mine"), ("log", "Job")):
+        done = jobtypes(*command, "--repo", branch.path)
+
+        assert r"red \x1b[31m\x9b" in done.stdout, done.stderr
+        assert done.stdout.replace("\n", "").isprintable()
+
+
+def test_a_file_name_forges_no_line_of_a_check(tmp_path):
+    folder = tmp_path / "jobtypes/Bad\n::error::forged\x1b[31m"
+    folder.mkdir(parents=True)
+    (folder / "code.py").write_text("def\n")
+
+    for form in ("text", "github", "gitlab", "json"):
+        done = jobtypes("check", tmp_path, "--format", form)
+
+        assert done.returncode == 1
+        assert "forged" in done.stdout
+        assert not any(line.startswith("::error::") for line in done.stdout.splitlines())
+        assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("form", ["plain", "json"])
+def test_no_secret_of_any_kind_is_in_a_log(tmp_path, serve, form):
+    repo, origin = tmp_path / "copy.git", tmp_path / "origin.git"
+    create_repository(repo, "main", None)
+    create_repository(origin, "main", sample_path())
+    made = jobtypes("token", "create", "alice", "--role", "write", "--repo", repo).stdout
+    token = re.search(r"jtr_\S+", made)[0]
+    secrets = [token, "jtr_wrong", "pass-of-upstream", "hush-webhook", "crumb-of-a-cookie"]
+    with Forge(origin) as forge:
+        forge.password = "another"
+        upstream = forge.url_for("bot:pass-of-upstream@")
+        options = ("--upstream", upstream, "--fetch-pause-s", "0", "--log-format", form)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("JOBTYPES_WEBHOOK_SECRET", "hush-webhook")
+            server = serve(repo, "--workers", "1", *options)
+        basic = [b64encode(f"alice:{secret}".encode()).decode() for secret in secrets]
+        given = [f"Bearer {secret}" for secret in secrets] + [f"Basic {row}" for row in basic]
+        for method, path in (
+            ("PUT", "/api/v1/jobtypes/X"),
+            ("GET", f"/api/v1/jobtypes/?token={token}"),
+            ("GET", "/jobtypes.git/info/refs?service=git-receive-pack"),
+            ("POST", "/webhooks/gitlab"),
+            ("POST", "/nowhere"),
+        ):
+            for value in given:
+                headers = {"Authorization": value, "Cookie": f"c={secrets[-1]}"}
+                for secret in ("hush-webhook", "hush-wrong"):
+                    headers |= {"X-Gitlab-Token": secret, "X-Gitlab-Event": "Push Hook"}
+                    server.request(method, path, body("X"), headers)
+        server.request("GET", "/nowhere", headers={"X-Request-Id": "the-last"})
+        wait_for(lambda: "the-last" in server.log.read_text(), "the requests' lines")
+        wait_for(lambda: "Authentication failed" in server.log.read_text(), "a fetch to fail")
+        server.stop()
+
+    text = server.log.read_text()
+    assert "alice" in text
+    assert [secret for secret in (*secrets, *basic, "hush-wrong") if secret in text] == []
+
+
+# Git
+
+
+@pytest.mark.parametrize("ref", ["-x", "--upload-pack=touch ran", "--output=ran", "-"])
+def test_a_ref_that_looks_like_an_option_is_no_option(farm, ref, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in (f"/preview/{quote(ref)}/api/v1/jobtypes/", f"/api/v1/changes/{quote(ref)}"):
+        assert farm.get(path).status == 404
+    assert not list(tmp_path.rglob("ran"))
+
+
+def test_a_branch_that_looks_like_an_option_is_a_branch(farm, clone):
+    worktree = clone(f"{farm.url}/jobtypes.git")
+
+    assert worktree.push_head("origin", "HEAD:refs/heads/-x").returncode == 0
+
+    assert farm.get("/api/v1/changes/-x").status == 200
+    assert farm.get("/preview/-x/api/v1/jobtypes/").status == 200
+    assert farm.request("DELETE", "/api/v1/changes/-x").status == 204
+
+
+@pytest.mark.parametrize("word", ["-x", "--output=ran", "--upload-pack=touch ran", "-"])
+def test_a_word_of_the_command_line_is_no_option_of_git(sample, word, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    commands = {
+        "changes show": (word,),
+        "changes merge": (word,),
+        "summary": (word, word),
+        "summary ": ("main", word),
+        "log": (word,),
+        "show": (word,),
+        "diff": (word, "1", "2"),
+        "list": (),
+    }
+    for command, words in commands.items():
+        options = ("--repo", sample, *(() if words else (f"--branch={word}",)))
+        done = jobtypes(*command.split(), *options, "--", *words)
+
+        assert done.returncode == 1, (command, done)
+    assert not list(tmp_path.rglob("ran"))
+
+
+@pytest.mark.parametrize(
+    "url", ["--upload-pack=touch ran", "-oProxyCommand=touch ran", "ext::touch ran", "ext::sh -c x"]
+)
+def test_an_upstream_that_would_run_a_program_is_refused(tmp_path, url, monkeypatch):
+    repo = tmp_path / "copy.git"
+
+    monkeypatch.chdir(tmp_path)
+
+    done = jobtypes("serve", "--repo", repo, f"--upstream={url}", "--read-only")
+
+    assert done.returncode in (1, 3), done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("ran"))
+
+
+def test_gits_variables_are_not_inherited(sample, serve, clone, tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "core.hooksPath",
+            "GIT_CONFIG_VALUE_0": str(evil_hook(tmp_path / "evil")),
+            "GIT_DIR": str(tmp_path / "nowhere"),
+            "GIT_OBJECT_DIRECTORY": str(tmp_path / "objects"),
+        }.items():
+            patch.setenv(name, value)
+        server = serve(sample)
+    worktree = clone(f"{server.url}/jobtypes.git")
+    worktree.write("jobtypes/Maya/meta.yaml", "max_batch: ten\n")
+
+    assert "jobtypes/Maya/meta.yaml:1" in worktree.push().stderr
+    assert not list(tmp_path.rglob("ran"))
+
+
+def test_no_header_becomes_a_variable_of_git(farm, clone, tmp_path):
+    folder = evil_hook(tmp_path / "evil")
+    variables = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "core.hooksPath",
+        "GIT_CONFIG_VALUE_0": str(folder),
+        "GIT_CONFIG_PARAMETERS": f"'core.hooksPath'='{folder}'",
+        "GIT_DIR": "/nowhere",
+        "GIT_EXEC_PATH": str(folder),
+        "JOBTYPES_HOOK": "{}",
+        "PATH": str(folder),
+    }
+    names = {form for name in variables for form in (name, name.replace("_", "-"))}
+    hostile = {name: variables[name.replace("-", "_")] for name in names}
+    hostile["Git-Protocol"] = f"version=2\0core.hooksPath={folder}".replace("\0", ":")
+    worktree = clone(f"{farm.url}/jobtypes.git")
+    for name, value in hostile.items():
+        worktree.git("config", "--add", "http.extraHeader", f"{name}: {value}")
+    worktree.write("jobtypes/Maya/meta.yaml", "max_batch: ten\n")
+
+    assert "jobtypes/Maya/meta.yaml:1" in worktree.push().stderr
+    assert "refs/heads/main" in worktree.git("ls-remote", "origin")
+    assert not list(tmp_path.rglob("ran"))
+
+
+def evil_hook(folder: Path) -> Path:
+    """A folder with a hook that lets everything pass, and leaves a trace."""
+    folder.mkdir(parents=True, exist_ok=True)
+    hook = folder / "pre-receive"
+    hook.write_text(f"#!/bin/sh\ntouch '{folder}/ran'\n")
+    hook.chmod(0o755)
+    return folder
+
+
+def test_the_repositorys_own_settings_switch_no_check_off(sample, serve, clone, tmp_path):
+    git(sample, "config", "core.hooksPath", str(evil_hook(tmp_path / "evil")))
+    git(sample, "config", "receive.fsckObjects", "false")
+    git(sample, "config", "receive.denyNonFastForwards", "false")
+    server = serve(sample)
+    worktree = clone(f"{server.url}/jobtypes.git")
+    worktree.write("jobtypes/Maya/meta.yaml", "max_batch: ten\n")
+
+    assert "jobtypes/Maya/meta.yaml:1" in worktree.push().stderr
+    assert not (tmp_path / "evil/ran").exists()
+
+
+def test_what_is_pushed_configures_nothing(farm, clone, tmp_path):
+    worktree = clone(f"{farm.url}/jobtypes.git")
+    evil_hook(worktree.path / "hooks")
+    evil_hook(worktree.path / "jobtypes/Maya/hooks")
+    config = f"[core]\n\thooksPath = {worktree.path}/hooks\n\tfsmonitor = touch {tmp_path}/ran\n"
+    for name in ("config", ".gitconfig", "jobtypes/Maya/config"):
+        worktree.write(name, config)
+    worktree.write(".gitattributes", "*.py filter=evil diff=evil merge=evil\n")
+
+    assert worktree.push().returncode == 0
+    worktree.write("jobtypes/Maya/meta.yaml", "max_batch: ten\n")
+
+    assert "jobtypes/Maya/meta.yaml:1" in worktree.push().stderr
+    assert not list(tmp_path.rglob("ran"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to another user")
+def test_a_repository_of_another_owner_is_refused_with_advice(sample):
+    subprocess.run(["chown", "-R", "65534:65534", str(sample)], check=True)
+
+    done = jobtypes("serve", "--repo", sample)
+
+    assert done.returncode == 1
+    assert "run this as its owner, or add it to Git's safe.directory" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to another user")
+def test_gits_own_programs_take_the_repository_that_the_service_took(sample, serve, monkeypatch):
+    subprocess.run(["chown", "-R", "65534:65534", str(sample)], check=True)
+    # As with sudo, which the service is told of and Git's programs are not.
+    monkeypatch.setenv("SUDO_UID", "65534")
+    server = serve(sample)
+
+    refs = server.get("/jobtypes.git/info/refs?service=git-upload-pack")
+
+    assert (refs.status, b"refs/heads/main" in refs.body) == (200, True)
+
+
+def test_a_push_can_not_borrow_objects_from_elsewhere(farm, clone, tmp_path):
+    other = tmp_path / "other.git"
+    create_repository(other, "main", sample_path())
+    secret = git(other, "hash-object", "-w", "--stdin", input=CODE).strip()
+    worktree = clone(f"{farm.url}/jobtypes.git")
+    # The TD's clone has the object by its alternates; the pack that is sent lacks it.
+    (worktree.path / ".git/objects/info").mkdir(exist_ok=True)
+    (worktree.path / ".git/objects/info/alternates").write_text(f"{other}/objects\n")
+    worktree.git("update-index", "--add", "--cacheinfo", f"100644,{secret},jobtypes/Maya/extra.py")
+    worktree.git("commit", "--quiet", "-m", "borrowed")
+    names = worktree.git("rev-list", "--objects", "--no-object-names", "origin/main..HEAD").split()
+    kept = "\n".join(name for name in names if name != secret) + "\n"
+    pack = subprocess.run(
+        ["git", "-C", str(worktree.path), "pack-objects", "--stdout", "-q"],
+        input=kept.encode(),
+        capture_output=True,
+        check=True,
+    ).stdout
+    tip, head = (worktree.git("rev-parse", name).strip() for name in ("origin/main", "HEAD"))
+    line = f"{tip} {head} refs/heads/main\0report-status\n".encode()
+    packet = f"{len(line) + 4:04x}".encode() + line + b"0000"
+
+    answer = farm.request(
+        "POST",
+        "/jobtypes.git/git-receive-pack",
+        packet + pack,
+        {"Content-Type": "application/x-git-receive-pack-request"},
+    )
+
+    assert b"ng refs/heads/main" in answer.body
+    assert git(farm.repo, "rev-parse", "main").strip() == tip
+    assert not (farm.repo / "objects/info/alternates").exists()
+
+
+@pytest.mark.parametrize(
+    "path", ["jobtypes/Maya", "jobtypes/Maya/meta.yaml", "software/maya.yaml", "withdrawn.yaml"]
+)
+def test_a_link_in_place_of_what_is_read_is_refused_to_a_push(farm, clone, path):
+    worktree = clone(f"{farm.url}/jobtypes.git")
+    worktree.git("rm", "-r", "--quiet", "--ignore-unmatch", path)
+    (worktree.path / path).parent.mkdir(exist_ok=True)
+    (worktree.path / path).symlink_to("/etc/passwd")
+
+    result = worktree.push()
+
+    assert result.returncode == 1
+    assert path in result.stderr
+    assert "symbolic link" in " ".join(result.stderr.replace("remote:", "").split())
+
+
+@pytest.mark.parametrize("path", ["jobtypes/Job/code.py", "jobtypes/Job", "software/x.yaml"])
+def test_a_link_in_a_folder_is_not_followed_by_a_check(tmp_path, path):
+    secret = "class Precious:\n    def\n"
+    for name in ("code.py", "meta.yaml"):
+        (tmp_path / "outside").mkdir(exist_ok=True)
+        (tmp_path / "outside" / name).write_text(secret)
+    link = tmp_path / "folder" / path
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "outside" / ("" if path == "jobtypes/Job" else "code.py"))
+
+    done = jobtypes("check", tmp_path / "folder")
+
+    assert done.returncode == 1
+    assert "symbolic link" in done.stdout
+    assert "Precious" not in done.stdout + done.stderr
+    assert "code.py:2" not in done.stdout
+
+
+# Files beside the repository
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to], ids=["symbolic", "hard"])
+def test_no_file_is_written_through_a_link(sample, tmp_path, link):
+    ours = sample / "jobtypes"
+    jobtypes("index", "--rebuild", "--repo", sample)
+    jobtypes("token", "create", "first", "--role", "read", "--repo", sample)
+    files = {path: path.read_bytes() for path in ours.iterdir() if path.is_file()}
+    assert {"tokens.json", "tokens.lock"} < {path.name for path in files}
+    assert any(path.suffix == ".index" for path in files)
+    files[ours / "tokens.new"] = b"left by a process that was killed"
+    victims = tmp_path / "victims"
+    victims.mkdir()
+    for path, content in files.items():
+        (victims / path.name).write_bytes(content or b"precious")
+        path.unlink(missing_ok=True)
+        link(path, victims / path.name)
+
+    jobtypes("index", "--rebuild", "--repo", sample)
+    jobtypes("token", "create", "second", "--role", "read", "--repo", sample)
+
+    for path, content in files.items():
+        assert (victims / path.name).read_bytes() == (content or b"precious"), path
+    assert (ours / "tokens.json").stat().st_mode & 0o777 == 0o600
+    assert b"second" in (ours / "tokens.json").read_bytes()
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"[" * 100_000,
+        b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
+        b'{"name": "A", "max_batch": ' + b"9" * 10_000 + b"}",
+        b'{"name": "A", "max_batch": 1e999}',
+        b'{"name": "A", "max_batch": NaN}',
+        b'{"name": "A", "max_batch": -Infinity}',
+        b"\xff\xfe{\x00}\x00",
+        b"\xef\xbb\xbf{}",
+        b'"' + b"\\" * 1001,
+    ],
+    ids=["brackets", "braces", "digits", "exponent", "NaN", "Infinity", "UTF-16", "BOM", "escapes"],
+)
+def test_json_without_end_is_400(farm, sent):
+    answer = farm.request("POST", "/api/v1/jobtypes/", sent, {"Content-Type": "application/json"})
+
+    error(answer, 400)
+
+
+def bomb() -> str:
+    rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    rows += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("application/yaml", 415), ("text/x-yaml", 415), ("application/json", 400)]
+)
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_yaml_is_no_body(farm, method, kind, status):
+    path = "/api/v1/jobtypes/" + ("Bomb" if method == "PUT" else "")
+
+    error(farm.request(method, path, bomb().encode(), {"Content-Type": kind}), status)
+
+
+def test_a_yaml_bomb_on_another_branch_is_told_and_never_unfolds(farm, clone):
+    worktree = clone(f"{farm.url}/jobtypes.git")
+    worktree.write("jobtypes/Maya/meta.yaml", bomb())
+    worktree.write("software/maya.yaml", bomb())
+
+    assert worktree.push("origin", "HEAD:refs/heads/bomb").returncode == 0
+
+    review = farm.get("/api/v1/changes/bomb")
+    assert review.status == 200
+    assert "jobtypes/Maya/meta.yaml" in {row["path"] for row in review.json["problems"]}
+    assert farm.get("/preview/bomb/api/v1/jobtypes/Maya").status == 200
+    assert farm.get("/preview/bomb/api/v1/jobtypes/Blender").status == 200
+    assert farm.request("POST", "/api/v1/changes/bomb/merge").status == 400
+    assert farm.request("DELETE", "/api/v1/changes/bomb").status == 204
+
+
+@pytest.mark.parametrize(
+    ("name", "twin"), [("Stra\xdfe", "STRASSE"), ("\xc9mile", "\xe9mile"), ("\ufb01lm", "Film")]
+)
+def test_names_that_a_file_system_takes_for_one_are_409(farm, name, twin):
+    assert farm.request("PUT", f"/api/v1/jobtypes/{quote(name)}", body(name)).status == 201
+
+    error(farm.request("PUT", f"/api/v1/jobtypes/{quote(twin)}", body(twin)), 409)
+    error(farm.request("POST", "/api/v1/jobtypes/", body(twin)), 409)
+
+
+@pytest.mark.parametrize("name", ["e\u0301mile", "\u212aelvin", "A\u200bB", "A\u202eB", "\uff21?"])
+def test_names_that_only_look_composed_or_hide_something_are_400(farm, name):
+    error(farm.request("POST", "/api/v1/jobtypes/", body(name)), 400)
+
+
+def test_a_look_alike_name_is_another_jobtype_and_is_warned_about(farm, clone):
+    alike = "Bl\u0435nder"  # with a Cyrillic e
+    assert Rest(farm)("PUT", f"/jobtypes/{quote(alike)}", body(alike)).status == 201
+    worktree = clone(f"{farm.url}/jobtypes.git")
+
+    found = json.loads(jobtypes("check", "--format", "json", str(worktree.path)).stdout)
+
+    assert "agent-name" in {problem["rule"] for problem in found}
+    assert (
+        Rest(farm).json("/jobtypes/Blender")["id"]
+        != Rest(farm).json("/jobtypes/Bl%D0%B5nder")["id"]
+    )
+
+
+def modules() -> Iterator[object]:
+    for package in (api, gitstore, hooks):
+        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            if not found.name.endswith("__main__"):
+                yield importlib.import_module(found.name)
+
+
+PATTERNS = sorted(
+    {
+        (value.pattern, value.flags)
+        for module in modules()
+        for value in vars(module).values()
+        if isinstance(value, re.Pattern) and isinstance(value.pattern, str)
+    }
+)
+BEGINNINGS = ("", "/preview/", "/api/v1/jobtypes/", "utf-8'", "!\t", "Jobtype-Version: 1 ")
+SEEDS = ("a", "0", " ", "/", ".", "\n", "[", "a ", "a/", "a:b,", "/api/v1", "/versions/", "\xe9")
+
+HANGS = """
+import re, sys, json
+pattern, flags, beginnings, seeds = json.loads(sys.stdin.read())
+compiled = re.compile(pattern, flags)
+for beginning in beginnings:
+    for seed in seeds:
+        for end in ("", "!", "\\n"):
+            text = beginning + seed * (200_000 // len(seed)) + end
+            compiled.fullmatch(text), compiled.match(text)
+            # Searching is quadratic for any pattern that may begin anywhere.
+            compiled.search(text[-2000:])
+"""
+
+CALLS = """
+import sys
+from gitstore import layout, trees, upstream, versions
+for seed in ("%", "a", "/", " ", "..", "a@", "://", "://a", "\\n", " \\n", "\\n\\t", ".lock"):
+    for end in ("!", "\\n", ".yaml"):
+        text = "x" + seed * (100_000 // len(seed)) + end
+        layout.software_name(text), layout.software_file_advice(text), layout.ref_component(text)
+        layout.jobtype_name_fault(text), layout.software_name_fault(text), layout.escaped(text)
+        upstream.scrub(text, "http://a:b@c/"), list(versions.parse_trailers(text))
+"""
+
+ROUTES = """
+import sys
+from pathlib import Path
+from werkzeug.exceptions import HTTPException
+from api import create_app
+from api.config import Config
+routes = create_app(Config(Path(sys.argv[1]))).url_map
+for beginning in sorted({rule.rule.split("<")[0] for rule in routes.iter_rules()}):
+    for seed in ("/", "a/", "//a", "/versions", "/versions/1", "/merge", "1..", "/code"):
+        for end in ("", "!", "//", "/versions//"):
+            try:
+                routes.bind("").match(beginning + seed * (100_000 // len(seed)) + end)
+            except HTTPException:
+                pass
+"""
+
+
+def run(program: str, *args: object, input: object = None) -> None:
+    """Run *program*, which must end within half a minute."""
+    command = [sys.executable, "-c", program, *map(str, args)]
+    subprocess.run(command, input=json.dumps(input), text=True, check=True, timeout=30)
+
+
+def test_there_are_patterns():
+    assert len(PATTERNS) > 10
+
+
+def test_no_pattern_takes_for_ever():
+    for pattern, flags in PATTERNS:
+        run(HANGS, input=[pattern, flags, BEGINNINGS, SEEDS])
+
+
+def test_no_name_message_or_url_takes_for_ever():
+    run(CALLS)
+
+
+def test_no_path_takes_for_ever_to_find_its_route(empty):
+    run(ROUTES, empty)
+
+
+# Browsers
+
+
+def test_no_browser_runs_what_was_sent(farm):
+    script = "<script>alert(1)</script>"
+    rest = Rest(farm)
+    code = f'class Job:\n    """{script}"""\n'
+    rest("PUT", "/jobtypes/Page", body("Page", code=code, description=script))
+    rest("PUT", "/jobtypes/Page", body("Page", code=code + "#\n", description=script))
+    paths = ["/", "/diff/Page/1..2", f"/{script}", "/metrics", "/health/ready", "/jobtypes.git/x"]
+    paths += ["/preview/main/api/v1/jobtypes/Page", "/api/v1/changes/", "/api/v1/openapi.json"]
+    paths += [f"/api/v1/jobtypes/{rest}" for rest in ("Page", "Page/versions/1/code", script)]
+    for rule in RULES:
+        for text, number in (("Page", "1"), ("main", "9"), (quote(script), quote(script))):
+            path = re.sub(r"<(?:\w+\([^)]*\):|slashed:)?\w+>", lambda _: text, rule)  # noqa: B023
+            paths.append(re.sub(r"<number:\w+>", lambda _: number, path))  # noqa: B023
+    paths.append("/jobtypes.git/info/refs?service=git-upload-pack")
+
+    # The second time, what can be comes from memory.
+    for path in 2 * [path.replace("<", "%3C").replace(">", "%3E") for path in paths]:
+        answer = farm.get(path, Accept="text/html")
+        kind = answer.headers["content-type"]
+
+        if kind == "text/html; charset=utf-8":
+            assert answer.headers["content-security-policy"].startswith("default-src 'none'; style")
+            assert b"<script" not in answer.body
+        else:
+            assert kind.startswith(("text/plain", "text/css", "text/x-", "application/")), path
+            assert "html" not in kind
+            assert "xml" not in kind
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        known = {"If-None-Match": answer.headers.get("etag", '"none"')}
+        for method, headers in (("GET", known), ("HEAD", {}), ("PATCH", {}), ("TRACE", {})):
+            again = farm.request(method, path, headers=headers)
+            assert again.headers["x-content-type-options"] == "nosniff", (method, path)
+            if method != "HEAD":
+                assert "html" not in again.headers.get("content-type", ""), (method, path)

@@ -1,0 +1,612 @@
+"""Doing damage to a service under load, and counting what it lost: ``make torture``.
+
+    python -m tests.damage.torture                 some minutes; prints a table of the damage
+    python -m tests.damage.torture --minutes 60    the same, and an hour of writes and repacks
+    python -m tests.damage.torture clock damage    these two alone
+
+test_torture.py has the same with less of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from api import create_app
+from api.config import Config
+from gitstore.setup import create_repository
+from tests.damage.book import HEAD, Book, Figures, begin, check_repository, load, run_git
+from tests.damage.power import traced
+from tests.support.processes import children, is_python
+from tests.support.rest import Direct
+from tests.support.server import Server
+from tests.support.strace import calls_of, fault
+from tests.support.waiting import wait_for
+
+TIDYING = (
+    ("repack", "-a", "-d", "--quiet"),
+    ("pack-refs", "--all"),
+    ("prune", "--expire=1.hour.ago"),
+    ("maintenance", "run", "--quiet"),
+)
+"""What another process does to the repository meanwhile."""
+GC = ("gc", "--quiet", "--prune=1.hour.ago")
+"""With a grace period for objects that no ref reaches, as gc has by itself: without one, the
+objects of a write that is under way are deleted, which no other process can prevent."""
+
+ALONE = ("--workers", "1", "--housekeeping-s", "3600")
+"""A service with nothing to do but what it is asked."""
+
+Say = Callable[[str], None]
+
+
+def kills(folder: Path, times: int, say: Say = lambda text: None) -> Figures:
+    """Kill the service with all its processes *times* times under load; look each time."""
+    figures = Figures()
+    book = begin(folder, figures)
+    server = book.server
+    for done in range(1, times + 1):
+        clone = folder / "clone" if done % 2 else None
+        tidier = None
+        with load(book, clone) as maybe_gone:
+            tidied = random.choice(((), *TIDYING))
+            if tidied:
+                tidier = subprocess.Popen(["git", "-C", str(server.repo), *tidied])
+            time.sleep(random.uniform(0.05, 0.6))
+            maybe_gone.set()
+            _kill(server, done)
+        figures.faults += 1
+        if tidier:
+            tidier.wait()
+        server.start()
+        book.check(some=3)
+        check_repository(server.repo, figures)
+        if done % 10 == 0:
+            say(f"{done} kills: {figures.row}")
+        if not figures.is_clean:
+            break
+    book.check()
+    book.write_again()
+    server.stop()
+    return figures
+
+
+def _kill(server: Server, turn: int) -> None:
+    """Kill -9 the service: in turn all its processes, and its parent alone."""
+    below = children(server.process.pid)
+    server.process.kill()
+    if turn % 2:
+        for pid in below:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    server.process.wait(30)
+    wait_for(lambda: not any(map(is_python, below)), "the workers to end")
+
+
+def power_cuts(folder: Path, times: int, say: Say = lambda text: None) -> Figures:
+    """Cut the power at *times* random moments under load; start on what is left each time.
+
+    What is left is told by power.py from what strace saw. The service itself goes on.
+    """
+    figures = Figures()
+    book = begin(folder, figures, *ALONE)
+    with traced(book.server, folder) as farm, load(book, folder / "clone", pause_s=0.1):
+        for done in range(1, times + 1):
+            time.sleep(random.uniform(0.1, 0.7))
+            with farm.frozen():
+                time.sleep(0.1)  # What was answered is noted by now.
+                known = book.copied(book.server)
+                after, lost = farm.cut(folder)
+            figures.faults += 1
+            _check_after_cut(after, known)
+            say(f"{done} cuts, the last took {len(lost)} files: {figures.row}")
+            if not figures.is_clean:
+                break
+    book.check()
+    book.server.stop()
+    return figures
+
+
+def _check_after_cut(repo: Path, known: Book) -> None:
+    again = known.copied(Server(repo, *ALONE))
+    again.check()
+    # What no ref reaches yet may be cut off; git calls that corrupt. Tags come later.
+    for tag in (repo / "refs/tags").rglob("v*"):
+        if tag.suffix != ".lock":  # The service makes tags meanwhile.
+            tag.unlink()
+    check_reachable(repo, known.figures)
+    again.write_again()
+    again.server.stop()
+
+
+def check_reachable(repo: Path, figures: Figures) -> None:
+    """Everything that the served branch reaches is whole."""
+    done = run_git(repo, "rev-list", "--objects", "--quiet", "main")
+    done2 = run_git(repo, "fsck", "--strict", "--connectivity-only", "main")
+    for says in (done.stderr, "" if done2.returncode == 0 else done2.stdout + done2.stderr):
+        if says:
+            figures.errors.append(f"after a power cut: {says}")
+
+
+# Faults of the system
+
+
+ERRORS = {
+    "openat": ("EMFILE", "ENFILE", "EIO", "ENOMEM", "ENOSPC", "EROFS"),
+    "read": ("EIO",),
+    "write": ("ENOSPC", "EIO", "EDQUOT"),
+    "fsync": ("EIO", "ENOSPC"),
+    "close": ("EIO", "ENOSPC"),
+    "link": ("EIO", "ENOSPC", "EROFS", "EDQUOT"),
+    "rename": ("EIO", "ENOSPC", "EROFS"),
+    "mkdir": ("EIO", "ENOSPC", "EROFS", "EDQUOT"),
+    "unlink": ("EIO", "EROFS"),
+    "utimensat": ("EIO", "EROFS"),
+    "stat": ("EIO", "ENOMEM"),
+    "lstat": ("EIO", "ENOMEM"),
+    "newfstatat": ("EIO", "ENOMEM"),
+    "access": ("EIO", "ENOMEM"),
+    "getdents64": ("EIO", "ENOMEM"),
+    "mmap": ("ENOMEM",),
+    "brk": ("ENOMEM",),
+}
+"""The ways in which system calls of a write can fail: a disk that is full, over its quota,
+failing or read-only, too many open files, no memory."""
+REFUSALS = {503, 507}
+"""What a write that failed so is answered with."""
+
+
+def faults(folder: Path, every: int = 1, say: Say = lambda text: None) -> Figures:
+    """Let each system call of a PUT fail once, in each way; or each *every*-th of these cases.
+
+    The application is in this process, so that only its own calls fail and not the server's,
+    which wakes its threads by them.
+    """
+    figures = Figures()
+    repo = folder / "served.git"
+    create_repository(repo, "main", None)
+    book = Book(Direct(create_app(Config(repo, write_limit_s=1)).test_client()), figures)
+    book.refusals |= REFUSALS
+    with ThreadPoolExecutor(1) as pool, _unraisable_in(figures):
+        _fail_in_turn(book, pool, folder, every, say)
+    book.check()
+    check_repository(repo, figures)
+    book.write_again()
+    return figures
+
+
+PUSH_ERRORS = {
+    "write": "ENOSPC",
+    "fsync": "EIO",
+    "link": "ENOSPC",
+    "rename": "EIO",
+    "mkdir": "EROFS",
+}
+
+
+@contextmanager
+def _unraisable_in(figures: Figures) -> Iterator[None]:
+    """Count as errors the exceptions that nobody can catch: those of objects that are let go."""
+
+    def note(said: Any) -> None:
+        figures.errors.append(f"ignored in {said.object}: {said.exc_value!r}")
+
+    before, sys.unraisablehook = sys.unraisablehook, note
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+def _fail_in_turn(book: Book, pool: ThreadPoolExecutor, folder: Path, every: int, say: Say) -> None:
+    """Let the calls fail that a PUT in the one thread of *pool* makes."""
+    page, figures = book.page("Put"), book.figures
+
+    def put() -> None:
+        pool.submit(book.put, page).result()
+
+    target = ("-p", str(pool.submit(threading.get_native_id).result()))
+    for _ in range(3):
+        put()
+    made = calls_of(put, folder / "trace", *target)
+    cases = [
+        (call, error, number)
+        for call, errors in ERRORS.items()
+        for error in errors
+        for number in range(1, made[call] + 1)
+    ]
+    for call, error, number in cases[random.randrange(every) :: every]:
+        put()  # So that the next does what the traced one did, after a write.
+        with fault(call, error, str(number), *target):
+            put()
+        figures.faults += 1
+        book.check(some=0)
+        if not figures.is_clean:
+            figures.errors.append(f"... with {error} at {call} {number}")
+            break
+        if figures.faults % 100 == 0:
+            say(f"{figures.faults} of {len(cases[::every])} faults: {figures.row}")
+
+
+_GIT = """\
+#!/bin/sh
+# git, whose system calls fail as the file {file} says.
+if [ "$1" = receive-pack ] && [ -s {file} ]; then
+    exec strace -f -o /dev/null $(cat {file}) {git} "$@"
+fi
+exec {git} "$@"
+"""
+
+
+def push_faults(folder: Path, numbers: int, say: Say = lambda text: None) -> Figures:
+    """Let the first *numbers* calls of each kind fail in all processes of a push."""
+    figures = Figures()
+    file, shim = folder / "fault", folder / "bin" / "git"
+    shim.parent.mkdir()
+    shim.write_text(_GIT.format(file=file, git=shutil.which("git")))
+    shim.chmod(0o755)
+    path = os.environ["PATH"]
+    os.environ["PATH"] = f"{shim.parent}:{path}"
+    try:
+        book = begin(folder, figures, *ALONE)
+    finally:
+        os.environ["PATH"] = path
+    book.push(folder / "clone", "Pushed")
+    for (call, error), number in itertools.product(PUSH_ERRORS.items(), range(1, numbers + 1)):
+        file.write_text(f"-e trace={call} -e inject={call}:error={error}:when={number}")
+        book.push(folder / "clone", "Pushed")
+        figures.faults += 1
+        book.check()
+        check_repository(book.server.repo, figures)
+        say(f"{error} at {call} {number} of a push: {figures.row}")
+        if not figures.is_clean:
+            break
+    file.unlink()
+    before = len(book.pushed)
+    book.push(folder / "clone", "Pushed")
+    if len(book.pushed) != before + 1:
+        figures.errors.append("a push is refused though the fault is gone")
+    book.server.stop()
+    return figures
+
+
+# The clock
+
+
+DAY_S = 24 * 3600
+CLOCKS_S = (3650 * DAY_S, -7300 * DAY_S, 0, DAY_S, -DAY_S, -11000 * DAY_S, 1000 * DAY_S)
+"""By how much the clock is set wrong, one after the other."""
+
+
+def clocks(folder: Path, seconds: float, say: Say = lambda text: None) -> Figures:
+    """Set the clock of the service and of Git forward and back, every *seconds*, under load."""
+    figures = Figures()
+    setting = folder / "shift"
+    setting.write_text("0")
+    library = folder / "clock.so"
+    source = Path(__file__).with_name("clock.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    environment = {"LD_PRELOAD": str(library), "CLOCK_SHIFT": str(setting)}
+    os.environ |= environment
+    try:
+        book = begin(folder, figures, "--workers", "2", "--housekeeping-s", "2")
+    finally:
+        for name in environment:
+            del os.environ[name]
+    with load(book, folder / "clone"):
+        for shift_s in CLOCKS_S:
+            # In its place, because a file that is written is empty for a moment.
+            fresh = setting.with_suffix(".new")
+            fresh.write_text(str(shift_s))
+            fresh.replace(setting)
+            time.sleep(seconds)
+            figures.faults += 1
+            say(f"{shift_s / DAY_S:.0f} days: {figures.row}")
+    book.check()
+    check_repository(book.server.repo, figures)
+    _check_order(book)
+    book.write_again()
+    book.server.stop()
+    return figures
+
+
+def _check_order(book: Book) -> None:
+    """Numbers grow along the branch, and the commits' dates did not."""
+    asked = ("log", "--reverse", "--first-parent", "--format=%ct %s", "main")
+    lines = run_git(book.server.repo, *asked).stdout.splitlines()
+    dates = [int(line.split(" ", 1)[0]) for line in lines]
+    if dates == sorted(dates):
+        book.figures.errors.append("the clock was never set back")
+    for page in book.pages:
+        found = re.findall(rf"\d+ {page.name}: .*version (\d+)$", "\n".join(lines), re.MULTILINE)
+        numbers = list(map(int, found))
+        if numbers != sorted(set(numbers)):
+            book.figures.torn.append(f"{page.name}: numbers out of order, {numbers}")
+
+
+# Others who tidy up
+
+
+def tidying(folder: Path, seconds: float) -> Figures:
+    """Tidy the repository up from outside, over and over, under load."""
+    figures = Figures()
+    book = begin(folder, figures, "--workers", "2", "--housekeeping-s", "3600")
+    repo = book.server.repo
+    end = time.monotonic() + seconds
+    with load(book, folder / "clone"):
+        for args in itertools.cycle((GC, *TIDYING)):
+            done = run_git(repo, *args)
+            figures.faults += 1
+            # Two at a time, or a ref that moves: git says so and gives up, which harms nobody.
+            if done.returncode and "lock" not in done.stderr:
+                figures.errors.append(f"git {args[0]}: {done.stderr}")
+            if time.monotonic() > end:
+                break
+    book.check()
+    check_repository(repo, figures)
+    book.server.stop()
+    return figures
+
+
+# Damage
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "gone": lambda data: None,
+    "empty": lambda data: b"",
+    "cut off": lambda data: data[:-5],
+    "rubbish": lambda data: b"rubbish",
+    "a bit": lambda data: data[:-3] + bytes([data[-3] ^ 1]) + data[-2:],
+}
+
+
+def damages(folder: Path, times: int, say: Say = lambda text: None) -> Figures:
+    """Damage the code of *times* versions, one after the other, and mend it from a mirror.
+
+    Only what needs it may fail, and has to say which object it is.
+    """
+    figures = Figures()
+    book = begin(folder, figures, *ALONE)
+    server = book.server
+    pages = [book.page(f"Put{n}") for n in range(3)]
+    for page in pages * 5:
+        book.put(page)
+    # As another machine's, without links to the files that are damaged.
+    copied = ("clone", "--quiet", "--mirror", "--no-hardlinks")
+    run_git(folder, *copied, str(server.repo), "mirror.git")
+    for done in range(1, times + 1):
+        page = random.choice(pages)
+        number = random.choice(list(page.versions))
+        kind = random.choice(list(DAMAGES))
+        id = _code_id(book, page.name, number)
+        server.stop()
+        _damage(server.repo, id, DAMAGES[kind])
+        server.start()
+        figures.faults += 1
+        _check_damage(book, id, f"{page.name}/versions/{number}/code")
+        server.stop()
+        _mend(server.repo, folder / "mirror.git", id)
+        server.start()
+        book.check()
+        say(f"{done} damages, the last {kind}: {figures.row}")
+        if not figures.is_clean:
+            break
+    check_repository(server.repo, figures)
+    book.write_again()
+    server.stop()
+    return figures
+
+
+def _code_id(book: Book, name: str, number: int) -> str:
+    """The id of the blob that version *number* of *name* runs."""
+    commit = book.rest.get(f"/jobtypes/{name}/versions/{number}").headers["x-git-commit"]
+    said = run_git(book.server.repo, "rev-parse", f"{commit}:jobtypes/{name}/code.py")
+    return said.stdout.strip()
+
+
+def _loose(repo: Path, id: str) -> Path:
+    return repo / "objects" / id[:2] / id[2:]
+
+
+def _damage(repo: Path, id: str, how: Callable[[bytes], bytes | None]) -> None:
+    path = _loose(repo, id)
+    path.chmod(0o644)
+    data = how(path.read_bytes())
+    if data is None:
+        path.unlink()
+    else:
+        path.write_bytes(data)
+
+
+def _check_damage(book: Book, id: str, path: str) -> None:
+    """What needs object *id* says so, health too, and all else is served."""
+    answer = book.rest.get(f"/jobtypes/{path}")
+    if answer.status != 500 or id not in answer.json["error"]:  # type: ignore[index]
+        book.figures.errors.append(f"{path} is damaged: {answer.status} {answer.body!r}")
+    if id not in book.server.get("/health/ready").json["damaged"]:  # type: ignore[index]
+        book.figures.errors.append(f"health does not tell of {id}")
+    for page in book.pages:
+        for number in page.versions:
+            other = f"{page.name}/versions/{number}/code"
+            if other != path:
+                book.compare(other, page.versions[number])
+
+
+def _mend(repo: Path, mirror: Path, id: str) -> None:
+    """As docs/operations.md says."""
+    _loose(repo, id).unlink(missing_ok=True)
+    pack = subprocess.run(
+        ["git", "-C", str(mirror), "pack-objects", "--all", "--stdout", "-q"],
+        input=b"",
+        capture_output=True,
+        check=True,
+    )
+    command = ["git", "-C", str(repo), "unpack-objects", "-q"]
+    subprocess.run(command, input=pack.stdout, check=True)
+
+
+# A long run
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a service takes of the machine at a moment."""
+
+    files: int
+    memory_kib: int
+    temporary: int
+
+    def __str__(self) -> str:
+        return f"{self.files} files, {self.memory_kib} KiB, {self.temporary} temporary files"
+
+
+def size(server: Server) -> Size:
+    """What the service takes now, all its processes together."""
+    pids = [server.process.pid, *children(server.process.pid)]
+    files = memory = 0
+    for pid in pids:
+        with suppress(OSError):
+            files += len(os.listdir(f"/proc/{pid}/fd"))
+            status = Path(f"/proc/{pid}/status").read_text()
+            # One that has ended and is not yet waited for has none.
+            memory += sum(map(int, re.findall(r"VmRSS:\s+(\d+)", status)))
+    # Beside rglob, walk takes no offence at a folder that goes meanwhile.
+    temporary = sum(
+        name.startswith("tmp_") or name.endswith(".lock")
+        for folder, _, names in os.walk(server.repo)
+        for name in names
+        if folder != str(server.repo / "jobtypes")
+    )
+    return Size(files, memory, temporary)
+
+
+def endurance(folder: Path, seconds: float, say: Say) -> Figures:
+    """Write and repack for that long; what the service takes of the machine stays flat.
+
+    Compared are the middle and the end of the run: the beginning fills the caches.
+    """
+    figures = Figures()
+    book = begin(folder, figures, "--workers", "2", "--housekeeping-s", "20")
+    server = book.server
+    sizes: list[Size] = []
+    end = time.monotonic() + seconds
+    with load(book, folder / "clone", pause_s=0.1):
+        while time.monotonic() < end:
+            time.sleep(min(30, seconds / 10))
+            run_git(server.repo, "repack", "-a", "-d", "--quiet")
+            figures.faults += 1
+            sizes.append(size(server))
+            say(f"{figures.operations} operations: {sizes[-1]}")
+    idle = size(server)
+    middle = sizes[len(sizes) // 2 :]
+    if idle.files > min(s.files for s in middle) + 40:
+        figures.errors.append(f"open files grow: {sizes}, {idle}")
+    # Each step of the history stays in memory, some hundreds of bytes in each worker.
+    if idle.memory_kib > middle[0].memory_kib * 1.3 + figures.operations * 2:
+        figures.errors.append(f"memory grows: {sizes}, {idle}")
+    if idle.temporary > 5:
+        figures.errors.append(f"temporary files stay: {idle}")
+    book.check(some=200)
+    check_repository(server.repo, figures)
+    server.stop()
+    return figures
+
+
+def isolate(home: Path) -> None:
+    """Let no setting of this machine's reach Git, as the tests do."""
+    for name in list(os.environ):
+        if name.startswith(("GIT_", "JOBTYPES_", "XDG_")):
+            del os.environ[name]
+    os.environ |= {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
+    for who in ("AUTHOR", "COMMITTER"):
+        os.environ |= {f"GIT_{who}_NAME": "Test TD", f"GIT_{who}_EMAIL": "td@studio.example"}
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much of each damage is done; times in seconds."""
+
+    kills: int = 200
+    cuts: int = 20
+    every: int = 1
+    push_faults: int = 6
+    clock_s: float = 8
+    tidying_s: float = 180
+    damages: int = 20
+    long_s: float = 0
+
+
+PLAN: dict[str, tuple[str, Callable[[Path, Amount, Say], Figures]]] = {
+    "kill": ("kill -9", lambda where, n, say: kills(where, n.kills, say)),
+    "power": ("power cut", lambda where, n, say: power_cuts(where, n.cuts, say)),
+    "faults": ("faults in a PUT", lambda where, n, say: faults(where, n.every, say)),
+    "push": ("faults in a push", lambda where, n, say: push_faults(where, n.push_faults, say)),
+    "clock": ("clock set", lambda where, n, say: clocks(where, n.clock_s, say)),
+    "tidying": ("gc, repack, prune ...", lambda where, n, say: tidying(where, n.tidying_s)),
+    "damage": ("damaged objects", lambda where, n, say: damages(where, n.damages, say)),
+    "long": ("long run", lambda where, n, say: endurance(where, n.long_s, say)),
+}
+"""Each kind of damage: its name in the table, and what does it."""
+
+NEEDS = {"power": "strace", "faults": "strace", "push": "strace", "clock": "cc"}
+"""The programs that some need."""
+
+
+def missing(kind: str) -> str | None:
+    """The program that damage of that *kind* needs and that is not here."""
+    program = NEEDS.get(kind)
+    return program if program and shutil.which(program) is None else None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Do damage to a service and count the losses.")
+    parser.add_argument("kinds", nargs="*", help=f"of {', '.join(PLAN)}; all but long without")
+    parser.add_argument("--minutes", type=float, default=0, help="of the long run")
+    asked = parser.parse_args()
+    unknown = set(asked.kinds) - set(PLAN)
+    if unknown:
+        parser.error(f"there is no {unknown.pop()}")
+    kinds = asked.kinds or [kind for kind in PLAN if kind != "long" or asked.minutes]
+    for kind in kinds:
+        if program := missing(kind):
+            parser.error(f"{kind} needs {program}, which is not here")
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    rows = {}
+    with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as made:
+        isolate(Path(made))
+        for kind in kinds:
+            name, work = PLAN[kind]
+            where = Path(made, kind)
+            where.mkdir()
+            say(f"{name} ...")
+            rows[name] = work(where, Amount(long_s=asked.minutes * 60), say)
+    print(HEAD)
+    for name, figures in rows.items():
+        print(f"{name:<24}{figures.row}")
+        for kind in ("lost", "torn", "errors"):
+            for text in getattr(figures, kind)[:20]:
+                print(f"  {kind}: {text}")
+    return 0 if all(figures.is_clean for figures in rows.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Who may import whom."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.support.project import ROOT
+
+PACKAGES = ("gitstore", "hooks", "api")
+FILES = {
+    ".".join((*path.relative_to(ROOT).parent.parts, path.stem)).removesuffix(".__init__"): path
+    for package in PACKAGES
+    for path in (ROOT / package).rglob("*.py")
+}
+
+FORBIDDEN = {
+    "gitstore": {"hooks", "api", "flask", "werkzeug", "click", "granian", "prometheus_client"},
+    "hooks": {"api", "flask", "werkzeug", "granian", "prometheus_client"},
+    "api": set[str](),
+}
+
+ONLY = {
+    "pygit2": {"gitstore.repository"},
+    "yaml": {"gitstore.yamlfile"},
+    "granian": {"api.serving"},
+    "prometheus_client": {"api.metrics"},
+    "subprocess": {"gitstore.git", "api.git_http"},
+}
+"""Libraries and the modules that know them."""
+
+
+def imports(path: Path, nested: bool = True) -> Iterator[str]:
+    """The names of the modules that a file imports, those inside functions if *nested*."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree) if nested else tree.body:
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: name the package in every import"
+            assert node.module
+            for name in node.names:
+                below = f"{node.module}.{name.name}"
+                yield below if below in FILES else node.module
+
+
+def test_there_is_something_to_look_at():
+    assert {name.split(".")[0] for name in FILES} == set(PACKAGES)
+    assert set().union(*ONLY.values()) <= set(FILES)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_run_from_api_to_hooks_to_gitstore_and_never_back(module):
+    roots = {name.split(".")[0] for name in imports(FILES[module])}
+
+    assert not roots & FORBIDDEN[module.split(".")[0]]
+
+
+@pytest.mark.parametrize("library", ONLY)
+def test_a_library_is_known_to_its_own_module_alone(library):
+    knows = {
+        module
+        for module, path in FILES.items()
+        if library in {name.split(".")[0] for name in imports(path)}
+    }
+
+    assert knows == ONLY[library]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_modules_of_a_package_import_each_other_in_a_ring(package):
+    modules = {name: path for name, path in FILES.items() if name.split(".")[0] == package}
+    graph = {
+        # A package's own __init__ is what the others are shown by, and names a few constants.
+        name: {found for found in imports(path, nested=False) if found in modules} - {package}
+        for name, path in modules.items()
+    }
+
+    TopologicalSorter(graph).prepare()
+
+
+def test_few_modules_look_at_the_environment():
+    looking = {module for module, path in FILES.items() if "os.environ" in path.read_text()}
+
+    # What Git gets of it, what a hook is told by it, where a library wants its folder named.
+    assert looking == {"gitstore.git", "hooks.__main__", "api.serving", "api.metrics"}

@@ -1,0 +1,489 @@
+"""Git's own hooks, put in place by ``jobtypes hooks install``; and the one for pre-commit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.branches import jobtype
+from tests.support.commands import Done, jobtypes
+from tests.support.git import Worktree, git
+from tests.support.project import ROOT
+
+FOREIGN = "#!/bin/sh\necho foreign hook\n"
+
+
+def install(where: Path, *options: str) -> Done:
+    return jobtypes("hooks", "install", "--repo", where, *options)
+
+
+def write(worktree: Worktree, name: str, meta: str = "", code: str = "") -> None:
+    for path, content in jobtype(name, code, meta).items():
+        assert isinstance(content, str)
+        worktree.write(path, content)
+
+
+def said(result: subprocess.CompletedProcess[str]) -> str:
+    """What a push said, on one line: the clone's hook on one stream, the other's on the other."""
+    return " ".join((result.stdout + result.stderr).replace("remote: ", "").split())
+
+
+def hooks_in(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if not p.name.endswith(".sample"))
+
+
+@pytest.fixture
+def receiving(empty, worktree) -> Path:
+    """A bare repository with our hooks, which has a jobtype."""
+    write(worktree, "First")
+    assert worktree.push().returncode == 0
+    done = install(empty)
+    assert done.returncode == 0, done.stderr
+    return empty
+
+
+@pytest.fixture
+def pushing(empty, worktree) -> Worktree:
+    """A clone with our hook, of a repository without one, which has a jobtype."""
+    write(worktree, "First")
+    assert worktree.push().returncode == 0
+    done = install(worktree.path)
+    assert done.returncode == 0, done.stderr
+    worktree.git("fetch", "--quiet")
+    return worktree
+
+
+# A bare repository
+
+
+def test_installing_says_what_is_where_and_for_which_branch(empty):
+    done = install(empty)
+
+    assert done.returncode == 0
+    folder = empty / "hooks"
+    assert done.stdout == f"installed pre-receive, post-receive in {folder}, for refs/heads/main\n"
+    assert hooks_in(folder) == ["post-receive", "pre-receive"]
+    assert all(os.access(folder / name, os.X_OK) for name in hooks_in(folder))
+
+
+def test_a_bad_push_by_path_is_refused_with_its_line(receiving, worktree):
+    before = git(receiving, "for-each-ref")
+    write(worktree, "First", meta="max_batch: ten\n")
+
+    result = worktree.push()
+
+    assert result.returncode != 0
+    assert "jobtypes/First/meta.yaml:2: max_batch" in said(result)
+    assert "Refused: 1 error." in said(result)
+    assert git(receiving, "for-each-ref") == before
+    assert not list((receiving / "objects").glob("tmp_objdir-*"))
+
+
+def test_a_good_push_by_path_says_what_it_makes_and_publishes_tags(receiving, worktree):
+    write(worktree, "First", code="    new = True\n")
+    write(worktree, "Second")
+
+    result = worktree.push()
+
+    assert result.returncode == 0, result.stderr
+    assert "First: version 2 (was 1)" in said(result)
+    assert "Second: new jobtype, version 1" in said(result)
+    assert "/diff/" not in result.stderr
+    tags = git(receiving, "tag", "--list").split()
+    assert set(tags) >= {"First/v1", "First/v2", "Second/v1"}
+
+
+def test_a_forced_push_by_path_is_refused_with_the_way_out(receiving, worktree):
+    worktree.git("commit", "--quiet", "--amend", "-m", "other")
+
+    result = worktree.push("--force", "origin", "HEAD:main")
+
+    assert "would take published steps off main" in said(result)
+    assert "git pull --rebase" in said(result)
+
+
+def test_who_pushes_by_path_pushes_past_warnings_and_sees_them(receiving, worktree):
+    for path, content in jobtype("Blender").items():
+        worktree.write(path, content)
+    worktree.write("jobtypes/Blender/code.py", "class Blender:\n    name = 'é'\n")
+    worktree.write("jobtypes/Blender/meta.yaml", "classname: Blender\n")
+
+    result = worktree.push()
+
+    assert result.returncode == 0, result.stderr
+    assert "warning: jobtypes/Blender/code.py:2: " in said(result)
+
+
+def test_tags_pushed_by_path_are_refused_in_one_line_but_for_those_that_are_there(
+    receiving, worktree
+):
+    write(worktree, "First", code="    new = True\n")
+    assert worktree.push().returncode == 0
+    before = git(receiving, "for-each-ref", "refs/tags")
+    worktree.git("fetch", "--quiet", "--tags")
+    write(worktree, "First", code="    new = 2\n")
+    assert worktree.push("--follow-tags", "origin", "HEAD:main").returncode == 0
+
+    for name in ("mine", "other"):
+        worktree.git("tag", "-m", name, name)
+    result = worktree.push("--tags", "origin", "HEAD:main")
+
+    assert result.returncode != 0
+    assert "2 tags not taken: the service makes them. Push without them:" in said(result)
+    assert git(receiving, "for-each-ref", "refs/tags").startswith(before)
+    assert git(receiving, "tag", "--list", "mine", "other") == ""
+
+
+@pytest.fixture
+def many(worktree) -> Worktree:
+    """A clone with a commit of 10,000 jobtypes that are not pushed."""
+    write(worktree, "First")
+    worktree.commit()
+    tree = worktree.git("rev-parse", "HEAD:jobtypes/First").strip()
+    rows = "".join(f"M 040000 {tree} jobtypes/Many{n}\n" for n in range(10_000))
+    head = "commit refs/heads/many\ncommitter TD <td@studio.example> 1 +0000\ndata 1\nx\n"
+    worktree.git("fast-import", "--quiet", input=f"{head}from refs/heads/main^0\n{rows}")
+    return worktree
+
+
+@pytest.mark.parametrize(
+    ("branch", "says"),
+    [
+        ("main", "Refused: the push changes 10000 jobtypes; 2000 is the limit. Push it in parts."),
+        ("mine", "mine is taken, but not checked: it changes 10000 jobtypes; 2000 is the limit."),
+    ],
+)
+def test_more_jobtypes_than_a_push_may_change_are_counted_and_not_checked(
+    receiving, many, branch, says
+):
+    command = ["git", "-C", str(many.path), "push", "origin", f"many:refs/heads/{branch}"]
+
+    # Checked, they would take minutes.
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+
+    assert says in said(result)
+
+
+def test_a_dry_run_by_path_works_as_the_docs_set_it_up(receiving, worktree):
+    git(receiving, "config", "receive.advertisePushOptions", "true")
+    write(worktree, "Second")
+
+    result = worktree.push("-o", "dry-run", "origin", "HEAD:main")
+
+    assert "Second: new jobtype, version 1" in said(result)
+    assert "Dry run: nothing was taken" in said(result)
+    assert git(receiving, "tag", "--list", "Second/*") == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--code-checks", "off"), b"class Job(:\n"),
+        (("--code-checks", "syntax"), b"x = 1\n"),
+        (("--ignore", "agent-ascii"), "class Job:\n    name = 'é'\n".encode()),
+    ],
+    ids=["off", "syntax", "ignore"],
+)
+def test_the_checks_are_those_that_it_was_installed_with(empty, worktree, options, code):
+    write(worktree, "First")
+    worktree.write("jobtypes/First/code.py", code)
+    assert install(empty).returncode == 0
+    assert "jobtypes/First/code.py" in worktree.push("origin", "HEAD:refs/heads/try").stderr
+
+    assert install(empty, *options).returncode == 0
+
+    result = worktree.push()
+    assert result.returncode == 0, result.stderr
+    assert "jobtypes/First/code.py" not in result.stderr
+
+
+def test_the_branch_that_it_was_installed_for_is_the_one_that_is_checked(empty, worktree):
+    assert "for refs/heads/farm" in install(empty, "--branch", "farm").stdout
+    write(worktree, "First", meta="max_batch: ten\n")
+
+    assert worktree.push("origin", "HEAD:main").returncode == 0
+    refused = worktree.push("origin", "HEAD:farm")
+
+    assert refused.returncode != 0
+    assert "jobtypes/First/meta.yaml:2: max_batch" in said(refused)
+
+
+# A clone
+
+
+def test_a_clone_gets_a_hook_of_its_own_kind(pushing):
+    assert hooks_in(pushing.path / ".git" / "hooks") == ["pre-push"]
+
+
+def test_a_bad_change_does_not_leave_the_clone(empty, pushing):
+    before = git(empty, "for-each-ref")
+    write(pushing, "First", meta="max_batch: ten\n")
+
+    result = pushing.push()
+
+    assert result.returncode != 0
+    assert "jobtypes/First/meta.yaml:2: max_batch" in said(result)
+    assert "Not pushed. Mend, commit, and push again" in said(result)
+    assert git(empty, "for-each-ref") == before
+
+
+def test_a_good_change_leaves_the_clone_and_the_advice_to_skip_the_check_is_true(empty, pushing):
+    write(pushing, "First", code="    new = True\n")
+    assert pushing.push().returncode == 0
+
+    write(pushing, "First", meta="max_batch: ten\n")
+    assert pushing.push("--no-verify", "origin", "HEAD:main").returncode == 0
+    assert "max_batch" in git(empty, "show", "main:jobtypes/First/meta.yaml")
+
+
+def test_a_clone_pushes_its_own_branches_unchecked(pushing):
+    write(pushing, "First", meta="max_batch: ten\n")
+
+    assert pushing.push("origin", "HEAD:refs/heads/mine").returncode == 0
+    assert pushing.push("origin", "--delete", "mine").returncode == 0
+
+
+def test_the_first_push_of_all_is_checked_too(worktree):
+    assert install(worktree.path).returncode == 0
+    write(worktree, "First", meta="max_batch: ten\n")
+
+    result = worktree.push()
+
+    assert result.returncode != 0
+    assert "jobtypes/First/meta.yaml:2: max_batch" in said(result)
+
+
+def test_a_linked_working_copy_is_checked_by_the_hook_that_it_installed(pushing, tmp_path):
+    (pushing.path / ".git" / "hooks" / "pre-push").unlink()
+    pushing.git("worktree", "add", "--quiet", "-b", "side", str(tmp_path / "linked"))
+    linked = Worktree(tmp_path / "linked")
+
+    done = install(linked.path, "--branch", "main")
+
+    assert done.returncode == 0, done.stderr
+    write(linked, "First", meta="max_batch: ten\n")
+    assert "Not pushed" in said(linked.push())
+
+
+def test_where_git_is_told_of_another_folder_for_hooks_ours_goes_there(pushing):
+    (pushing.path / ".git" / "hooks" / "pre-push").unlink()
+    pushing.git("config", "core.hooksPath", ".githooks")
+
+    done = install(pushing.path)
+
+    assert done.returncode == 0, done.stderr
+    write(pushing, "First", meta="max_batch: ten\n")
+    pushing.git("add", "jobtypes")
+    pushing.git("commit", "--quiet", "-m", "bad")
+    assert "Not pushed" in said(pushing.push())
+
+
+def test_a_folder_of_hooks_that_other_repositories_share_is_left_alone(pushing, isolated):
+    shared = isolated / "hooks"
+    pushing.git("config", "--global", "core.hooksPath", str(shared))
+
+    done = install(pushing.path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"Git takes hooks from {shared} (core.hooksPath)" in done.stderr
+    assert not shared.exists()
+    pushing.git(*done.stderr.strip().rsplit("git ", 1)[1].split())
+    assert install(pushing.path).returncode == 0
+    write(pushing, "First", meta="max_batch: ten\n")
+    assert "Not pushed" in said(pushing.push())
+
+
+# Hooks that are there already
+
+
+@pytest.mark.parametrize("name", ["pre-receive", "post-receive"])
+def test_a_hook_of_somebody_else_stays_and_nothing_is_installed(empty, name):
+    foreign = empty / "hooks" / name
+    foreign.parent.mkdir(exist_ok=True)
+    foreign.write_text(FOREIGN)
+
+    done = install(empty)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{foreign} is another hook; move it away, or call this one from it" in done.stderr
+    assert foreign.read_text() == FOREIGN
+    assert hooks_in(foreign.parent) == [name]
+
+
+def test_a_hook_of_somebody_else_in_a_clone_stays(worktree):
+    foreign = worktree.path / ".git" / "hooks" / "pre-push"
+    foreign.parent.mkdir(exist_ok=True)
+    foreign.write_bytes(b"\x7fELF\xff")
+
+    done = install(worktree.path)
+
+    assert done.returncode == 1
+    assert foreign.read_bytes() == b"\x7fELF\xff"
+
+
+def test_installing_again_changes_nothing_and_other_options_replace(empty):
+    install(empty)
+    folder = empty / "hooks"
+    before = {p: (p.stat().st_ino, p.read_bytes()) for p in folder.iterdir()}
+
+    again = install(empty)
+
+    assert again.returncode == 0
+    assert {p: (p.stat().st_ino, p.read_bytes()) for p in folder.iterdir()} == before
+    assert install(empty, "--code-checks", "off").returncode == 0
+    hook = folder / "pre-receive"
+    assert hook.read_bytes() != before[hook][1]
+    assert os.access(hook, os.X_OK)
+    assert len(list(folder.iterdir())) == len(before)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--ignore", "code-syntax"), "code-syntax can't be ignored"),
+        (("--ignore", "nothing"), "there is no rule nothing"),
+        (("--code-checks", "lax"), "'lax' is not one of"),
+    ],
+)
+def test_checks_that_do_not_exist_install_nothing(empty, options, says):
+    before = hooks_in(empty / "hooks") if (empty / "hooks").exists() else []
+
+    done = install(empty, *options)
+
+    assert done.returncode != 0
+    assert says in done.stderr
+    assert (hooks_in(empty / "hooks") if (empty / "hooks").exists() else []) == before
+
+
+def test_a_folder_that_is_no_repository_is_refused(tmp_path):
+    done = install(tmp_path)
+
+    assert done.returncode == 1
+    assert f"{tmp_path} can't be opened as a Git repository" in done.stderr
+
+
+def test_a_mistake_of_ours_is_told_in_a_line_and_written_down(receiving, worktree):
+    hook = receiving / "hooks" / "pre-receive"
+    lines = [line for line in hook.read_text().splitlines() if "JOBTYPES_HOOK" not in line]
+    lines.insert(2, "export JOBTYPES_HOOK='{}'")
+    hook.write_text("\n".join(lines) + "\n")
+    write(worktree, "Second")
+
+    result = worktree.push()
+
+    assert result.returncode != 0
+    assert "The service made a mistake; jobtypes/hooks.log in its repository says more" in said(
+        result
+    )
+    assert "Traceback" not in result.stderr
+    assert "KeyError" in (receiving / "jobtypes" / "hooks.log").read_text()
+
+
+# pre-commit's definition
+
+
+@pytest.fixture(scope="module")
+def definition() -> dict[str, object]:
+    """The one hook that the project offers to pre-commit."""
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert isinstance(hooks, list)
+    (hook,) = hooks
+    assert isinstance(hook, dict)
+    return hook
+
+
+def run_entry(definition: dict[str, object], where: Path) -> subprocess.CompletedProcess[str]:
+    """The entry as pre-commit would run it, in the root of a working copy."""
+    program, *args = str(definition["entry"]).split()
+    command = [str(Path(sys.executable).with_name(program)), *args]
+    return subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
+
+
+def test_the_definition_has_what_pre_commit_asks_for(definition):
+    assert {"id", "name", "entry", "language"} <= definition.keys()
+    assert definition["id"] == "jobtypes-check"
+    assert definition["language"] == "python"
+    assert definition["pass_filenames"] is False
+
+
+def test_it_runs_for_a_commit_that_only_deletes_which_pre_commit_leaves_out_of_its_files(
+    definition,
+):
+    assert definition["always_run"] is True
+    assert "files" not in definition
+
+
+def test_its_entry_lets_what_is_good_pass_and_what_is_bad_not(definition, worktree):
+    write(worktree, "First")
+    worktree.git("add", "-A")
+    good = run_entry(definition, worktree.path)
+    write(worktree, "First", meta="max_batch: ten\n")
+    worktree.git("add", "-A")
+    bad = run_entry(definition, worktree.path)
+
+    assert good.returncode == 0, good.stderr
+    assert bad.returncode == 1
+    assert "jobtypes/First/meta.yaml:2: error: max_batch" in bad.stdout
+
+
+def test_its_entry_looks_at_what_is_staged_alone(definition, worktree):
+    write(worktree, "First")
+    worktree.commit()
+    write(worktree, "Scratch", meta="max_batch: ten\n")
+    assert run_entry(definition, worktree.path).returncode == 0
+
+    worktree.git("add", "jobtypes/Scratch/code.py")
+    half = run_entry(definition, worktree.path)
+    worktree.git("rm", "--quiet", "-rf", "--cached", "jobtypes/Scratch")
+    worktree.git("rm", "--quiet", "jobtypes/First/code.py")
+    deleted = run_entry(definition, worktree.path)
+
+    assert "jobtypes/Scratch/meta.yaml: error: is missing" in half.stdout
+    assert "jobtypes/First/code.py: error: is missing" in deleted.stdout
+    assert (half.returncode, deleted.returncode) == (1, 1)
+
+
+def test_its_entry_takes_a_file_that_is_only_announced_for_none(definition, worktree):
+    write(worktree, "First")
+    worktree.commit()
+    worktree.write("jobtypes/Later/code.py", "class Job:\n    pass\n")
+    worktree.git("add", "--intent-to-add", "jobtypes/Later/code.py")
+
+    done = run_entry(definition, worktree.path)
+
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("part", [("-a",), ("jobtypes/First/meta.yaml",)])
+def test_its_entry_as_a_hook_sees_what_a_commit_of_a_part_takes(definition, worktree, part):
+    write(worktree, "First")
+    worktree.commit()
+    hook = worktree.path / ".git/hooks/pre-commit"
+    folder = Path(sys.executable).parent
+    hook.write_text(f"#!/bin/sh\nexec {folder}/{definition['entry']}\n")
+    hook.chmod(0o755)
+    write(worktree, "First", meta="max_batch: ten\n")
+    command = ["git", "-C", str(worktree.path), "commit", "-m", "bad", *part]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "jobtypes/First/meta.yaml:2: error: max_batch" in said(done)
+
+
+def test_where_nothing_can_be_staged_the_check_says_so(definition, empty):
+    done = run_entry(definition, empty)
+
+    assert done.returncode == 1
+    assert "no working copy" in done.stderr
+
+
+def test_its_program_is_one_that_the_project_installs(definition):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert str(definition["entry"]).split()[0] in project["scripts"]

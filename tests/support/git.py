@@ -1,0 +1,49 @@
+"""The git program, and clones as TDs have them."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+DATE = "2024-05-06T07:08:09+0000"
+
+
+def git(where: Path, *args: str, input: str | None = None) -> str:
+    """What ``git <args>`` prints in *where*; it must succeed."""
+    done = subprocess.run(
+        ["git", "-C", str(where), *args], input=input, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"git {' '.join(args)}: {done.stderr}"
+    return done.stdout
+
+
+@dataclass
+class Worktree:
+    """A TD's clone."""
+
+    path: Path
+
+    def git(self, *args: str, input: str | None = None) -> str:
+        return git(self.path, *args, input=input)
+
+    def write(self, name: str, content: str | bytes) -> None:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def commit(self, message: str = "change\n") -> str:
+        self.git("add", "-A")
+        self.git("commit", "--quiet", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD").strip()
+
+    def push(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """The result of ``git push``, whatever it is, after committing what changed."""
+        if self.git("status", "--porcelain"):
+            self.commit()
+        return self.push_head(*args)
+
+    def push_head(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """As push, whatever the working copy holds."""
+        command = ["git", "-C", str(self.path), "push", *(args or ("origin", "HEAD:main"))]
+        return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,0 +1,41 @@
+"""How pytest runs these tests: how many at a time, in which order, and what it prints."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+from tests.damage.book import HEAD
+
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """How many tests run at a time: one more than processors, as many wait for servers."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take longest, so that none runs alone at the end."""
+    items.sort(key=lambda item: item.path.name != "test_torture.py")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of test_torture.py."""
+    reports = (
+        report
+        for kind in ("passed", "failed")
+        for report in terminalreporter.stats.get(kind, ())
+        if report.when == "call"
+    )
+    rows = sorted(
+        text for report in reports for key, text in report.user_properties if key == "torture"
+    )
+    if rows:
+        terminalreporter.section("what the damage came to")
+        terminalreporter.write_line(HEAD)
+        for row in rows:
+            terminalreporter.write_line(row)

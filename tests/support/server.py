@@ -1,0 +1,103 @@
+"""A real service, spoken to over real HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.processes import children, is_python
+from tests.support.waiting import wait_for
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response: header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> object:
+        return json.loads(self.body)
+
+
+class Server:
+    """A running service, spoken to over real HTTP."""
+
+    def __init__(self, repo: Path, *options: str) -> None:
+        self.repo = repo
+        self.options = options
+        self.port = free_port()
+        self._left: list[int] = []
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        # Workers outlive a killed parent for a moment: it is not they who should answer.
+        wait_for(lambda: not any(map(is_python, self._left)), "the workers of before to end")
+        command = [sys.executable, "-m", "api", "serve", "--repo", str(self.repo)]
+        self.log = self.repo.parent / f"server-{self.port}.log"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--port", str(self.port), *self.options], stdout=log, stderr=log
+            )
+        wait_for(self._answers, f"the server to answer; it said {self.log.read_text()}")
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return self.get("/api/v1/jobtypes/schema").status > 0
+        except OSError:
+            return False
+
+    def stop(self, by: int = signal.SIGTERM) -> None:
+        if self.process.poll() is None:
+            self._left = children(self.process.pid)
+        self.process.send_signal(by)
+        self.process.wait(30)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 60,
+    ) -> Answer:
+        """One request on a connection of its own; a *body* that is no bytes is sent as JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
+        sent = dict(headers or {})
+        data: bytes | None = None
+        if isinstance(body, bytes):
+            data = body
+        elif body is not None:
+            data = json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        try:
+            connection.request(method, path, data, sent)
+            response = connection.getresponse()
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, found, response.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.request("GET", path, headers=headers)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
