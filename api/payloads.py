@@ -12,6 +12,7 @@ from gitstore.catalogue import Catalogue, Release
 from gitstore.changes import JobtypeWish
 from gitstore.errors import BadRequest
 from gitstore.layout import NAME_LIMIT, is_text
+from gitstore.preview import is_preview, preview_classname, preview_code
 from gitstore.schema import (
     INTEGER_LIMIT,
     JobtypeFields,
@@ -62,14 +63,18 @@ def jobtype_row(jobtype: Jobtype) -> Payload:
 
 def jobtype_payload(catalogue: Catalogue, release: Release) -> Payload:
     """The jobtype object of one version."""
-    meta = release.meta
+    meta, version, name = release.meta, release.version, release.jobtype.name
+    classname, code = meta.classname, catalogue.code(release)
+    if is_preview(version.number):
+        code = preview_code(code, name, classname, version.tree)
+        classname = preview_classname(name, classname, version.tree)
     return {
         "id": release.jobtype.id,
-        "name": release.jobtype.name,
-        "version": release.version.number,
-        "classname": meta.classname,
+        "name": name,
+        "version": version.number,
+        "classname": classname,
         "description": meta.description,
-        "code": catalogue.code(release),
+        "code": code,
         **dict(zip(_BEHIND_CODE, _values(meta), strict=True)),
         "software_requirements": [
             _requirement_row(catalogue, release, r) for r in meta.requirements

@@ -13,6 +13,7 @@ from functools import lru_cache
 from gitstore import layout
 from gitstore.contents import Contents, Directory
 from gitstore.errors import NotFound
+from gitstore.preview import is_preview, preview_fault
 from gitstore.schema import JobtypeMeta, Requirement, SoftwareFile
 from gitstore.trees import Objects
 from gitstore.versions import History, Jobtype, Software, Step, Version, id_at
@@ -107,7 +108,11 @@ class Catalogue:
         name = jobtype.name
         if self.history.is_withdrawn(name, version.number):
             return f"version {version.number} of {name} was withdrawn"
-        problem = next(self.contents.directory(version.tree).problems(name), None)
+        directory = self.contents.directory(version.tree)
+        problem: object = next(directory.problems(name), None)
+        if problem is None and directory.meta and is_preview(version.number):
+            fault = preview_fault(name, directory.meta.classname)
+            problem = fault and f"{layout.meta_path(name)}: classname {fault}"
         if problem:
             return f"version {version.number} of {name} is broken: {problem}"
         return None

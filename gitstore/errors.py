@@ -63,6 +63,7 @@ RULES: dict[str, Rule] = {
     "meta-size": _error("meta.yaml keeps within its size limit", Kind.TOO_LARGE),
     "meta-yaml": _error("meta.yaml is plain YAML"),
     "meta-field": _error("meta.yaml holds known fields of the right types"),
+    "preview-mark": _error("classname and name hold nothing that marks previews"),
     "requirement-software": _error("required software is in the catalogue", Kind.UNKNOWN),
     "requirement-version": _error("required versions are in the catalogue", Kind.UNKNOWN),
     "requirement-order": _error("min_version does not rank above max_version"),

@@ -26,8 +26,9 @@ from gitstore.errors import (
     Refused,
     errors_among,
 )
-from gitstore.layout import NUMBER_LIMIT, is_text
+from gitstore.layout import is_text
 from gitstore.once import Once
+from gitstore.preview import preview_number
 from gitstore.store import SERVICE, Store, Writer, check_access
 from gitstore.validation import check_tree
 from gitstore.versions import History, Jobtype
@@ -38,9 +39,6 @@ MERGED = "Merged-Branch: "
 """Begins the trailer of a merge that names the branch, which may be gone when asked for."""
 STEPS_SEARCHED = 250
 """How far back the merge of a branch that is gone is looked for."""
-PREVIEW_FIRST = NUMBER_LIMIT + 1
-"""Would-be versions are numbered from here, where no released version ever is."""
-PREVIEW_BITS = 30
 PREVIEWS_KEPT = 64
 
 Place = Callable[[], AbstractContextManager[None]]
@@ -330,11 +328,6 @@ def _check_problems(problems: Sequence[Problem], access: Access) -> None:
     if problems and not access.passes_warnings:
         says = "; ".join(map(str, problems))
         raise Forbidden(f"{says}. Mend it, or have an admin merge it")
-
-
-def preview_number(tree: str) -> int:
-    """The number of a would-be version: the same for the same code, never a released one's."""
-    return PREVIEW_FIRST + (int(tree, 16) >> (len(tree) * 4 - PREVIEW_BITS))
 
 
 def _renumbered(base: History, merged: History) -> History:

@@ -17,6 +17,7 @@ from gitstore.codecheck import Checks, check_code, check_discovery
 from gitstore.contents import Contents, Directory
 from gitstore.difference import others
 from gitstore.errors import Problem
+from gitstore.preview import preview_fault
 from gitstore.schema import (
     Fault,
     Parsed,
@@ -221,9 +222,17 @@ def _check_jobtypes(change: _Change, checks: Checks) -> Iterator[Problem]:
         directory = change.directory(name)
         yield from directory.problems(name)
         yield from _check_meta_size(change, name, directory, checks)
+        yield from _check_mark(name, directory)
         yield from _check_requirements(change, name, directory)
         yield from check_code(change.contents, name, directory, checks)
         yield from check_agent(neighbours, name, checks)
+
+
+def _check_mark(name: str, directory: Directory) -> Iterator[Problem]:
+    fault = preview_fault(name, directory.meta.classname) if directory.meta else None
+    if fault:
+        says = f"classname {fault}"
+        yield Problem("preview-mark", layout.meta_path(name), says, None, "classname")
 
 
 def _check_meta_size(

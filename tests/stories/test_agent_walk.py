@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.client
 import importlib.util
+import itertools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +15,11 @@ from urllib.parse import quote
 
 import pytest
 
+from gitstore.preview import preview_number
+from gitstore.repository import Repository
 from gitstore.setup import create_repository, sample_path
+from gitstore.store import SERVICE
+from gitstore.trees import REGULAR_FILE, Entry, blob_id, tree_id
 from tests.support.rest import Rest
 from tests.support.server import Server
 from tests.support.sockets import listens
@@ -44,13 +49,14 @@ class Agent:
     def __init__(self, server: Server, cache: Path) -> None:
         self.server = server
         self.cache = cache
+        self.master_api = "/api/v1"
         self.asked: list[str] = []
 
     def get(self, path: str) -> tuple[int, bytes]:
         """The status and body of a GET, of exactly this path."""
         self.asked.append(path)
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
-        connection.request("GET", f"/api/v1{path}", headers=AGENT)
+        connection.request("GET", f"{self.master_api}{path}", headers=AGENT)
         answer = connection.getresponse()
         body = answer.read()
         connection.close()
@@ -156,6 +162,45 @@ def test_after_a_change_the_old_version_is_there_as_it_was_and_the_new_one_besid
 
     agent.load("Command", made["version"])
     assert agent.json(f"/jobtypes/Command/versions/{before['version']}") == before
+    assert len(list(agent.cache.iterdir())) == 2
+
+
+def colliding(entries: Mapping[str, Entry]) -> tuple[bytes, bytes]:
+    """Two codes whose directories, otherwise as *entries*, have one number in previews."""
+    seen: dict[int, bytes] = {}
+    for count in itertools.count():
+        code = b"class Job(object):\n    which = %d\n" % count
+        tree = tree_id({**entries, "code.py": Entry(REGULAR_FILE, blob_id(code))})
+        other = seen.setdefault(preview_number(tree), code)
+        if other != code:
+            return other, code
+    raise AssertionError
+
+
+def test_two_changes_made_to_share_a_number_are_each_loaded_as_they_are(served, agent):
+    repository = Repository(served.repo)
+    main = "refs/heads/main"
+    meta = b"classname: Job\n"
+    codes = colliding({"meta.yaml": Entry(REGULAR_FILE, blob_id(meta))})
+    tip = repository.tip(main)
+    assert tip is not None
+    for branch, code in zip(("harmless", "harmful"), codes, strict=True):
+        changes = {"jobtypes/Twice/code.py": code, "jobtypes/Twice/meta.yaml": meta}
+        tree = repository.write_tree(repository.commit(tip).tree, changes)
+        commit = repository.write_commit(tree, (tip,), f"{branch}\n", SERVICE, SERVICE)
+        repository.move(f"refs/heads/{branch}", None, commit, SERVICE, "test")
+
+    loaded, numbers = [], set()
+    for branch in ("harmless", "harmful", "harmless"):
+        agent.master_api = f"/preview/{branch}/api/v1"
+        number = agent.json("/jobtypes/Twice")["version"]
+        loaded.append(agent.load("Twice", number).which)
+        numbers.add(number)
+
+    assert len(numbers) == 1
+    for which, code in zip(loaded, codes, strict=False):
+        assert code.endswith(b"which = %d\n" % which)
+    assert loaded[2] == loaded[0] != loaded[1]
     assert len(list(agent.cache.iterdir())) == 2
 
 

@@ -218,8 +218,44 @@ def test_the_whole_api_says_what_it_will_say_when_the_change_is_merged(served, c
 
     assert merged.status_code == 200
     assert {status for status, _, _ in previewed.values()} == {200}
+    tree = git(served.path, "rev-parse", "main:jobtypes/Blender").strip()
+    own = {f"Job_{tree} = Job\\n": "", f"Job_{tree}": "Job", str(number): "3"}
     for path, (status, kind, data) in previewed.items():
-        assert (status, kind, data.replace(str(number).encode(), b"3")) == released[path], path
+        said = data.decode()
+        for would_be, is_then in own.items():
+            said = said.replace(would_be, is_then)
+        assert (status, kind, said.encode()) == released[path], path
+
+
+def test_a_would_be_version_has_a_class_of_its_own_and_the_code_defines_it(served, client):
+    commit = propose(served, "heads/topic", THREE)
+    tree = git(served.path, "rev-parse", f"{commit}:jobtypes/Blender").strip()
+    code = THREE["jobtypes/Blender/code.py"]
+    number = number_of(served, commit)
+
+    newest = preview(client, "topic", "/jobtypes/Blender")
+    version = preview(client, "topic", f"/jobtypes/Blender/versions/{number}")
+    text = client.get(f"/preview/topic/api/v1/jobtypes/Blender/versions/{number}/code")
+
+    assert newest == version
+    assert (version["name"], version["version"]) == ("Blender", number)
+    assert version["classname"] == f"Job_{tree}"
+    assert version["code"] == f"{code}Job_{tree} = Job\n"
+    assert text.text == code
+    assert preview(client, "topic", "/jobtypes/Blender/versions/2")["classname"] == "Job"
+
+
+def test_a_preview_that_is_put_back_is_refused_with_what_to_do(served, client):
+    propose(served, "heads/topic", THREE)
+    shown = preview(client, "topic", "/jobtypes/Blender")
+
+    answer = client.put("/api/v1/jobtypes/Blender", json=shown)
+
+    assert answer.status_code == 400
+    (detail,) = answer.json["details"]
+    assert detail["path"] == "classname"
+    assert "write the class's own name" in detail["message"]
+    assert client.get("/api/v1/jobtypes/Blender").json["version"] == 2
 
 
 def test_a_preview_answers_head_and_if_none_match(served, client):

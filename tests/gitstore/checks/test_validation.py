@@ -169,6 +169,8 @@ CASES = [
     Case("requirement-version", requires('software: blender\n    max_version: "4"'), A_META, 4,
          "blender has no version 4 in the catalogue; add it there first",
          "requirements.0.max_version"),
+    Case("preview-mark", meta(f"classname: Job_{'5c' * 20}\n"), A_META, None,
+         "which marks previews; write the class's own name", "classname"),
     Case("requirement-order",
          requires('software: blender\n    max_version: "2.69"\n    min_version: "2.70"'), A_META, 5,
          "min_version 2.70 ranks above max_version 2.69; exchange them",
