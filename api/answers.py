@@ -201,11 +201,12 @@ class FollowingAnswer(Model):
     error: str | None = None
 
 
-class DeliveredAnswer(Answer):
-    """What a forge's delivery is about, and whether a fetch begins."""
+class DeliveredAnswer(Model):
+    """What a forge's delivery is about, and whether a fetch begins; *says* is why none does."""
 
     event: str
     fetches: bool
+    says: str | None = None
 
 
 class Detail(Answer):

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from gitstore import pulls
 from gitstore.access import EVERYBODY, Access, Role
 from gitstore.catalogue import Catalogue
 from gitstore.commits import Commit, trimmed
@@ -43,7 +44,6 @@ PREVIEWS_KEPT = 64
 
 Place = Callable[[], AbstractContextManager[None]]
 
-_PULL = re.compile(r"(?:pull|merge-requests)/[0-9]+")
 _ID = re.compile(r"[0-9a-f]{7,40}")
 
 
@@ -111,7 +111,7 @@ class Reviews:
     def preview(self, name: str) -> Catalogue:
         """The catalogue as it would be with *name* merged into the served branch.
 
-        *name* is a branch, ``pull/7``, ``merge-requests/7``, a tag or a commit.
+        *name* is a branch, a pull request (``pull/7``, see pulls.py), a tag or a commit.
 
         Raises:
             NotFound: there is no such thing.
@@ -306,9 +306,7 @@ class Reviews:
 
 
 def _candidates(name: str) -> Iterator[str]:
-    if _PULL.fullmatch(name):
-        yield f"refs/upstream/{name}/head"
-        yield f"refs/{name}/head"
+    yield from pulls.candidates(name)
     yield f"refs/heads/{name}"
     yield f"refs/upstream/heads/{name}"
     yield f"refs/tags/{name}"

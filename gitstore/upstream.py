@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from gitstore import pulls
 from gitstore.commits import Signature
 from gitstore.errors import Moved, NotFound, Refused, UpstreamFailed
 from gitstore.git import GitFailed, GitTimeout, run_git
@@ -29,8 +30,7 @@ _HEADS = "refs/upstream/heads/"
 _REFSPECS = (
     f"+refs/heads/*:{_HEADS}*",
     "+refs/tags/*:refs/upstream/tags/*",
-    "+refs/pull/*/head:refs/upstream/pull/*/head",
-    "+refs/merge-requests/*/head:refs/upstream/merge-requests/*/head",
+    *pulls.refspecs(),
 )
 _FOLLOWER = Signature("Upstream", "jobtypes@localhost")
 FOLLOWER = "X-Jobtypes-Follower"

@@ -1,17 +1,27 @@
-"""The forges' webhooks: whether a delivery is genuine, and what it says happened.
+"""The forges: whether a webhook's delivery is genuine, what it says, where review happens.
 
-Sources: GitHub "Validating webhook deliveries", GitLab "Webhooks", Gitea "Webhooks".
-The payload is never parsed: a delivery is only a hint that something happened.
+A delivery is only a hint that something happened. Its payload is read where nothing else
+names the event, and only once the delivery is known to be genuine.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from urllib.parse import quote
+
+from hooks.signatures import (
+    Delivery,
+    Scheme,
+    basic_password,
+    secret_itself,
+    signed_body,
+    signed_json,
+    standard_webhooks,
+)
 
 
 class Event(StrEnum):
@@ -24,51 +34,139 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Forge:
-    """How one forge signs and names its deliveries; header names in lower case.
+    """How one forge signs and names its deliveries, and where it shows a pull request.
 
-    *prefix* stands before the signature; *signs* is whether the header has a signature
-    over the body (HMAC with SHA-256, in hex), or the secret itself.
+    *events* maps names of events, which may be patterns of the shell's, to what they mean.
+    The name stands in the first of *headers* that is there; where it is *vague*, in the
+    first of *keys* that the JSON has. *unsigned* are events that the forge never signs.
+    *review* is the page that opens a pull request, for hosts whose names hold one of *hosts*.
     """
 
-    signature: str
-    event: str
+    title: str
+    schemes: tuple[Scheme, ...]
     events: Mapping[str, Event]
-    prefix: str = ""
-    signs: bool = True
+    headers: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    vague: str = ""
+    unsigned: frozenset[str] = frozenset()
+    hosts: tuple[str, ...] = ()
+    review: str = ""
 
-    def is_genuine(self, headers: Mapping[str, str], body: bytes, secret: str) -> bool:
-        """Whether whoever sent *body* knows *secret*; takes equally long either way."""
-        given = headers.get(self.signature, "")
-        wanted = secret
-        if self.signs:
-            digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-            wanted = self.prefix + digest
-        return hmac.compare_digest(given.encode(errors="replace"), wanted.encode())
+    def fault(self, delivery: Delivery, secret: str) -> str | None:
+        """Why it is not known that the forge sent *delivery*, as a sentence; None if it is."""
+        given = [(s, s.given(delivery)) for s in self.schemes]
+        tried = [(s, value) for s, value in given if value]
+        if not tried:
+            if self.unsigned and self.event_name(delivery) in self.unsigned:
+                return None
+            wanted = " or ".join(f"{s.header} ({s.how})" for s in self.schemes)
+            return f"the delivery has no signature: no {wanted}; {self._advice(self.schemes)}"
+        faults = []
+        for scheme, value in tried:
+            fault = scheme.fault(value, delivery, secret)
+            if not fault:
+                return None
+            faults.append(f"{scheme.header} ({scheme.how}) {fault}")
+        says = f"the signature does not fit: {'; '.join(faults)}"
+        return f"{says}; {self._advice(tuple(scheme for scheme, _ in tried))}"
 
-    def event_of(self, headers: Mapping[str, str]) -> Event:
-        """What the delivery says happened."""
-        return self.events.get(headers.get(self.event, ""), Event.OTHER)
+    def _advice(self, schemes: tuple[Scheme, ...]) -> str:
+        fields = " or ".join(dict.fromkeys(f'"{scheme.field}"' for scheme in schemes))
+        return f"give {self.title}, in the field {fields}, the webhook_secret of this service"
 
+    def event_name(self, delivery: Delivery) -> str:
+        """The forge's own name of what happened, empty if it says none."""
+        headers = delivery.headers
+        name = next((headers[h] for h in self.headers if h in headers), "")
+        return _value(delivery.signed_json, self.keys) if name == self.vague else name
+
+    def event(self, name: str) -> Event:
+        """What the event *name* means here."""
+        found = (event for pattern, event in self.events.items() if fnmatchcase(name, pattern))
+        return next(found, Event.OTHER)
+
+
+def _value(data: bytes, keys: tuple[str, ...]) -> str:
+    """The first of *keys* that the JSON object *data* has, empty if there is none."""
+    if not keys:
+        return ""
+    try:
+        payload = json.loads(data)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(payload, dict):
+        return ""
+    return next((v for v in map(payload.get, keys) if isinstance(v, str)), "")
+
+
+_SECRET = "Secret"
+_BRANCH_EVENTS = {"push": Event.PUSH, "pull_request": Event.PULL_REQUEST}
 
 FORGES: dict[str, Forge] = {
     "github": Forge(
-        signature="x-hub-signature-256",
-        event="x-github-event",
-        events={"push": Event.PUSH, "pull_request": Event.PULL_REQUEST},
-        prefix="sha256=",
+        "GitHub",
+        (signed_body("X-Hub-Signature-256", _SECRET, "sha256="),),
+        _BRANCH_EVENTS,
+        headers=("x-github-event",),
+        hosts=("github",),
+        review="{web}/compare/{base}...{branch}?expand=1",
     ),
     "gitlab": Forge(
-        signature="x-gitlab-token",
-        event="x-gitlab-event",
-        events={"Push Hook": Event.PUSH, "Merge Request Hook": Event.PULL_REQUEST},
-        signs=False,
+        "GitLab",
+        (secret_itself("X-Gitlab-Token", "Secret token"), standard_webhooks("Signing token")),
+        {
+            "Push Hook": Event.PUSH,
+            "Merge Request Hook": Event.PULL_REQUEST,
+            "push": Event.PUSH,
+            "repository_update": Event.PUSH,
+            "merge_request": Event.PULL_REQUEST,
+        },
+        headers=("x-gitlab-event",),
+        keys=("event_name", "object_kind"),
+        vague="System Hook",
+        hosts=("gitlab",),
+        review=(
+            "{web}/-/merge_requests/new?merge_request%5Bsource_branch%5D={branch}"
+            "&merge_request%5Btarget_branch%5D={base}"
+        ),
     ),
+    # Forgejo and Gogs, too: each sends the headers of those that it comes from.
     "gitea": Forge(
-        signature="x-gitea-signature",
-        event="x-gitea-event",
-        events={"push": Event.PUSH, "pull_request": Event.PULL_REQUEST},
+        "Gitea or Forgejo",
+        (
+            signed_json("X-Forgejo-Signature", _SECRET),
+            signed_json("X-Gitea-Signature", _SECRET),
+            signed_json("X-Gogs-Signature", _SECRET),
+        ),
+        _BRANCH_EVENTS,
+        headers=("x-forgejo-event", "x-gitea-event", "x-gogs-event"),
+        hosts=("gitea", "forgejo", "codeberg"),
+        review="{web}/compare/{base}...{branch}",
+    ),
+    # Cloud and Server (Data Center), whose events have other names. Server's *Test connection*
+    # sends a ping without a signature.
+    "bitbucket": Forge(
+        "Bitbucket",
+        (signed_body("X-Hub-Signature", _SECRET, "sha256="),),
+        {
+            "repo:push": Event.PUSH,
+            "repo:refs_changed": Event.PUSH,
+            "pullrequest:*": Event.PULL_REQUEST,
+            "pr:*": Event.PULL_REQUEST,
+        },
+        headers=("x-event-key",),
+        unsigned=frozenset({"diagnostics:ping"}),
+        hosts=("bitbucket.org",),
+        review="{web}/pull-requests/new?source={branch}&dest={base}",
+    ),
+    "azure": Forge(
+        "Azure DevOps",
+        (basic_password("Basic authentication password"),),
+        {"git.push": Event.PUSH, "git.pullrequest.*": Event.PULL_REQUEST},
+        keys=("eventType",),
     ),
 }
+"""Every forge whose webhooks are known, by the last part of the path that takes them."""
 
 
 def review_link(url: str, base: str, branch: str) -> str | None:
@@ -76,19 +174,13 @@ def review_link(url: str, base: str, branch: str) -> str | None:
 
     *url* is upstream's, without credentials. The forge is told by its host's name.
     """
-    base, branch = quote(base), quote(branch)
     web = _web_url(url)
     if web is None:
         return None
     host = web.split("/")[2]
-    if "gitlab" in host:
-        source, target = "merge_request%5Bsource_branch%5D", "merge_request%5Btarget_branch%5D"
-        return f"{web}/-/merge_requests/new?{source}={branch}&{target}={base}"
-    if "github" in host:
-        return f"{web}/compare/{base}...{branch}?expand=1"
-    if any(name in host for name in ("gitea", "forgejo", "codeberg")):
-        return f"{web}/compare/{base}...{branch}"
-    return None
+    forges = (f for f in FORGES.values() if any(name in host for name in f.hosts))
+    page = next((forge.review for forge in forges), None)
+    return page and page.format(web=web, base=quote(base), branch=quote(branch))
 
 
 def _web_url(url: str) -> str | None:

@@ -938,6 +938,10 @@ def test_a_push_that_fails_and_did_not_land_says_so(origin, tmp_path):
             "https://***@codeberg.org/td/farm/",
             "https://codeberg.org/td/farm/compare/main...jobtypes/A_B/1",
         ),
+        (
+            "git@bitbucket.org:td/farm.git",
+            "https://bitbucket.org/td/farm/pull-requests/new?source=jobtypes/A_B/1&dest=main",
+        ),
         ("https://git.studio.example/td/farm.git", None),
         ("/srv/github.git", None),
         ("file:///srv/github.git", None),

@@ -83,6 +83,8 @@ THREE = jobtype("Blender", "    three = 3\n", REQUIRES)
         ("upstream/pull/7/head", "pull/7"),
         ("pull/7/head", "pull/7"),
         ("upstream/merge-requests/8/head", "merge-requests/8"),
+        ("upstream/pull-requests/9/from", "pull-requests/9"),
+        ("upstream/pull/10/merge", "pull/10"),
         ("tags/v1.0-rc", "v1.0-rc"),
         ("upstream/tags/v1.0-rc", "v1.0-rc"),
     ],
