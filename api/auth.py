@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+
 from flask import Flask, Request, current_app, g, request
 
-from api.config import Config, Writes
+from api.config import Config
+from api.tokenfile import Standing
 from api.tokens import Tokens
-from gitstore import Forbidden, ReadOnly, Unauthorized
+from gitstore import Forbidden, ReadOnly, TokensLost, Unauthorized
 from gitstore.access import EVERYBODY, Access, Role
 from gitstore.upstream import scrub
+
+_LOG = logging.getLogger(__name__)
 
 CHALLENGES = ('Basic realm="jobtypes"', 'Bearer realm="jobtypes"')
 """What a 401 asks for; Git and browsers know the first."""
@@ -29,13 +34,21 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 _ASKS = "send a token, as Authorization: Bearer jtr_... or as the password of Basic"
 
 
+_GIVEN_UP = (
+    "the tokens were given up while other machines reach the service; make new ones, or start it"
+    " again with --insecure-writes or at 127.0.0.1"
+)
+
+
 class Gate:
     """What one service lets whom do."""
 
     def __init__(self, config: Config, tokens: Tokens) -> None:
         self._closed = _closed(config)
+        self._needs_tokens = config.needs_tokens
         self._read_needs_token = config.read_needs_token
         self._tokens = tokens
+        self._told = ""
 
     def access(self, request: Request) -> Access:
         """What whoever sent *request* may do, at the least.
@@ -43,16 +56,32 @@ class Gate:
         Raises:
             Unauthorized: it bears a token that is not known.
         """
+        standing = self._tokens.standing
+        role = Role.NOBODY if self._read_needs_token else Role.READ
+        if self._why_lost(standing):
+            return Access("a request while the tokens are lost", "", role)
         secret = _secret(request)
         if secret is None:
-            if not self._tokens.exist:
+            if standing.rows is None:
                 return EVERYBODY
-            role = Role.NOBODY if self._read_needs_token else Role.READ
             return Access("a request without a token", "", role)
         found = self._tokens.find(secret)
         if found is None:
             raise Unauthorized(f"this token is not known, or was revoked; {_ASKS}")
         return found
+
+    def _why_lost(self, standing: Standing) -> str:
+        """Why nobody can be told apart though there are, or must be, tokens; empty if not so."""
+        lost = standing.lost
+        if not lost and standing.rows is None and self._needs_tokens:
+            lost = _GIVEN_UP
+        if lost != self._told:
+            self._told = lost
+            if lost:
+                _LOG.error("nobody may write: %s", lost)
+            else:
+                _LOG.warning("the tokens can be read again")
+        return lost
 
     def require(self, access: Access, role: Role) -> None:
         """Refuse whom *access* gives less than *role*.
@@ -61,12 +90,18 @@ class Gate:
             Unauthorized: a token would help.
             Forbidden: the token there is does not do.
             ReadOnly: nobody may write here.
+            TokensLost: nobody may write until somebody has looked after the tokens.
         """
         if role >= Role.WRITE and self._closed:
             raise ReadOnly(self._closed)
+        lost = self._why_lost(self._tokens.standing)
+        if role >= Role.WRITE and lost:
+            raise TokensLost(f"nobody may write: {lost}")
         if access.role >= role:
             return
         what = "reading" if role is Role.READ else "writing"
+        if lost:
+            raise Unauthorized(f"{what} needs a token, and {lost}")
         if not access.email:
             raise Unauthorized(f"{what} needs a token; {_ASKS}")
         needs = role.name.lower()
@@ -75,7 +110,7 @@ class Gate:
 
 def _closed(config: Config) -> str | None:
     """Why nobody may write, None if writing is open to whoever may."""
-    if not (config.read_only or (config.upstream and config.writes is Writes.OFF)):
+    if config.takes_writes:
         return None
     what = "is read-only" if config.read_only else "takes no writes"
     if config.upstream is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 import click
 
 from api import cli_access, cli_reading, cli_reviewing, logs
-from api.config import Config, ConfigError, Writes, read_config_file
+from api.config import Config, ConfigError, Writes, is_loopback, read_config_file
 from api.connections import check_address
 from api.logs import LogFormat
 from api.options import (
@@ -24,7 +25,6 @@ from api.options import (
     setting,
 )
 from api.tokens import Tokens
-from api.variables import environment, unknown_variables
 from gitstore import (
     CodeChecks,
     Damaged,
@@ -36,6 +36,8 @@ from gitstore import (
 from gitstore.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 from gitstore.setup import create_repository, sample_path
 from gitstore.upstream import Upstream, open_follower, state_file
+
+_LOG = logging.getLogger(__name__)
 
 FIRST_FETCH_LIMIT_S = 600
 """How long the first fetch may take, which may be a whole clone."""
@@ -74,8 +76,6 @@ def main(ctx: click.Context, config: Path | None) -> None:
     3 the machine failed.
     """
     logs.set_up(LogFormat.PLAIN)
-    for warning in unknown_variables(environment()):
-        click.echo(f"jobtypes: {warning}", err=True)
     if config is not None:
         settings = read_config_file(config)
         ctx.default_map = _for_each_command(main, settings)
@@ -172,7 +172,8 @@ def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings
 def _check_and_announce(config: Config) -> None:
     """Refuse to serve what can't be served, and say what is."""
     store = _store_to_serve(config)
-    has_tokens = Tokens(store.repository.git_dir).exist
+    tokens = Tokens(store.repository.git_dir)
+    has_tokens = tokens.exist
     config.refuse_open_writes(has_tokens)
     check_address(config.host, config.port)
     if config.protect and not has_tokens:
@@ -187,6 +188,12 @@ def _check_and_announce(config: Config) -> None:
     click.echo(f"try:  curl {url}/api/v1/jobtypes/")
     click.echo(f"      git clone {url}/jobtypes.git")
     sys.stdout.flush()
+    logs.set_up(config.log_format)
+    if lost := tokens.standing.lost:
+        _LOG.error("nobody may write: %s", lost)
+    elif config.takes_writes and not has_tokens:
+        who = "this machine" if is_loopback(config.host) else "the network"
+        _LOG.warning("there are no tokens: everybody on %s may write; see jobtypes token", who)
 
 
 def _store_to_serve(config: Config) -> Store:

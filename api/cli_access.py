@@ -8,7 +8,8 @@ import click
 
 from api.config import Config
 from api.options import branch_option, checks_options, print_table, repo_option
-from api.tokens import EMAIL, NAME, PATTERN, Tokens
+from api.tokenfile import EMAIL, NAME, PATTERN
+from api.tokens import Tokens
 from gitstore import Checks, Repository
 from gitstore.access import Role
 from hooks.install import PUSHING, RECEIVING, hooks_folder, install_hooks
@@ -48,7 +49,10 @@ def create_token(
         if not PATTERN.fullmatch(pattern):
             says = f"{pattern!r} matches no jobtype; write a name or a pattern like Nuke*"
             raise click.BadParameter(f"{says}, one for each --only", param_hint="--only")
-    secret = _tokens(repo).create(name, Role[role.upper()], address, only)
+    tokens = _tokens(repo)
+    if tokens.standing.lost:
+        click.echo("those who had a token before need new ones: the tokens were lost", err=True)
+    secret = tokens.create(name, Role[role.upper()], address, only)
     click.echo("Keep it, it is not shown again:", err=True)
     click.echo(secret)
 
@@ -70,6 +74,17 @@ def revoke_token(name: str, repo: Path) -> None:
     """Make the token NAME worthless, from the next request on."""
     _tokens(repo).revoke(name)
     click.echo(f"revoked {name}")
+
+
+@token.command("off")
+@repo_option
+def turn_tokens_off(repo: Path) -> None:
+    """Give all tokens up, lost ones too: then everybody who reaches the service may write.
+
+    Nothing else does: where there were tokens, nobody may write while their file is lost.
+    """
+    _tokens(repo).turn_off()
+    click.echo("there are no tokens any more: everybody who reaches the service may write")
 
 
 def _tokens(repo: Path) -> Tokens:

@@ -112,15 +112,23 @@ class Config:
         """The threads beside the others, for reads that wait for a fetch or for a preview."""
         return self.waiting_places + PREVIEW_WAITERS
 
+    @property
+    def takes_writes(self) -> bool:
+        """Whether anybody may write at all."""
+        return not (self.read_only or (self.upstream is not None and self.writes is Writes.OFF))
+
+    @property
+    def needs_tokens(self) -> bool:
+        """Whether, without tokens, others than this machine's users could write."""
+        return self.takes_writes and not (self.insecure_writes or is_loopback(self.host))
+
     def refuse_open_writes(self, has_tokens: bool) -> None:
         """Refuse to accept writes from other machines, where nobody can be told apart.
 
         Raises:
             ConfigError: it is bound beyond loopback without tokens or a word on writes.
         """
-        takes_none = self.read_only or (self.upstream is not None and self.writes is Writes.OFF)
-        told = has_tokens or takes_none or self.insecure_writes
-        if not (told or is_loopback(self.host)):
+        if self.needs_tokens and not has_tokens:
             raise ConfigError(
                 f"{self.host} can be reached from other machines, and whoever reaches the"
                 " service could change what the farm runs. Make tokens (jobtypes token"

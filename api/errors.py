@@ -29,6 +29,7 @@ from gitstore import (
     StorageFailed,
     StorageFull,
     StoreError,
+    TokensLost,
     Unauthorized,
     UpstreamFailed,
     machine_error,
@@ -45,6 +46,7 @@ STATUSES: dict[type[StoreError], int] = {
     ReadOnly: 403,
     Unauthorized: 401,
     Forbidden: 403,
+    TokensLost: 503,
     Refused: 409,
     MergeConflict: 409,
     Moved: 409,
@@ -113,8 +115,8 @@ def status_of(error: StoreError) -> int:
 def _answer_store_error(error: Exception) -> Response:
     assert isinstance(error, StoreError)
     status = status_of(error)
-    # Whoever comes when all is busy stands in the access log; a flood should not fill this one.
-    if status >= 500 and not isinstance(error, Busy):
+    # A flood while all is busy, or tokens are lost, should not fill this log.
+    if status >= 500 and not isinstance(error, Busy | TokensLost):
         _LOG.error("%s", error)
     if isinstance(error, Invalid):
         weightiest = [p for p in error.problems if p.kind is error.kind]

@@ -189,6 +189,10 @@ class Unauthorized(StoreError):
     """A request that needs a token and has none, or one that is not known."""
 
 
+class TokensLost(StoreError):
+    """Tokens that were there and can't be read: nobody can be told apart, so nobody may write."""
+
+
 class MergeConflict(StoreError):
     """Two branches that change the same lines; *paths* are the files."""
 
