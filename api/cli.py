@@ -25,6 +25,7 @@ from api.options import (
     setting,
 )
 from api.tokens import Tokens
+from api.variables import environment, unknown_variables
 from gitstore import (
     CodeChecks,
     Damaged,
@@ -76,6 +77,8 @@ def main(ctx: click.Context, config: Path | None) -> None:
     3 the machine failed.
     """
     logs.set_up(LogFormat.PLAIN)
+    for warning in unknown_variables(environment()):
+        click.echo(f"jobtypes: {warning}", err=True)
     if config is not None:
         settings = read_config_file(config)
         ctx.default_map = _for_each_command(main, settings)

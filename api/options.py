@@ -12,6 +12,7 @@ from typing import TypeVar
 import click
 
 from api.config import Config, make_checks
+from api.variables import is_link, link_warning
 from gitstore import Checks, CodeChecks, NotFound, Store
 from gitstore.catalogue import Catalogue
 from gitstore.layout import escaped
@@ -25,6 +26,18 @@ CommandT = TypeVar("CommandT", bound=Callable[..., object])
 _DEFAULTS = {field.name: field.default for field in fields(Config)}
 
 
+class _Setting(click.Option):
+    """An option whose variable may hold what is no value of it, set by somebody else."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The variable's value; None, with a warning, where it is the address of a Service."""
+        value = super().resolve_envvar_value(ctx)
+        if value is None or self.name != "port" or not is_link(value):
+            return value
+        click.echo(f"jobtypes: {link_warning(str(self.envvar), value)}", err=True)
+        return None
+
+
 def setting(*names: str, **extra: object) -> Callable[[CommandT], CommandT]:
     """An option that also comes from the variable JOBTYPES_<NAME> and from the TOML file.
 
@@ -36,6 +49,7 @@ def setting(*names: str, **extra: object) -> Callable[[CommandT], CommandT]:
         default = _DEFAULTS[name]
         extra["default"] = default.value if isinstance(default, Enum) else default
     extra |= {"envvar": variable, "show_envvar": True, "show_default": True}
+    extra.setdefault("cls", _Setting)
     return click.option(*names, **extra)  # type: ignore[arg-type]  # click's own parameters, passed on
 
 

@@ -11,11 +11,23 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 
 _ALLOWED = (
-    *("PATH", "LANG", "TMPDIR", "HOME", "XDG_CONFIG_HOME", "SYSTEMROOT"),
-    *("SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_CONFIG_NOSYSTEM"),
-    *("http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE"),
+    *("PATH", "LANG", "TMPDIR", "HOME", "XDG_CONFIG_HOME", "SYSTEMROOT", "GIT_CONFIG_NOSYSTEM"),
 )
-"""What git gets of our environment: enough to find programs, credentials and proxies."""
+"""What every git gets of our environment: enough to find programs and a user's settings."""
+
+FOR_UPSTREAM = (
+    *("GIT_SSH_COMMAND", "GIT_SSH", "GIT_SSH_VARIANT", "SSH_AUTH_SOCK"),
+    *("GIT_ASKPASS", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DISPLAY"),
+    *("GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("GIT_SSL_CERT", "GIT_SSL_KEY", "GIT_SSL_NO_VERIFY", "GIT_SSL_VERSION", "GIT_SSL_CIPHER_LIST"),
+    *("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"),
+    *("no_proxy", "NO_PROXY", "GIT_HTTP_PROXY_AUTHMETHOD", "GIT_PROXY_COMMAND"),
+    *("GIT_PROXY_SSL_CAINFO", "GIT_PROXY_SSL_CERT", "GIT_PROXY_SSL_KEY"),
+    *("KRB5CCNAME", "KRB5_CONFIG", "KRB5_CLIENT_KTNAME", "GNUPGHOME"),
+    *("XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"),
+)
+"""What a git that talks to another machine gets besides: keys, certificates, credential helpers
+and proxies. docs/settings.md lists them."""
 
 
 class GitFailed(Exception):

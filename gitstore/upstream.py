@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from gitstore import pulls
 from gitstore.commits import Signature
 from gitstore.errors import Moved, NotFound, Refused, UpstreamFailed
-from gitstore.git import GitFailed, GitTimeout, run_git
+from gitstore.git import FOR_UPSTREAM, GitFailed, GitTimeout, run_git
 from gitstore.locks import file_lock
 from gitstore.repository import Repository, init_repository
 from gitstore.store import Store
@@ -214,7 +214,11 @@ class Upstream:
     def _git(self, args: list[str]) -> bytes:
         try:
             return run_git(
-                self.store.repository.git_dir, args, settings=_SETTINGS, limit_s=self._limit_s
+                self.store.repository.git_dir,
+                args,
+                settings=_SETTINGS,
+                limit_s=self._limit_s,
+                variables=FOR_UPSTREAM,
             )
         except GitTimeout:
             says = f"upstream {self.shown_url} did not answer within {self._limit_s:g} s"
@@ -287,9 +291,10 @@ def open_follower(path: Path, url: str, branch: str | None) -> Repository:
 
 def _default_branch(url: str) -> str:
     try:
-        said = run_git(
-            Path("."), ["ls-remote", "--symref", "--", _checked(url), "HEAD"], limit_s=60
-        ).decode(errors="replace")
+        asked = ["ls-remote", "--symref", "--", _checked(url), "HEAD"]
+        said = run_git(Path("."), asked, limit_s=60, variables=FOR_UPSTREAM).decode(
+            errors="replace"
+        )
     except (GitFailed, GitTimeout) as error:
         raise UpstreamFailed(f"upstream: {scrub(str(error), url)}") from None
     found = re.search(r"^ref: refs/heads/(\S+)\tHEAD", said, re.MULTILINE)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gitstore import Forbidden, Problem, Refused, Store, StoreError, errors_among
 from gitstore.access import Role, direct_refusal
+from gitstore.layout import shown
 from gitstore.repository import Repository
 from gitstore.store import Growth, Push, check_access
 from hooks.settings import HIDDEN_TAGS, HookSettings
@@ -23,6 +24,8 @@ from hooks.words import (
     problem_lines,
 )
 
+DRY_RUN_OPTION = "dry-run"
+_OPTIONS_SHOWN = 5
 _HEADS = "refs/heads/"
 _TAGS = f"{HIDDEN_TAGS}/"
 NOWHERE = "0" * 40
@@ -62,13 +65,32 @@ def push_options(environment: Mapping[str, str]) -> frozenset[str]:
     return frozenset(environment.get(f"GIT_PUSH_OPTION_{n}", "") for n in range(count))
 
 
+def _is_nearly_dry_run(option: str) -> bool:
+    """Whether *option* was meant to be DRY_RUN_OPTION: a push must not be taken by a slip."""
+    letters = "".join(filter(str.isalpha, option.partition("=")[0].lower()))
+    return option != DRY_RUN_OPTION and letters in ("dryrun", "dry")
+
+
+def _ignored(options: frozenset[str]) -> list[str]:
+    """A line that names the options that are not ours, if there are any.
+
+    They stand in a TD's settings (push.pushOption) for a forge, such as ci.skip.
+    """
+    names = sorted(shown(option) for option in options - {DRY_RUN_OPTION})
+    if not names:
+        return []
+    more = f" and {len(names) - _OPTIONS_SHOWN} more" if len(names) > _OPTIONS_SHOWN else ""
+    named = ", ".join(names[:_OPTIONS_SHOWN]) + more
+    return [f"The push option {named} is not known here and was ignored; dry-run is known."]
+
+
 def pre_receive(
     git_dir: Path, updates: list[Update], settings: HookSettings, options: frozenset[str]
 ) -> Verdict:
     """Whether the repository takes *updates*, all or none."""
-    unknown = options - {"dry-run"}
-    if unknown:
-        says = f"the push option {sorted(unknown)[0]} is not known; dry-run is"
+    misspelt = next((option for option in sorted(options) if _is_nearly_dry_run(option)), None)
+    if misspelt is not None:
+        says = f"Refused: the push option {shown(misspelt)} is not known; dry-run is."
         return Verdict(False, (says,))
     # From the environment, because the pushed objects are in Git's quarantine.
     store = Store(Repository(git_dir, from_env=True), settings.ref, settings.checks)
@@ -80,7 +102,8 @@ def pre_receive(
     lines = [line for verdict in refusals or verdicts for line in verdict.lines]
     if refusals and len(updates) > 1:
         lines.append(NOTHING_TAKEN)
-    if not refusals and "dry-run" in options:
+    lines += _ignored(options)
+    if not refusals and DRY_RUN_OPTION in options:
         return Verdict(False, (*lines, *DRY_RUN))
     return Verdict(not refusals, tuple(lines))
 
