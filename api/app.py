@@ -110,7 +110,7 @@ def create_app(config: Config) -> Flask:
     auth.install(app, auth.Gate(config, Tokens(store.repository.git_dir)))
     kept = Places.of(config)
     reviewing = app.extensions["reviews"] = Reviews(
-        store, partial(kept.held, Work.REVIEW), kept.waiting
+        store, partial(kept.held, Work.REVIEW), kept.waiting, config.push_jobtypes_limit
     )
     previews.install(app, reviewing)
     places.install(app, kept)

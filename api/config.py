@@ -11,6 +11,7 @@ from pathlib import Path
 from api.logs import LogFormat
 from gitstore import RULES, Checks, CodeChecks
 from gitstore.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
+from gitstore.store import JOBTYPES_LIMIT
 
 FETCH_WAITERS = 256
 """Reads of a worker that may wait for a fetch from upstream: all of a farm's agents may."""
@@ -59,7 +60,7 @@ class Config:
     code_limit_bytes: int = CODE_LIMIT_BYTES
     meta_limit_bytes: int = YAML_LIMIT_BYTES
     push_limit_bytes: int = 50 * 1024 * 1024
-    push_jobtypes_limit: int = 2000
+    push_jobtypes_limit: int = JOBTYPES_LIMIT
     write_places: int = 8
     write_limit_s: int = 30
     review_places: int = 4

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -327,6 +328,9 @@ def write_between(
         if represent is not None and (request.if_match or request.if_none_match):
             _check_precondition(catalogue, represent)
 
+    if judge is not None:
+        # What it is about is parsed once, and others' writes don't wait for that.
+        deque(judge(store().checks), 0)
     with _judged(judge):
         if current_app.config["REVIEW"]:
             propose(current_app.extensions["follower"], changes, before, checked)

@@ -7,16 +7,15 @@ another agent switches these rules off (``--ignore agent-...``).
 
 from __future__ import annotations
 
-import ast
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache, lru_cache
 
 from gitstore import layout
-from gitstore.codecheck import Checks, CodeChecks
 from gitstore.contents import Contents, Directory
 from gitstore.errors import Problem
-from gitstore.pycode import parse_code, python3_only
+from gitstore.parsing import Sources
+from gitstore.pycode import Facts
 from gitstore.trees import Entry
 
 
@@ -150,7 +149,7 @@ def _is_number(whole: str, shorter: str) -> bool:
     return not whole.startswith("0", len(shorter))
 
 
-def check_agent(neighbours: Neighbours, name: str, checks: Checks) -> Iterator[Problem]:
+def check_agent(neighbours: Neighbours, name: str, sources: Sources) -> Iterator[Problem]:
     """What the agent could not do with jobtype *name*, one among its *neighbours*."""
     contents, directory = neighbours.contents, neighbours.directory(name)
     if not name.isascii():
@@ -159,27 +158,24 @@ def check_agent(neighbours: Neighbours, name: str, checks: Checks) -> Iterator[P
     if directory.meta is not None and directory.meta.classname is None:
         says = "classname is null, with which the released agent can't load the jobtype"
         yield Problem("agent-classname", layout.meta_path(name), f"{says}; write the class's name")
-    if directory.code:
-        yield from _check_source(name, contents.objects.read_blob(directory.code), checks)
+    blob = directory.code
+    if blob:
+        facts = sources.facts(blob, lambda: contents.objects.read_blob(blob))
+        yield from _check_facts(name, facts)
     yield from _check_collisions(neighbours, name)
 
 
-def _check_source(name: str, data: bytes, checks: Checks) -> Iterator[Problem]:
+def _check_facts(name: str, facts: Facts) -> Iterator[Problem]:
     path = layout.code_path(name)
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if not line.isascii():
-            says = (
-                "a character outside ASCII, which leaves the released agent an empty file;"
-                r" write it as an escape such as \u00e9"
-            )
-            yield Problem("agent-ascii", path, says, number)
-            break
-    if checks.python27 and checks.code is not CodeChecks.OFF:
-        module = parse_code(data.decode(errors="replace"), path)
-        if isinstance(module, ast.Module):
-            for line_number, what in dict.fromkeys(python3_only(module)):
-                says = f"{what} does not exist in Python 2.7; write it in the older way"
-                yield Problem("agent-python27", path, says, line_number)
+    if facts.beyond_ascii_line is not None:
+        says = (
+            "a character outside ASCII, which leaves the released agent an empty file;"
+            r" write it as an escape such as \u00e9"
+        )
+        yield Problem("agent-ascii", path, says, facts.beyond_ascii_line)
+    for line, what in facts.newer:
+        says = f"{what} does not exist in Python 2.7; write it in the older way"
+        yield Problem("agent-python27", path, says, line)
 
 
 def _check_collisions(neighbours: Neighbours, name: str) -> Iterator[Problem]:

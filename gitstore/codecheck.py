@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,8 +9,10 @@ from enum import StrEnum
 from gitstore import layout
 from gitstore.contents import Contents, Directory
 from gitstore.errors import Problem
-from gitstore.pycode import STAR, SyntaxFault, parse_code, top_level_names
+from gitstore.parsing import Late, Sources
+from gitstore.pycode import Facts, Wanted
 from gitstore.schema import JobtypeMeta, Parsed, SoftwareFile, SoftwareVersion
+from gitstore.trees import blob_id
 
 
 class CodeChecks(StrEnum):
@@ -37,91 +38,117 @@ class Checks:
     code_limit_bytes: int = layout.CODE_LIMIT_BYTES
     meta_limit_bytes: int = layout.YAML_LIMIT_BYTES
 
+    def sources(self) -> Sources:
+        """What is told of sources in one check."""
+        parsed = self.code is not CodeChecks.OFF
+        return Sources(Wanted(parsed, self.python27, self.code_limit_bytes))
+
 
 def check_code(
-    contents: Contents, name: str, directory: Directory, checks: Checks
+    contents: Contents, name: str, directory: Directory, checks: Checks, sources: Sources
 ) -> Iterator[Problem]:
     """What is wrong with the code.py in *directory*, if it can be read at all."""
-    if directory.code:
-        data = contents.objects.read_blob(directory.code)
-        yield from check_source(name, data, directory.meta, checks)
+    blob = directory.code
+    if blob:
+        facts = sources.facts(blob, lambda: contents.objects.read_blob(blob))
+        yield from _check_facts(name, facts, directory.meta, checks)
 
 
 def check_source(
     name: str, data: bytes, meta: JobtypeMeta | None, checks: Checks
 ) -> Iterator[Problem]:
     """What is wrong with *data* as the code.py of the jobtype *name*; *meta* None says no class."""
+    try:
+        facts = checks.sources().facts(blob_id(data), lambda: data)
+    except Late:
+        yield late()
+    else:
+        yield from _check_facts(name, facts, meta, checks)
+
+
+def late() -> Problem:
+    """What is wrong with a change that could not be checked to its end."""
+    says = "the change takes too long to be checked, or too much is wrong with it"
+    return Problem(
+        "check-limits", layout.JOBTYPES, f"{says}; mend it, or bring it in smaller parts"
+    )
+
+
+def _check_facts(
+    name: str, facts: Facts, meta: JobtypeMeta | None, checks: Checks
+) -> Iterator[Problem]:
     path = layout.code_path(name)
-    if len(data) > checks.code_limit_bytes:
-        says = f"has {len(data)} bytes; {checks.code_limit_bytes} is the limit"
+    if facts.size > checks.code_limit_bytes:
+        says = f"has {facts.size} bytes; {checks.code_limit_bytes} is the limit"
         yield Problem("code-size", path, says, None, "code")
         return
-    yield from _check_bytes(path, data)
-    if checks.code is CodeChecks.OFF:
-        return
-    try:
-        source = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return
-    module = parse_code(source, path)
-    if isinstance(module, SyntaxFault):
-        says = f"is no valid Python: {module.message}"
-        yield Problem("code-syntax", path, says, module.line, "code")
-    elif checks.code is CodeChecks.STRICT and meta is not None:
-        yield from _check_class(path, name, meta.classname, module)
-
-
-def _check_bytes(path: str, data: bytes) -> Iterator[Problem]:
-    if data.startswith(b"\xef\xbb\xbf"):
+    if facts.has_mark:
         says = "begins with a byte order mark; save the file as UTF-8 without one"
         yield Problem("code-encoding", path, says, 1, "code")
-    if b"\r" in data:
-        line = data.count(b"\n", 0, data.index(b"\r")) + 1
+    if facts.cr_line is not None:
         says = "ends lines with CR; save the file with LF line ends"
-        yield Problem("code-newlines", path, says, line, "code")
+        yield Problem("code-newlines", path, says, facts.cr_line, "code")
+    if facts.beyond:
+        yield Problem("code-limits", path, facts.beyond, None, "code")
+    elif facts.fault:
+        says = f"is no valid Python: {facts.fault.message}"
+        yield Problem("code-syntax", path, says, facts.fault.line, "code")
+    elif checks.code is CodeChecks.STRICT and meta is not None:
+        yield from _check_class(path, name, meta.classname, facts)
 
 
-def _check_class(
-    path: str, name: str, classname: str | None, module: ast.Module
-) -> Iterator[Problem]:
-    names = top_level_names(module)
-    if STAR in names or (classname if classname is not None else name) in names:
+def _check_class(path: str, name: str, classname: str | None, facts: Facts) -> Iterator[Problem]:
+    if facts.defines(classname if classname is not None else name):
         return
     if classname is None:
         says = f"defines no class {name} at its top level, and meta.yaml gives no classname"
         yield Problem("code-class-default", path, f"{says}; write the class's name there")
     else:
-        classes = [node.name for node in module.body if isinstance(node, ast.ClassDef)]
-        hint = f"; it defines {', '.join(classes)}" if classes else ""
+        hint = (
+            f"; it defines {', '.join(map(layout.shown, facts.classes))}" if facts.classes else ""
+        )
         says = f"does not define the class {layout.shown(classname)} at its top level{hint}"
         yield Problem("code-class", path, f"{says}; mend the classname or the code", None, "code")
 
 
-def check_discovery(path: str, parsed: Parsed[SoftwareFile], checks: Checks) -> Iterator[Problem]:
+def check_discovery(
+    path: str, parsed: Parsed[SoftwareFile], checks: Checks, sources: Sources
+) -> Iterator[Problem]:
     """What is wrong with the discovery code in a software file that could be parsed."""
     if parsed.value is None or parsed.document is None:
         return
     for position, version in enumerate(parsed.value.versions):
         place = ("versions", position, "discovery_code")
         field = f"versions.{position}.discovery_code"
-        yield from check_discovery_code(path, version, checks, parsed.document.line(place), field)
+        line = parsed.document.line(place)
+        yield from check_discovery_code(path, version, checks, sources, line, field)
 
 
 def check_discovery_code(
-    path: str, version: SoftwareVersion, checks: Checks, line: int | None, field: str
+    path: str,
+    version: SoftwareVersion,
+    checks: Checks,
+    sources: Sources,
+    line: int | None,
+    field: str,
 ) -> Iterator[Problem]:
     """What is wrong with the discovery code of *version*, which stands at *line* and *field*."""
     if checks.code is CodeChecks.OFF or version.discovery_code is None:
         return
-    module = parse_code(version.discovery_code, path)
-    if isinstance(module, SyntaxFault):
-        where = "" if module.line is None else f" in its line {module.line}"
-        says = f"the discovery code is no valid Python{where}: {module.message}"
+    data = version.discovery_code.encode()
+    facts = sources.facts(blob_id(data), lambda: data)
+    if facts.beyond:
+        yield Problem("code-limits", path, f"the discovery code {facts.beyond}", line, field)
+    elif facts.fault:
+        where = "" if facts.fault.line is None else f" in its line {facts.fault.line}"
+        says = f"the discovery code is no valid Python{where}: {facts.fault.message}"
         yield Problem("discovery-syntax", path, says, line, field)
-    elif (
-        checks.code is CodeChecks.STRICT
-        and version.discovery_function_name not in top_level_names(module)
-    ):
+    elif checks.code is CodeChecks.STRICT and not _defines_function(version, facts):
         wanted = version.discovery_function_name or "that discovery_function_name should name"
         says = f"the discovery code does not define the function {wanted}"
         yield Problem("discovery-function", path, says, line, field)
+
+
+def _defines_function(version: SoftwareVersion, facts: Facts) -> bool:
+    name = version.discovery_function_name
+    return name is not None and facts.defines(name)

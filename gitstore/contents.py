@@ -50,7 +50,8 @@ class Contents:
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
         self.directory = lru_cache(_KEPT)(self._directory)
-        # Apart from the directory: most versions change the code alone.
+        # Apart from the directory: most versions change the code alone, and many share one.
+        self._code_faults = lru_cache(_KEPT)(self._check_encoding)
         self._meta = lru_cache(_KEPT)(self._parse_meta)
         self.software_file = lru_cache(_KEPT)(self._software_file)
 
@@ -69,10 +70,13 @@ class Contents:
         code = _blob(entries.get(layout.CODE), "code", layout.CODE, faults)
         meta_blob = _blob(entries.get(layout.META), "meta", layout.META, faults)
         if code:
-            found = _encoding(self.objects.read_blob(code))
-            faults.extend(("code-encoding", layout.CODE, fault) for fault in found)
+            faults.extend(self._code_faults(code))
         meta, meta_faults = self._meta(meta_blob) if meta_blob else (None, ())
         return Directory(meta, code, meta_blob, (*faults, *meta_faults))
+
+    def _check_encoding(self, blob: str) -> tuple[tuple[str, str, Fault], ...]:
+        found = _encoding(self.objects.read_blob(blob))
+        return tuple(("code-encoding", layout.CODE, fault) for fault in found)
 
     def _parse_meta(
         self, blob: str

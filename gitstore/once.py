@@ -13,12 +13,18 @@ T = TypeVar("T")
 
 
 class Once(Generic[KeyT, T]):
-    """What *make* gives for a key; the *limit* that were made last are kept."""
+    """What was made for a key; what was asked for last is kept, up to *limit* together.
 
-    def __init__(self, make: Callable[[KeyT], T], limit: int) -> None:
-        self._make = make
+    *size* is what each counts for; without it, all count for 1. Nothing larger than the
+    limit is kept.
+    """
+
+    def __init__(self, limit: int, size: Callable[[T], int] = lambda made: 1) -> None:
         self._limit = limit
+        self._size = size
         self._futures: OrderedDict[KeyT, Future[T]] = OrderedDict()
+        self._sizes: dict[KeyT, int] = {}
+        self._total = 0
         self._lock = threading.Lock()
 
     def at_hand(self, key: KeyT) -> bool:
@@ -26,8 +32,8 @@ class Once(Generic[KeyT, T]):
         future = self._futures.get(key)
         return future is not None and future.done()
 
-    def get(self, key: KeyT) -> T:
-        """What was made for *key*: before, by whoever asked first, or now.
+    def get(self, key: KeyT, make: Callable[[], T]) -> T:
+        """What was made for *key*: before, by whoever asked first, or now by *make*.
 
         Raises whatever making it raises, to all who wait; it is made anew for the next.
         """
@@ -36,17 +42,30 @@ class Once(Generic[KeyT, T]):
             is_first = future is None
             if future is None:
                 future = self._futures[key] = Future()
+            else:
+                self._futures.move_to_end(key)
         if is_first:
-            self._fill(key, future)
+            self._fill(key, future, make)
         return future.result()
 
-    def _fill(self, key: KeyT, future: Future[T]) -> None:
+    def _fill(self, key: KeyT, future: Future[T], make: Callable[[], T]) -> None:
         try:
-            future.set_result(self._make(key))
+            made = make()
         except BaseException as error:
             with self._lock:
-                self._futures.pop(key, None)
+                del self._futures[key]
             future.set_exception(error)
+            return
+        future.set_result(made)
+        size = self._size(made)
         with self._lock:
-            while len(self._futures) > self._limit:
-                self._futures.popitem(last=False)
+            if size > self._limit:
+                del self._futures[key]
+                return
+            self._sizes[key] = size
+            self._total += size
+            while self._total > self._limit:
+                # What is still being made has no size yet, and stays.
+                oldest = next(old for old in self._futures if old in self._sizes)
+                del self._futures[oldest]
+                self._total -= self._sizes.pop(oldest)

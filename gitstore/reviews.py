@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from gitstore import pulls
+from gitstore import layout, pulls
 from gitstore.access import EVERYBODY, Access, Role
 from gitstore.catalogue import Catalogue
 from gitstore.commits import Commit, trimmed
@@ -27,15 +27,15 @@ from gitstore.errors import (
     Refused,
     errors_among,
 )
-from gitstore.layout import is_text
 from gitstore.once import Once
 from gitstore.preview import preview_number
-from gitstore.store import SERVICE, Store, Writer, check_access
-from gitstore.validation import check_tree
+from gitstore.store import JOBTYPES_LIMIT, SERVICE, Growth, Store, Writer, check_access
 from gitstore.versions import History, Jobtype
 
 HEADS = "refs/heads/"
 COMMITS_SHOWN = 250
+OUTCOMES_BYTES = 8 * 1024 * 1024
+"""What would come of merges: kept, because checking may take long, and people look again."""
 MERGED = "Merged-Branch: "
 """Begins the trailer of a merge that names the branch, which may be gone when asked for."""
 STEPS_SEARCHED = 250
@@ -67,6 +67,13 @@ class Outcome:
     conflicts: tuple[str, ...]
 
 
+def _outcome_bytes(outcome: Outcome) -> int:
+    """The memory that *outcome* takes, roughly."""
+    texts = sum(len(p.path) + len(p.message) + len(p.field) for p in outcome.problems)
+    made = len(outcome.made.versions) + len(outcome.made.touched) + len(outcome.made.files)
+    return 1000 + 300 * (len(outcome.problems) + made) + 2 * texts
+
+
 @dataclass(frozen=True, slots=True)
 class Review:
     """A change, looked at: what it holds and what would come of merging it.
@@ -94,17 +101,23 @@ class Reviews:
     """What can be done with the changes of one store.
 
     *waiting* is held while a preview is waited for that is not at hand, *place* while it
-    is computed.
+    is computed. A change of more than *jobtypes_limit* jobtypes is not checked.
     """
 
     def __init__(
-        self, store: Store, place: Place = nullcontext, waiting: Place = nullcontext
+        self,
+        store: Store,
+        place: Place = nullcontext,
+        waiting: Place = nullcontext,
+        jobtypes_limit: int = JOBTYPES_LIMIT,
     ) -> None:
         self._store = store
+        self._jobtypes_limit = jobtypes_limit
+        self._outcomes = Once[tuple[str | None, str], Outcome](OUTCOMES_BYTES, _outcome_bytes)
         self._place = place
         self._waiting = waiting
         self._repository = store.repository
-        self._previews = Once(self._make_preview, PREVIEWS_KEPT)
+        self._previews = Once[tuple[str | None, str], Catalogue](PREVIEWS_KEPT)
 
     # Previews
 
@@ -119,7 +132,7 @@ class Reviews:
         """
         key = (self._store.catalogue().history.tip, self.resolve(name))
         with nullcontext() if self._previews.at_hand(key) else self._waiting():
-            return self._previews.get(key)
+            return self._previews.get(key, lambda: self._make_preview(key))
 
     def resolve(self, name: str) -> str:
         """The commit that *name* means.
@@ -158,7 +171,7 @@ class Reviews:
         return [
             ChangeRow(ref.removeprefix(HEADS), self._repository.commit(commit))
             for ref, commit in sorted(refs.items())
-            if ref != self._store.ref and is_text(ref)
+            if ref != self._store.ref and layout.is_text(ref)
         ]
 
     def change(self, branch: str) -> ChangeRow:
@@ -196,13 +209,27 @@ class Reviews:
     def outcome(self, commit: str) -> Outcome:
         """What would come of merging *commit* into the served branch."""
         base = self._store.catalogue()
+        key = (base.history.tip, commit)
+        return self._outcomes.get(key, lambda: self._make_outcome(base, commit))
+
+    def _make_outcome(self, base: Catalogue, commit: str) -> Outcome:
         try:
-            tree = self._merged(base.history.tip, commit)
+            growth = self._growth(base, self._merged(base.history.tip, commit), commit)
         except MergeConflict as conflict:
             return Outcome(Difference(), (), conflict.paths)
-        step = self._repository.step(base.history.tree, tree, commit)
-        problems = check_tree(self._repository, tree, base, self._store.checks)
-        return Outcome(difference(base, base.extend([step])), tuple(problems), ())
+        problems = self._check(growth)
+        return Outcome(difference(base, base.extend(growth.steps)), tuple(problems), ())
+
+    def _growth(self, base: Catalogue, tree: str, commit: str) -> Growth:
+        """What merging *commit* adds to *base*, of which *tree* came."""
+        return Growth(base, tree, (self._repository.step(base.history.tree, tree, commit),))
+
+    def _check(self, growth: Growth) -> list[Problem]:
+        excess = growth.excess(self._jobtypes_limit)
+        if excess:
+            says = f"the change {excess}. Bring it in parts."
+            return [Problem("change-jobtypes", layout.JOBTYPES, says)]
+        return self._store.check_growth(growth)
 
     def merge(self, branch: str, writer: Writer, delete_branch: bool) -> Merged:
         """Merge the change on *branch*; what came of it, now or earlier.
@@ -243,16 +270,17 @@ class Reviews:
         return merge if self._store.move(base, merge, writer.access) else None
 
     def _make_merge(self, base: Catalogue, tip: str, row: ChangeRow, writer: Writer) -> str:
-        tree = self._merged(tip, row.commit.id)
+        growth = self._growth(base, self._merged(tip, row.commit.id), row.commit.id)
         access = self._judged(writer.access)
-        _check_problems(check_tree(self._repository, tree, base, self._store.checks), access)
-        step = self._repository.step(base.history.tree, tree, row.commit.id)
-        check_access(access, difference(base, base.extend([step])))
+        _check_problems(self._check(growth), access)
+        check_access(access, difference(base, base.extend(growth.steps)))
         self._check_four_eyes(row, writer.access)
         subject = writer.message or f"Merge {row.branch}: {row.commit.subject}"
         message = f"{subject}\n\n{MERGED}{row.branch}\n"
         parents = (tip, row.commit.id)
-        return self._repository.write_commit(tree, parents, message, writer.signature, SERVICE)
+        return self._repository.write_commit(
+            growth.tree, parents, message, writer.signature, SERVICE
+        )
 
     def _judged(self, access: Access) -> Access:
         """*access*; on a protected branch, those who can't be told apart are a `write` user."""

@@ -42,7 +42,7 @@ def check_version(software: str, version: SoftwareVersion, checks: Checks) -> It
     fault = layout.software_version_fault(version.version)
     if fault:
         yield Problem("software-version", path, f"the version {fault}", None, "version")
-    yield from check_discovery_code(path, version, checks, None, "discovery_code")
+    yield from check_discovery_code(path, version, checks, checks.sources(), None, "discovery_code")
 
 
 def create_software(wish: SoftwareWish) -> Change:

@@ -56,6 +56,9 @@ SERVICE = Signature("Jobtype repository", "jobtypes@localhost")
 INDEX_STEPS = 500
 """Steps after which the index on disk is written anew."""
 
+JOBTYPES_LIMIT = 2000
+"""How many jobtypes one push or change may change, where nothing else is set."""
+
 Progress = Callable[[int, int], None]
 """Told how many steps of how many are read."""
 
@@ -116,6 +119,14 @@ class Growth:
     def jobtypes(self) -> frozenset[str]:
         """The names of the jobtypes that the steps change; nothing was validated for it."""
         return frozenset(name for step in self.steps for name in step.jobtypes)
+
+    def excess(self, limit: int) -> str:
+        """How the steps change more jobtypes than the *limit*, empty if they don't.
+
+        Told before anything is checked, which takes milliseconds for each jobtype.
+        """
+        changed = len(self.jobtypes)
+        return f"changes {changed} jobtypes; {limit} is the limit" if changed > limit else ""
 
 
 @dataclass(frozen=True, slots=True)

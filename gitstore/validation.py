@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property, lru_cache
+from itertools import islice
 
 from gitstore import layout
 from gitstore.agent import Neighbours, check_agent
 from gitstore.catalogue import Catalogue
-from gitstore.codecheck import Checks, check_code, check_discovery
+from gitstore.codecheck import Checks, check_code, check_discovery, late
 from gitstore.contents import Contents, Directory
 from gitstore.difference import others
 from gitstore.errors import Problem
+from gitstore.parsing import Late, Sources
 from gitstore.preview import preview_fault
 from gitstore.schema import (
     Fault,
@@ -29,6 +32,14 @@ from gitstore.schema import (
     parse_withdrawn,
 )
 from gitstore.trees import REGULAR_FILE, Entry, Objects
+
+PROBLEMS_LIMIT = 10_000
+TEXT_LIMIT = 1000
+"""Problems of one check, and characters of each: nobody reads more, and all are kept in memory."""
+
+_SUGGESTIONS = 20
+_NEIGHBOURS = 1000
+"""Suggestions in one check, and names that each is chosen from, which takes long."""
 
 
 def check_tree(
@@ -44,15 +55,35 @@ def check_tree(
     Looks at what differs from *base*'s own tree and at the jobtypes *touched*, or at all
     of it where *everything*.
     """
-    change = _Change(objects, tree, base, everything, touched)
-    found = [
-        *_check_layout(change),
-        *_check_jobtypes(change, checks),
-        *_check_software(change, checks),
-        *_check_withdrawn(change),
-    ]
+    sources = checks.sources()
+    change = _Change(objects, tree, base, everything, touched, sources)
+    found: list[Problem] = []
+    try:
+        for problem in _check(change, checks, sources):
+            found.append(_clipped(problem))
+            if len(found) > PROBLEMS_LIMIT:
+                raise Late
+    except Late:
+        # An error, whatever was found: what was not looked at must not pass.
+        found.append(late())
     kept = [problem for problem in found if problem.rule not in checks.ignored]
     return sorted(kept, key=lambda p: (p.path, p.line or 0, p.rule))
+
+
+def _check(change: _Change, checks: Checks, sources: Sources) -> Iterator[Problem]:
+    yield from _check_layout(change)
+    yield from _check_jobtypes(change, checks, sources)
+    yield from _check_software(change, checks, sources)
+    yield from _check_withdrawn(change)
+
+
+def _clipped(problem: Problem) -> Problem:
+    """*problem* with what it quotes from a file cut, so that many can be kept."""
+    if max(len(problem.message), len(problem.field), len(problem.path)) <= TEXT_LIMIT:
+        return problem
+    cut = (text[:TEXT_LIMIT] for text in (problem.path, problem.message, problem.field))
+    path, message, field = cut
+    return replace(problem, path=path, message=message, field=field)
 
 
 class _Change:
@@ -65,8 +96,11 @@ class _Change:
         base: Catalogue,
         everything: bool,
         touched: Collection[str],
+        sources: Sources,
     ) -> None:
         self.objects = objects
+        self.check_time = sources.check_time
+        self.suggestions = iter(range(_SUGGESTIONS))
         self.base = base
         self._touched = touched
         # What *base* has parsed is known by its id, wherever it turns up again.
@@ -127,6 +161,7 @@ class _Change:
         for file_name, entry in self.changed_software.items():
             name = layout.software_name(file_name)
             if name and entry.is_file:
+                self.check_time()
                 parsed = parse_software(self.objects.read_blob(entry.id))
                 found[name] = (f"{layout.SOFTWARE}/{file_name}", parsed)
         return found
@@ -176,7 +211,7 @@ def _check_layout(change: _Change) -> Iterator[Problem]:
     for name, entry in change.changed_jobtypes.items():
         path = layout.jobtype_path(_printable(name))
         if entry.is_tree:
-            yield from _check_links(change.objects, entry.id, path)
+            yield from _check_links(change, entry.id, path)
         elif entry.is_file:
             yield Problem("layout-stray", path, "is no directory and is ignored")
         else:
@@ -187,12 +222,13 @@ def _check_layout(change: _Change) -> Iterator[Problem]:
             yield Problem("layout-entry", path, f"is {entry.kind}; put a regular file here")
 
 
-def _check_links(objects: Objects, tree: str, path: str) -> Iterator[Problem]:
+def _check_links(change: _Change, tree: str, path: str) -> Iterator[Problem]:
     """Links and submodules anywhere in a jobtype's directory."""
     waiting = [(tree, path)]
     while waiting:
+        change.check_time()
         tree, path = waiting.pop()
-        for name, entry in objects.entries(tree).items():
+        for name, entry in change.objects.entries(tree).items():
             below = f"{path}/{_printable(name)}"
             if entry.is_tree:
                 waiting.append((entry.id, below))
@@ -208,12 +244,13 @@ def _printable(name: str) -> str:
 # Jobtypes
 
 
-def _check_jobtypes(change: _Change, checks: Checks) -> Iterator[Problem]:
+def _check_jobtypes(change: _Change, checks: Checks, sources: Sources) -> Iterator[Problem]:
     before, differing = change.jobtypes_before, change.changed_jobtypes
     changed = {name for name, entry in differing.items() if entry.is_tree}
     yield from _check_case(change, changed)
     neighbours = Neighbours(change.contents, change.jobtypes, before, differing)
     for name in changed:
+        change.check_time()
         fault = layout.jobtype_name_fault(name)
         if fault:
             path = layout.jobtype_path(_printable(name))
@@ -224,8 +261,8 @@ def _check_jobtypes(change: _Change, checks: Checks) -> Iterator[Problem]:
         yield from _check_meta_size(change, name, directory, checks)
         yield from _check_mark(name, directory)
         yield from _check_requirements(change, name, directory)
-        yield from check_code(change.contents, name, directory, checks)
-        yield from check_agent(neighbours, name, checks)
+        yield from check_code(change.contents, name, directory, checks, sources)
+        yield from check_agent(neighbours, name, sources)
 
 
 def _check_mark(name: str, directory: Directory) -> Iterator[Problem]:
@@ -292,9 +329,10 @@ def _requirement_faults(
     change: _Change, requirement: Requirement
 ) -> Iterator[tuple[str, str, str]]:
     """Yield (rule, key, sentence) for what is wrong with one requirement."""
+    change.check_time()
     file = change.software_file(requirement.software)
     if file is None:
-        near = _suggestion(requirement.software, change.software_names)
+        near = _suggestion(change, requirement.software, change.software_names)
         says = f"the software {requirement.software} is not in the catalogue; {near}"
         yield "requirement-software", "software", says
         return
@@ -302,7 +340,7 @@ def _requirement_faults(
     bounds = {"min_version": requirement.min_version, "max_version": requirement.max_version}
     for key, text in bounds.items():
         if text is not None and text not in ranks:
-            near = _suggestion(text, ranks)
+            near = _suggestion(change, text, ranks)
             says = f"{requirement.software} has no version {text} in the catalogue; {near}"
             yield "requirement-version", key, says
     low, high = (ranks.get(text) if text else None for text in bounds.values())
@@ -314,9 +352,12 @@ def _requirement_faults(
         yield "requirement-order", "min_version", f"min_version {says}"
 
 
-def _suggestion(wanted: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(wanted, list(known), n=1, cutoff=0.6)
-    near = near or [name for name in known if name.casefold() == wanted.casefold()]
+def _suggestion(change: _Change, wanted: str, known: Mapping[str, object]) -> str:
+    near: list[str] = []
+    if len(wanted) <= layout.NAME_LIMIT and next(change.suggestions, None) is not None:
+        names = list(islice(known, _NEIGHBOURS))
+        near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
+        near = near or [name for name in names if name.casefold() == wanted.casefold()]
     if near:
         return f'did you mean "{near[0]}"?'
     return "add it there first" if known else "the catalogue has none; add it there first"
@@ -325,7 +366,7 @@ def _suggestion(wanted: str, known: Mapping[str, object]) -> str:
 # Software
 
 
-def _check_software(change: _Change, checks: Checks) -> Iterator[Problem]:
+def _check_software(change: _Change, checks: Checks, sources: Sources) -> Iterator[Problem]:
     yield from _check_software_names(change)
     for _name, path, parsed in change.software_changes():
         rule = "software-field" if parsed.document else "software-yaml"
@@ -333,7 +374,7 @@ def _check_software(change: _Change, checks: Checks) -> Iterator[Problem]:
             yield Problem(rule, path, fault.message, fault.line, _field(fault))
         if parsed.value is not None:
             yield from _check_version_names(path, parsed)
-            yield from check_discovery(path, parsed, checks)
+            yield from check_discovery(path, parsed, checks, sources)
     yield from _check_required(change)
 
 

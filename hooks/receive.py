@@ -10,7 +10,7 @@ from gitstore import Forbidden, Problem, Refused, Store, StoreError, errors_amon
 from gitstore.access import Role, direct_refusal
 from gitstore.layout import shown
 from gitstore.repository import Repository
-from gitstore.store import Growth, Push, check_access
+from gitstore.store import Push, check_access
 from hooks.settings import HIDDEN_TAGS, HookSettings
 from hooks.words import (
     BRANCH_ADVICE,
@@ -147,7 +147,7 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
     if growth is None:
         says = f"Refused: this would take published steps off {branch}."
         return Verdict(False, (says, *PULL_ADVICE))
-    excess = _excess(growth, settings)
+    excess = growth.excess(settings.jobtypes_limit)
     if excess:
         return Verdict(False, (f"Refused: the push {excess}. Push it in parts.",))
     push = store.check_push(growth)
@@ -157,15 +157,6 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
         return Verdict(False, (*problem_lines(push.problems), closing))
     check_access(settings.access, push.difference)
     return _judge_warnings(push, settings)
-
-
-def _excess(growth: Growth, settings: HookSettings) -> str:
-    """How *growth* changes more than one push may, empty if it doesn't; told before it is checked.
-
-    Checking takes milliseconds for each jobtype.
-    """
-    changed, limit = len(growth.jobtypes), settings.jobtypes_limit
-    return f"changes {changed} jobtypes; {limit} is the limit" if changed > limit else ""
 
 
 def _judge_warnings(push: Push, settings: HookSettings) -> Verdict:
@@ -185,7 +176,7 @@ def _judge_branch(store: Store, update: Update, settings: HookSettings) -> Verdi
         return Verdict(True, ())
     branch = update.ref.removeprefix(_HEADS)
     growth = store.growth_by(update.new)
-    excess = _excess(growth, settings)
+    excess = growth.excess(settings.jobtypes_limit)
     if excess:
         return Verdict(True, (f"{branch} is taken, but not checked: it {excess}.",))
     problems = store.check_growth(growth)

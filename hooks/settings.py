@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from gitstore import Checks, CodeChecks
 from gitstore.access import EVERYBODY, Access, Role
+from gitstore.store import JOBTYPES_LIMIT
 
 _NAME = "JOBTYPES_HOOK"
 """The one variable, which holds JSON: fewer names to keep in step."""
@@ -30,7 +31,7 @@ class HookSettings:
     checks: Checks = field(default_factory=Checks)
     access: Access = EVERYBODY
     url: str = ""
-    jobtypes_limit: int = 2000
+    jobtypes_limit: int = JOBTYPES_LIMIT
     protect: bool = False
     hides_tags: bool = False
 

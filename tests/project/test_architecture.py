@@ -29,7 +29,7 @@ ONLY = {
     "yaml": {"gitstore.yamlfile"},
     "granian": {"api.serving"},
     "prometheus_client": {"api.metrics"},
-    "subprocess": {"gitstore.git", "api.git_http"},
+    "subprocess": {"gitstore.git", "gitstore.parsing", "api.git_http"},
 }
 """Libraries and the modules that know them."""
 

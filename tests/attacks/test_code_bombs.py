@@ -1,0 +1,106 @@
+"""Code that is hard on Python's parser: on a branch, in a push, over REST, on the command line."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.branches import Branch, jobtype
+from tests.support.git import git
+from tests.support.rest import body, error
+from tests.support.waiting import wait_for
+
+BOMB = "a;" * 500_000
+"""A file within the limits of size that takes seconds, and the better part of a gigabyte."""
+
+
+def propose(branch: Branch, name: str, jobtypes: int) -> None:
+    """A branch *name* whose new *jobtypes* share the bomb."""
+    changes = {}
+    for number in range(jobtypes):
+        changes |= jobtype(f"J{number}", BOMB)
+    git(branch.path, "update-ref", f"refs/heads/{name}", branch.side(changes))
+
+
+@pytest.fixture
+def bombed(branch) -> Branch:
+    """A served branch with a jobtype, and a branch of bombs."""
+    branch.commit(jobtype("A"))
+    propose(branch, "many", 60)
+    return branch
+
+
+def test_a_branch_of_bombs_is_looked_at_while_agents_read(bombed, serve):
+    server = serve(bombed.path)
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(server.get, "/api/v1/changes/many") for _ in range(3)]
+        reads = 0
+        while not all(answer.done() for answer in asked):
+            assert server.request("GET", "/api/v1/jobtypes/A", timeout_s=5).status == 200
+            reads += 1
+    answers = [answer.result() for answer in asked]
+
+    assert reads > 20
+    assert {answer.status for answer in answers} == {200}
+    problems = [p for p in answers[0].json["problems"] if p["severity"] == "error"]
+    assert len(problems) == 60
+    assert all("to be parsed" in problem["message"] for problem in problems)
+
+
+def test_a_push_of_a_bomb_is_refused_with_what_to_do(bombed, serve, clone):
+    worktree = clone(f"{serve(bombed.path).url}/jobtypes.git")
+    worktree.write("jobtypes/A/code.py", BOMB)
+
+    pushed = worktree.push()
+
+    assert pushed.returncode
+    said = " ".join(pushed.stderr.replace("remote:", "").split())
+    assert "jobtypes/A/code.py: takes more than 5 s" in said
+    assert "into a file of its own" in said
+
+
+def test_a_put_of_a_bomb_is_refused_and_the_next_write_is_taken(server):
+    refused = server.request("PUT", "/api/v1/jobtypes/B", body("B", code=BOMB))
+    taken = server.request("PUT", "/api/v1/jobtypes/B", body("B"))
+
+    assert "takes more than" in error(refused, 413)["error"]
+    assert taken.status == 201
+
+
+def test_a_change_of_too_many_jobtypes_is_not_checked_and_not_merged(bombed, serve):
+    server = serve(bombed.path, "--workers", "1", "--push-jobtypes-limit", "59")
+
+    said = server.get("/api/v1/changes/many").json
+    page = server.get("/changes/many").body.decode()
+    merge = server.request("POST", "/api/v1/changes/many/merge", {})
+
+    assert [p["message"] for p in said["problems"]] == [
+        "the change changes 60 jobtypes; 59 is the limit. Bring it in parts."
+    ]
+    assert "59 is the limit" in page
+    assert "59 is the limit" in error(merge, 413)["error"]
+
+
+def test_hostile_metadata_does_not_take_what_is_there(branch, serve):
+    """Thousands of jobtypes that each require thousands of things, of which none is there."""
+    branch.commit(jobtype("A"))
+    names = "".join(f"  - {{software: s{number}}}\n" for number in range(3000))
+    changes = {}
+    for number in range(1000):
+        changes |= jobtype(f"J{number}", meta=f"requirements:\n{names}")
+    git(branch.path, "update-ref", "refs/heads/many", branch.side(changes))
+    server = serve(branch.path)
+    ended = threading.Event()
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(server.get, "/api/v1/changes/many")
+        asked.add_done_callback(lambda _: ended.set())
+        while not ended.is_set():
+            assert server.request("GET", "/api/v1/jobtypes/A", timeout_s=5).status == 200
+
+    said = asked.result().json
+    assert len(said["problems"]) < 10_010
+    assert any("smaller parts" in problem["message"] for problem in said["problems"])
+    wait_for(lambda: server.get("/api/v1/jobtypes/A").status == 200, "reads to go on")

@@ -1,0 +1,112 @@
+"""Facts about sources that are parsed elsewhere: the same as here, asked for once, in limits."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from gitstore.parsing import _PARSERS, CHECK_LIMIT_S, SMALL_BYTES, TOGETHER_BYTES, Late, Sources
+from gitstore.pycode import Facts, Wanted, facts_of
+from gitstore.trees import blob_id
+
+WANTED = Wanted(parsed=True, python27=True)
+PADDING = b"\n#" + b"x" * SMALL_BYTES
+
+SOURCES = {
+    "classes": b"class A: pass\nclass B: pass\nfrom c import d\ne = f'{g}'",
+    "star": b"from a import *",
+    "fault": b"class A:\n    def",
+    "nul": b"a = 1\n\0",
+    "digits": b"a = " + b"9" * 5000,
+    "deep": b"a = " + b"-" * 50_000 + b"1",
+    "parentheses": b"(" * 5000,
+    "mark": b"\xef\xbb\xbfa = 1",
+    "bytes": b"a = '\xff'",
+    "text": "a = 'ä'\r\n".encode(),
+    "letters": "ﬁ = 1\nßß = 2".encode(),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_a_source_says_the_same_wherever_it_is_parsed(source):
+    data = source + PADDING
+
+    assert Sources(WANTED).facts(blob_id(data), lambda: data) == facts_of(data, WANTED)
+
+
+def read_no_more() -> bytes:
+    raise AssertionError("it was read before")
+
+
+def test_a_source_that_takes_too_much_is_given_up_once():
+    bomb = b"a;" * 500_000
+    sources, id = Sources(WANTED), blob_id(bomb)
+
+    facts = sources.facts(id, lambda: bomb)
+
+    assert facts.beyond
+    assert "512 MB" in facts.beyond
+    assert Sources(WANTED).facts(id, read_no_more) is facts
+
+
+def test_all_who_ask_for_one_source_at_the_same_time_wait_for_one_parser():
+    data = b"a = 1\n" + b"b\n" * 40_000
+    reads: list[bytes] = []
+
+    def read() -> bytes:
+        reads.append(data)
+        return data
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(Sources(WANTED).facts, blob_id(data), read) for _ in range(8)]
+
+    assert {answer.result().names for answer in asked} == {"\na\n"}
+    assert len(reads) == 1
+
+
+def test_parsers_that_ended_are_replaced():
+    for number in range(3):
+        data = b"a%d = 1" % number + PADDING
+        assert Sources(WANTED).facts(blob_id(data), partial(bytes, data)).defines(f"a{number}")
+        for parser in _PARSERS._idle:
+            parser._process.kill()
+            parser._process.wait()
+
+
+def test_many_small_sources_are_not_parsed_where_others_wait(monkeypatch):
+    here: list[int] = []
+
+    def parse(data: bytes, wanted: Wanted) -> Facts:
+        here.append(len(data))
+        return facts_of(data, wanted)
+
+    monkeypatch.setattr("gitstore.parsing.facts_of", parse)
+    sources = Sources(WANTED)
+    for number in range(30):
+        data = b"a%d = 1\n#" % number + b"x" * 4000
+        assert sources.facts(blob_id(data), partial(bytes, data)).defines(f"a{number}")
+
+    assert TOGETHER_BYTES - SMALL_BYTES < sum(here) <= TOGETHER_BYTES
+
+
+def test_a_check_that_has_waited_too_long_ends():
+    data = b"late = 1" + PADDING
+    sources = Sources(WANTED, wait_s=0)
+
+    with pytest.raises(Late):
+        sources.facts(blob_id(data), lambda: data)
+    with pytest.raises(Late):
+        sources.check_time()
+
+
+def test_a_check_that_has_computed_too_long_ends(monkeypatch):
+    sources = Sources(WANTED)
+    sources.check_time()
+    now = time.thread_time()
+    monkeypatch.setattr("gitstore.parsing.time.thread_time", lambda: now + CHECK_LIMIT_S + 1)
+
+    with pytest.raises(Late):
+        sources.check_time()
