@@ -12,6 +12,7 @@ from api.wire import Routes, add_routes, deleted, found, housekeeping, read_opti
 from api.wire import written as answer
 from gitstore import ReadOnly
 from gitstore.commits import Commit
+from gitstore.layout import printable
 from gitstore.reviews import ChangeRow, Review, Reviews
 from gitstore.schema import Model
 
@@ -53,7 +54,8 @@ def _review(review: Review) -> dict[str, object]:
         "conflicts": list(review.outcome.conflicts),
         "makes": list(review.outcome.made.sentences()),
         "versions": {
-            version.name: list(version.numbers) for version in review.outcome.made.versions
+            printable(version.name): list(version.numbers)
+            for version in review.outcome.made.versions
         },
         "problems": [
             {"path": p.path, "line": p.line, "severity": p.severity, "message": p.message}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+_SUBJECT_LIMIT = 500
+"""Characters of a subject."""
 _TRIMMED = "".join(map(chr, range(33))) + ".,:;<>\"\\'"
 """What Git takes off the ends of a name (ident.c)."""
 
@@ -20,7 +22,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit: its ids in hex, its message, its author."""
+    """A commit: its ids in hex, its message (of a long one, the beginning), its author."""
 
     id: str
     tree: str
@@ -30,8 +32,8 @@ class Commit:
 
     @property
     def subject(self) -> str:
-        """The first line of the message."""
-        return self.message.strip().split("\n", 1)[0]
+        """The first line of the message, as much of it as a list has place for."""
+        return self.message.strip().split("\n", 1)[0][:_SUBJECT_LIMIT]
 
     @property
     def date(self) -> str:

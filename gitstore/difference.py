@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from gitstore import layout
 from gitstore.catalogue import Catalogue
+from gitstore.layout import printable
 from gitstore.trees import Entry
 from gitstore.versions import Jobtype, Step
 
@@ -70,6 +71,9 @@ class Difference:
 
     def sentences(self) -> Iterator[str]:
         """Yield a line for each thing, as it is told to whoever made the change."""
+        yield from map(printable, self._sentences())
+
+    def _sentences(self) -> Iterator[str]:
         for old, new in self.renamed:
             yield f"{old}: renamed to {new}"
         yield from (str(version) for version in self.versions)

@@ -62,6 +62,11 @@ def shown(name: str) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
+def printable(name: str) -> str:
+    """*name* as text: bytes that are none are escaped. Names in trees may be of any bytes."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
 def escaped(text: str) -> str:
     """*text* on one line, without anything that a terminal would obey."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -14,14 +14,16 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import pygit2
 from pygit2.enums import ObjectType, RepositoryOpenFlag, SortMode
 
+from gitstore.commit_text import parse_commit, parse_parents, parse_step
 from gitstore.commits import Commit, Signature
 from gitstore.damage import Damage
 from gitstore.drafts import Changes, Draft
@@ -39,6 +41,7 @@ from gitstore.errors import (
     storage_error,
 )
 from gitstore.git import GitFailed, run_git
+from gitstore.layout import printable
 from gitstore.loose import LooseObjects, flush
 from gitstore.trees import (
     EMPTY_TREE,
@@ -47,11 +50,12 @@ from gitstore.trees import (
     Trees,
     blob_id,
     has_header,
+    kind_of,
     object_id,
     with_header,
     without_header,
 )
-from gitstore.versions import Step
+from gitstore.versions import Step, trailers_of
 from gitstore.walk import Walk
 
 pygit2.settings.enable_fsync_gitdir(True)
@@ -76,6 +80,9 @@ _FOREIGN = "run this as its owner, or add it to Git's safe.directory"
 
 _READ_PAUSES_S = (0, 0.01, 0.05, 0.2)
 """Between two attempts to read an object that isn't found."""
+
+_QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
+"""What Git tells its hooks of where the objects of a push are."""
 
 _INDEX = ("GIT_INDEX_FILE",)
 """What ``git commit`` tells its hooks, where it commits but a part."""
@@ -192,10 +199,27 @@ class Repository:
             NotFound: it means none.
         """
         try:
-            found = self._repo.revparse_single(revision).peel(pygit2.Commit)
-        except (KeyError, ValueError, pygit2.GitError):
+            id = str(self._repo.revparse_single(revision).peel(pygit2.Commit).id)
+        except KeyError:
             raise NotFound(f"{revision} is no commit in {self.path}") from None
-        return self.commit(str(found.id))
+        except (ValueError, pygit2.GitError):
+            found = self._asked(
+                "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}"
+            )
+            if not found:
+                raise NotFound(f"{revision} is no commit in {self.path}") from None
+            id = found[-1]
+        return self.commit(id)
+
+    def _asked(self, *args: str) -> list[str] | None:
+        """The lines that Git itself answers to *args*, None where it can't.
+
+        It reads commits without an author, say, which libgit2 1.9 refuses.
+        """
+        try:
+            return run_git(self.path, args, variables=_QUARANTINE).decode().split()
+        except GitFailed as error:
+            return [] if error.status == 1 else None
 
     def refs(self, prefix: str) -> dict[str, str]:
         """The refs below *prefix* and the object each points to, by name."""
@@ -260,16 +284,11 @@ class Repository:
         Raises:
             Damaged: it can't be read.
         """
-        found = self._object(id)
-        if not isinstance(found, pygit2.Commit):
+        kind, data = self._read(id)
+        found = parse_commit(id, data) if kind == "commit" else None
+        if found is None:
             raise NotFound(f"{id} is no commit")
-        return Commit(
-            id=id,
-            tree=str(found.tree_id),
-            parents=tuple(str(parent) for parent in found.parent_ids),
-            message=_text(found, "message"),
-            author=_signature(found.author),
-        )
+        return found
 
     def steps(
         self, after: str | None, until: str, on_step: Callable[[int, int], None] | None = None
@@ -289,9 +308,10 @@ class Repository:
         if after is not None:
             walk.start(self.commit(after).tree)
         for done, id in enumerate(chain, 1):
-            commit = self.commit(id)
-            jobtypes, files = walk.move(commit.tree)
-            yield Step(id, commit.tree, commit.message, jobtypes, files)
+            # Not by commit(), which keeps no more of the message than is shown.
+            tree, message = parse_step(self.read_raw(id))
+            jobtypes, files = walk.move(tree)
+            yield Step(id, tree, trailers_of(message), jobtypes, files)
             if on_step:
                 on_step(done, len(chain))
 
@@ -309,7 +329,7 @@ class Repository:
         if before is not None:
             walk.start(before)
         jobtypes, files = walk.move(tree)
-        return Step(commit, tree, message, jobtypes, files)
+        return Step(commit, tree, trailers_of(message), jobtypes, files)
 
     def _chain(self, after: str | None, until: str) -> list[str]:
         chain: list[str] = []
@@ -326,15 +346,9 @@ class Repository:
 
     def _parents(self, id: str) -> tuple[str, ...]:
         """The parents of commit *id*, for less than all that it says."""
-        found = self._object(id)
-        assert isinstance(found, pygit2.Commit)
-        return tuple(map(str, found.parent_ids))
+        return parse_parents(self.read_raw(id))
 
     # Objects
-
-    def _object(self, id: str) -> pygit2.Object:
-        self._loose(id)
-        return self._found(id, lambda repo: repo[id])
 
     def _found(self, id: str, read: Callable[[pygit2.Repository], T]) -> T:
         """What *read* makes of object *id*, of which ``_loose`` was asked before.
@@ -370,11 +384,10 @@ class Repository:
 
     def _is_whole(self, id: str) -> bool:
         try:
-            self._loose(id)
-            kind, data = self._found(id, lambda repo: repo.read(id))
+            kind, data = self._read(id)
         except StoreError:
             return False
-        return object_id(ObjectType(kind).name.lower(), data) == id
+        return object_id(kind, data) == id
 
     def _loose(self, id: str) -> bytes | None:
         """Object *id* with its header, if it has a file of its own that can be read.
@@ -473,15 +486,17 @@ class Repository:
         return self._trees.tree(id)
 
     def _read_object(self, id: str) -> bytes:
+        return self._read(id)[1]
+
+    def _read(self, id: str) -> tuple[str, bytes]:
+        """The kind of object *id* in Git's words, and its content."""
         if id == EMPTY_TREE:
-            return b""
-        held = self._local.held
-        if held and id in held:
-            return without_header(held[id])
-        loose = self._loose(id)
-        if loose is not None:
-            return without_header(loose)
-        return self._found(id, lambda repo: bytes(repo.read(id)[1]))
+            return "tree", b""
+        whole = (self._local.held or {}).get(id) or self._loose(id)
+        if whole is not None:
+            return kind_of(whole), without_header(whole)
+        kind, data = self._found(id, lambda repo: repo.read(id))
+        return ObjectType(kind).name.lower(), bytes(data)
 
     def staged_tree(self) -> str:
         """The tree of what is staged in the working copy: of the index, in Git's words.
@@ -599,7 +614,7 @@ class Repository:
         if index.conflicts is None:
             return _written(lambda: self._kept_tree(str(index.write_tree(repo)), one))
         sides = (side for conflict in index.conflicts for side in conflict if side)
-        paths = tuple(sorted({side.path for side in sides}))
+        paths = tuple(sorted({printable(side.path) for side in sides}))
         raise MergeConflict(f"it conflicts in {', '.join(paths)}", paths)
 
     def _kept_tree(self, id: str, known: str) -> str:
@@ -628,9 +643,12 @@ class Repository:
         except ValueError:  # A tag's object, say.
             return None
         except pygit2.GitError as error:
-            raise Damaged(
-                f"the history of {one} and {other} can't be read: {error}; {_RESTORE}"
-            ) from error
+            bases = self._asked("merge-base", one, other)
+            if bases is None:
+                raise Damaged(
+                    f"the history of {one} and {other} can't be read: {error}; {_RESTORE}"
+                ) from error
+            return bases[0] if bases else None
         return str(found) if found else None
 
     def is_ancestor(self, old: str, new: str) -> bool:
@@ -638,10 +656,23 @@ class Repository:
         return old == new or self.merge_base(old, new) == old
 
     def commits(self, of: str, without: str, limit: int) -> list[Commit]:
-        """The commits that *of* contains and *without* does not, newest first."""
-        walker = self._repo.walk(pygit2.Oid(hex=of), SortMode.TOPOLOGICAL)
-        walker.hide(pygit2.Oid(hex=without))
-        return [self.commit(str(found.id)) for found, _ in zip(walker, range(limit), strict=False)]
+        """The commits that *of* contains and *without* does not, newest first.
+
+        Raises:
+            Damaged: they can't be read.
+        """
+        try:
+            walker = self._repo.walk(pygit2.Oid(hex=of), SortMode.TOPOLOGICAL)
+            walker.hide(pygit2.Oid(hex=without))
+            found = [str(commit.id) for commit in islice(walker, limit)]
+        except pygit2.GitError as error:
+            asked = self._asked(
+                "rev-list", "--topo-order", f"--max-count={limit}", of, f"^{without}"
+            )
+            if asked is None:
+                raise Damaged(f"the history of {of} can't be read: {error}; {_RESTORE}") from error
+            found = asked
+        return [self.commit(id) for id in found]
 
     def last_mover(self, ref: str, to: str) -> str | None:
         """The name, from the reflog, of whoever moved *ref* to *to* last; None if nobody knows."""
@@ -682,7 +713,7 @@ class Repository:
         *old* None is the empty tree.
         """
         deltas = self._difference(old, new).deltas
-        return [(delta.status_char(), delta.new_file.path) for delta in deltas]
+        return [(delta.status_char(), printable(delta.new_file.path)) for delta in deltas]
 
     def diff(self, old: str | None, new: str) -> str:
         """The unified diff between two trees; *old* None is the empty one."""
@@ -712,25 +743,6 @@ def init_repository(path: Path, branch: str) -> Repository:
     repository = Repository(path)
     repository._repo.config["core.logAllRefUpdates"] = True
     return repository
-
-
-def _text(owner: pygit2.Commit | pygit2.Signature, field: str) -> str:
-    """A text of a commit's, which may claim an encoding that is not its own or is none."""
-    try:
-        text: str = getattr(owner, field)
-    except (LookupError, ValueError):
-        raw: bytes = getattr(owner, f"raw_{field}")
-        text = raw.decode(errors="replace")
-    return text
-
-
-def _signature(signature: pygit2.Signature) -> Signature:
-    zone = timezone(timedelta(minutes=signature.offset))
-    try:
-        when = datetime.fromtimestamp(signature.time, zone)
-    except (OverflowError, ValueError, OSError):
-        when = datetime.fromtimestamp(0, UTC)
-    return Signature(_text(signature, "name"), _text(signature, "email"), when)
 
 
 def _common_dir(git_dir: Path) -> Path:

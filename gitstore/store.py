@@ -446,10 +446,35 @@ class Store:
         assert tip is not None
         if not self.move(base, tip, writer.access):
             return False
+        self._adopt(base, new)
+        return True
+
+    def _adopt(self, base: Catalogue | None, new: Catalogue) -> None:
+        """Know *new*, to which the branch was moved, if nothing later than *base* is known."""
         with self._reading:
             if self._catalogue is base:
                 self._catalogue = new
-        return True
+
+    def follow(self, commit: str, by: Signature, why: str) -> None:
+        """Move the branch to *commit*, which was made elsewhere.
+
+        The catalogue is made first: what can't be numbered can't be served.
+
+        Raises:
+            Refused: what is served is not on its first-parent chain.
+            Moved: the branch was moved by somebody else meanwhile.
+        """
+        last = self.last_tip()
+        if last is not None and self.repository.tip(self.ref) is None:
+            # The branch was lost, and comes back.
+            self.repository.check_growth(last, commit)
+            base, new = None, self.build(commit)
+        else:
+            base = self.catalogue()
+            new = base.extend(self.repository.steps(base.history.tip, commit))
+        self.repository.move(self.ref, base.history.tip if base else None, commit, by, why)
+        self._adopt(base, new)
+        self.keep_index()
 
     # The command line's and the hooks' questions
 

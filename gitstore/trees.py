@@ -136,6 +136,11 @@ def has_header(whole: bytes) -> bool:
     return kind in _KINDS and size == b"%d" % len(data)
 
 
+def kind_of(whole: bytes) -> str:
+    """The kind of an object, of which with_header has made *whole*."""
+    return whole.partition(b" ")[0].decode()
+
+
 def without_header(whole: bytes) -> bytes:
     """The content of an object, of which with_header has made *whole*."""
     return whole.partition(b"\0")[2]

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from gitstore import pulls
 from gitstore.commits import Signature
-from gitstore.errors import Moved, NotFound, Refused, UpstreamFailed
+from gitstore.errors import Moved, NotFound, Refused, StorageFailed, UpstreamFailed
 from gitstore.git import FOR_UPSTREAM, GitFailed, GitTimeout, run_git
 from gitstore.locks import file_lock
 from gitstore.repository import Repository, init_repository
@@ -148,9 +148,7 @@ class Upstream:
         if fetched == tip:
             return ""
         try:
-            if last is not None:
-                repository.check_growth(last, fetched)
-            repository.move(ref, tip, fetched, _FOLLOWER, "upstream")
+            self.store.follow(fetched, _FOLLOWER, "upstream")
         except Moved:
             return ""
         except Refused:
@@ -162,6 +160,15 @@ class Upstream:
                 f" first-parent chain. That commit is served until it does; push it back with"
                 f" git push --force-with-lease origin {last}:{self.branch}, and put what is new"
                 " on top"
+            )
+        except StorageFailed:
+            raise
+        except Exception as error:
+            # Whatever it is, what can't be numbered can't be served, at the next start either.
+            _LOG.exception("%s of upstream can't be numbered", fetched)
+            return (
+                f"upstream's {self.branch} at {fetched} can't be read: {error}. {last or 'Nothing'}"
+                " is served until it can; push another commit there, or report this"
             )
         return ""
 

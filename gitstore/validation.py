@@ -209,7 +209,7 @@ def _check_layout(change: _Change) -> Iterator[Problem]:
             kind = "directory" if is_tree else "regular file"
             yield Problem("layout-entry", name, f"is {entry.kind}; make it a {kind}")
     for name, entry in change.changed_jobtypes.items():
-        path = layout.jobtype_path(_printable(name))
+        path = layout.jobtype_path(layout.printable(name))
         if entry.is_tree:
             yield from _check_links(change, entry.id, path)
         elif entry.is_file:
@@ -218,7 +218,7 @@ def _check_layout(change: _Change) -> Iterator[Problem]:
             yield Problem("layout-entry", path, f"is {entry.kind}; put a directory here")
     for name, entry in change.changed_software.items():
         if not entry.is_file and (not entry.is_tree or name.endswith(layout.YAML)):
-            path = f"{layout.SOFTWARE}/{_printable(name)}"
+            path = f"{layout.SOFTWARE}/{layout.printable(name)}"
             yield Problem("layout-entry", path, f"is {entry.kind}; put a regular file here")
 
 
@@ -229,16 +229,11 @@ def _check_links(change: _Change, tree: str, path: str) -> Iterator[Problem]:
         change.check_time()
         tree, path = waiting.pop()
         for name, entry in change.objects.entries(tree).items():
-            below = f"{path}/{_printable(name)}"
+            below = f"{path}/{layout.printable(name)}"
             if entry.is_tree:
                 waiting.append((entry.id, below))
             elif not entry.is_file and name not in (layout.CODE, layout.META):
                 yield Problem("layout-entry", below, f"is {entry.kind}; put a regular file here")
-
-
-def _printable(name: str) -> str:
-    """*name* as it can stand in a path that is shown: bytes that are no text escaped."""
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 # Jobtypes
@@ -253,7 +248,7 @@ def _check_jobtypes(change: _Change, checks: Checks, sources: Sources) -> Iterat
         change.check_time()
         fault = layout.jobtype_name_fault(name)
         if fault:
-            path = layout.jobtype_path(_printable(name))
+            path = layout.jobtype_path(layout.printable(name))
             yield Problem("name-invalid", path, f"the jobtype's name {fault}", None, "name")
             continue
         directory = change.directory(name)
@@ -301,10 +296,12 @@ def _check_case(change: _Change, changed: set[str]) -> Iterator[Problem]:
         others = [other for other in same if other != name and change.jobtypes[other].is_tree]
         if others:
             says = (
-                f"differs only in case from {_printable(others[0])}, with which a checkout on"
+                f"differs only in case from {layout.printable(others[0])}, with which a checkout on"
                 " macOS or Windows would merge it; choose another name"
             )
-            yield Problem("name-case", layout.jobtype_path(_printable(name)), says, None, "name")
+            yield Problem(
+                "name-case", layout.jobtype_path(layout.printable(name)), says, None, "name"
+            )
 
 
 def _check_requirements(change: _Change, name: str, directory: Directory) -> Iterator[Problem]:
@@ -385,7 +382,7 @@ def _check_software_names(change: _Change) -> Iterator[Problem]:
     for file_name, entry in change.changed_software.items():
         if not entry.is_file or not file_name.endswith(layout.YAML):
             continue
-        path = f"{layout.SOFTWARE}/{_printable(file_name)}"
+        path = f"{layout.SOFTWARE}/{layout.printable(file_name)}"
         software = layout.software_name(file_name)
         if software is None or layout.software_name_fault(software):
             yield Problem("software-name", path, layout.software_file_advice(file_name))

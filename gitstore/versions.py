@@ -30,17 +30,22 @@ class Blob:
     data: bytes
 
 
+Trailer = tuple[str, int, str]
+"""Its key, and the number that it asks for, for which name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One commit of the first-parent chain, its root tree, and what it changes.
 
     *jobtypes* has the tree ids of the directories that differ from the step before, by
     name; *files* the software files and withdrawn.yaml, by path; None where one is gone.
+    *trailers* are those of the commit's message that are ours.
     """
 
     commit: str
     tree: str
-    message: str
+    trailers: tuple[Trailer, ...]
     jobtypes: Mapping[str, str | None]
     files: Mapping[str, Blob | None]
 
@@ -164,8 +169,9 @@ def _next_number(last: int, withdrawn: Collection[int]) -> int:
     return number
 
 
-TRAILER_VERSION = "Jobtype-Version"
-TRAILER_ID = "Jobtype-Id"
+_TRAILERS = "Jobtype-"
+TRAILER_VERSION = f"{_TRAILERS}Version"
+TRAILER_ID = f"{_TRAILERS}Id"
 _TRAILER = re.compile(rf"({TRAILER_VERSION}|{TRAILER_ID}):[ \t]*([0-9]{{1,9}})[ \t]+(\S.*)")
 
 
@@ -174,17 +180,22 @@ def trailer(key: str, number: int, name: str) -> str:
     return f"{key}: {number} {name}"
 
 
-def parse_trailers(message: str) -> Iterator[tuple[str, int, str]]:
+def trailers_of(message: str) -> tuple[Trailer, ...]:
+    """Our trailers in a commit message, which mostly has none."""
+    return tuple(parse_trailers(message)) if _TRAILERS in message else ()
+
+
+def parse_trailers(message: str) -> Iterator[Trailer]:
     """Yield (key, number, name) for each of our trailers in a commit message.
 
     Trailers stand in the last paragraph, which, as Git has it, is never the first.
     """
-    paragraphs = re.split(r"\n(?:[ \t\r]*\n)+", message.strip())
-    if len(paragraphs) > 1:
-        for line in paragraphs[-1].split("\n"):
-            match = _TRAILER.fullmatch(line.rstrip())
-            if match:
-                yield match[1], int(match[2]), match[3]
+    lines = message.strip().split("\n")
+    blank = next((n for n in range(len(lines) - 1, 0, -1) if not lines[n].strip(" \t\r")), 0)
+    for line in lines[blank + 1 :] if blank else ():
+        match = _TRAILER.fullmatch(line.rstrip())
+        if match:
+            yield match[1], int(match[2]), match[3]
 
 
 def _copied(mapping: Mapping[KeyT, T]) -> dict[KeyT, T]:
@@ -233,9 +244,8 @@ class _Numbering:
         self._take_withdrawn(step)
         if any(path != layout.WITHDRAWN for path in step.files):
             self._take_software(step)
-        trailers = list(parse_trailers(step.message)) if "Jobtype-" in step.message else []
-        if step.jobtypes or trailers:
-            self._take_jobtypes(step, trailers)
+        if step.jobtypes or step.trailers:
+            self._take_jobtypes(step)
 
     def _take_withdrawn(self, step: Step) -> None:
         if layout.WITHDRAWN not in step.files:
@@ -250,7 +260,7 @@ class _Numbering:
 
     # Jobtypes
 
-    def _take_jobtypes(self, step: Step, trailers: list[tuple[str, int, str]]) -> None:
+    def _take_jobtypes(self, step: Step) -> None:
         changed = dict(step.jobtypes)
         for old, new in list(self._renames(changed)):
             self._rename(old, new)
@@ -258,8 +268,8 @@ class _Numbering:
         for name in sorted(changed, key=_bytes):
             if changed[name] is None:
                 self._end(name)
-        forced = _by_name(trailers, TRAILER_VERSION)
-        ids = _by_name(trailers, TRAILER_ID)
+        forced = _by_name(step.trailers, TRAILER_VERSION)
+        ids = _by_name(step.trailers, TRAILER_ID)
         for name in sorted(changed.keys() | forced.keys(), key=_bytes):
             tree = changed.get(name) if name in changed else self._tree(name)
             if tree is not None:
@@ -304,7 +314,7 @@ class _Numbering:
         last = self.numbers.get(name, 0)
         numbers: list[int] = []
         for number in forced:
-            if self._counts(number, name, max([last, *numbers])):
+            if self._counts(number, name, numbers[-1] if numbers else last):
                 numbers.append(number)
         if not numbers and tree != jobtype.tree and tree != self._newest_tree(jobtype):
             numbers = [last + 1]
@@ -389,7 +399,7 @@ class _Numbering:
         return self.last_version_id
 
 
-def _by_name(trailers: Iterable[tuple[str, int, str]], key: str) -> dict[str, list[int]]:
+def _by_name(trailers: Iterable[Trailer], key: str) -> dict[str, list[int]]:
     """The numbers that the trailers with *key* ask for, by name, in their order."""
     numbers: dict[str, list[int]] = {}
     for found, number, name in trailers:
