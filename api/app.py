@@ -34,18 +34,18 @@ from api.places import Places, Work
 from api.shelf import Shelf
 from api.tokens import Tokens
 from gitstore import Store
-from gitstore.layout import parse_id
+from gitstore.layout import parse_number
 from gitstore.reviews import Reviews
 from gitstore.upstream import Upstream
 
 
 class _Number(BaseConverter):
-    """A version number: ASCII digits, no leading zero; 0, which nothing has, if too long."""
+    """A version number: ASCII digits, no leading zero."""
 
     regex = "0|[1-9][0-9]*"
 
     def to_python(self, value: str) -> int:
-        return parse_id(value)
+        return parse_number(value)
 
 
 class _Slashed(BaseConverter):

@@ -21,6 +21,7 @@ from api.options import (
 )
 from gitstore import Checks, NotFound, Problem, Repository, Severity, Store
 from gitstore.catalogue import Catalogue
+from gitstore.layout import is_id, parse_number
 from gitstore.validation import check_tree
 from gitstore.worktree import NAMED, Worktree
 
@@ -179,6 +180,6 @@ def diff(name: str, old: str, new: str, repo: Path, branch: str | None) -> None:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    if not is_id(text):
         raise NotFound(f"{text} is no version number; write digits")
-    return int(text)
+    return parse_number(text)

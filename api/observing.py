@@ -20,10 +20,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from api import metrics
-from api.auth import ROUTE_KEY, TOKEN_KEY
+from api.auth import ROUTE_KEY, SAFE, TOKEN_KEY
+from api.errors import SENTENCES
 from api.hosts import has_good_host
 from api.logs import AccessLog, Note
 from api.shelf import HOT_KEY
+from api.wire import JSON, encode
 from gitstore import Store, StoreError
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 METRICS_PATH = "/metrics"
+_ALLOW = ("Allow", ", ".join(SAFE))
 FLUSH_S = 0.25
 """How long a request may wait for others to be counted and logged with."""
 
@@ -100,10 +103,9 @@ class Observed:
 
         path = environ["PATH_INFO"]
         try:
-            is_get = environ["REQUEST_METHOD"] == "GET"
-            if path == METRICS_PATH and is_get and has_good_host(environ):
+            if path == METRICS_PATH and has_good_host(environ):
                 environ[ROUTE_KEY] = METRICS_PATH
-                return self._metrics(start)
+                return self._metrics(environ["REQUEST_METHOD"], start)
             return self._application(environ, start)
         finally:
             get = environ.get
@@ -171,16 +173,22 @@ class Observed:
             except Exception:
                 _LOG.exception("requests could not be counted")
 
-    def _metrics(self, start: StartResponse) -> Iterable[bytes]:
+    def _metrics(self, method: str, start: StartResponse) -> Iterable[bytes]:
+        if method not in SAFE:
+            refusal = encode({"error": SENTENCES[405]})
+            head = [*_length(refusal), ("Content-Type", JSON), _ALLOW]
+            start("405 METHOD NOT ALLOWED", head)
+            return [refusal]
+        if method == "OPTIONS":
+            start("200 OK", [*_length(b""), _ALLOW])
+            return []
         self.flush()
         # A damaged repository, or a full disk, leaves the figures of before.
         with suppress(StoreError, OSError):
             self._measure_branch()
         body = metrics.page()
-        start(
-            "200 OK", [("Content-Type", metrics.CONTENT_TYPE), ("Content-Length", str(len(body)))]
-        )
-        return [body]
+        start("200 OK", [*_length(body), ("Content-Type", metrics.CONTENT_TYPE)])
+        return [] if method == "HEAD" else [body]
 
     def _measure_branch(self) -> None:
         history = self._store.catalogue().history
@@ -188,6 +196,10 @@ class Observed:
         metrics.STEPS.set(history.counters.steps)
         when = self._store.commit(history.tip).author.when if history.tip else None
         metrics.TIP.set(when.timestamp() if when else 0)
+
+
+def _length(body: bytes) -> tuple[tuple[str, str]]:
+    return (("Content-Length", str(len(body))),)
 
 
 def _count(times_s: _Times) -> None:

@@ -15,11 +15,11 @@ from gitstore.layout import NAME_LIMIT, is_text
 from gitstore.preview import is_preview, preview_classname, preview_code
 from gitstore.schema import (
     INTEGER_LIMIT,
+    FunctionName,
     JobtypeFields,
     JobtypeMeta,
     Model,
     Requirement,
-    ShortText,
     SoftwareFile,
     SoftwareVersion,
     Text,
@@ -279,7 +279,7 @@ class SoftwareVersionBody(Model):
     rank: Rank = RANK_STEP
     default: bool = False
     discovery_code: Text | None = None
-    discovery_function_name: ShortText | None = None
+    discovery_function_name: FunctionName | None = None
 
     def make(self, file: SoftwareFile) -> SoftwareVersion:
         """The version, ranked above those in *file* where it says no rank.

@@ -22,6 +22,7 @@ from api import auth
 from api.following import Follower
 from api.housekeeping import Housekeeping
 from api.places import CHUNK_BYTES, places
+from api.preconditions import check_preconditions
 from gitstore import (
     BadRequest,
     Catalogue,
@@ -29,7 +30,6 @@ from gitstore import (
     Exists,
     Invalid,
     NotFound,
-    PreconditionFailed,
     Problem,
     Store,
     Writer,
@@ -389,13 +389,7 @@ def _check_precondition(catalogue: Catalogue, represent: Represent) -> None:
         tag = etag_of(encode(represent(catalogue)))
     except NotFound:
         tag = None
-    # Truth of an If-Match set is whether it was sent; `*` means: anything that exists.
-    if request.if_match and (tag is None or not request.if_match.contains(tag)):
-        raise PreconditionFailed(
-            "it has changed since it was read; GET it again and apply the change to that"
-        )
-    if request.if_none_match and tag is not None and request.if_none_match.contains_weak(tag):
-        raise PreconditionFailed("it exists already; leave out If-None-Match to change it")
+    check_preconditions(tag)
 
 
 def writer() -> Writer:

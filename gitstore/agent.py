@@ -7,6 +7,7 @@ another agent switches these rules off (``--ignore agent-...``).
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache, lru_cache
@@ -16,7 +17,11 @@ from gitstore.contents import Contents, Directory
 from gitstore.errors import Problem
 from gitstore.parsing import Sources
 from gitstore.pycode import Facts
+from gitstore.schema import Parsed, SoftwareFile
 from gitstore.trees import Entry
+
+_UNASKED = re.compile("[ #?<>`]|%[0-9A-Fa-f]{2}")
+"""What makes an address another one, or none, where nobody quotes it."""
 
 
 class Neighbours:
@@ -163,6 +168,27 @@ def check_agent(neighbours: Neighbours, name: str, sources: Sources) -> Iterator
         facts = sources.facts(blob, lambda: contents.objects.read_blob(blob))
         yield from _check_facts(name, facts)
     yield from _check_collisions(neighbours, name)
+
+
+def check_agent_software(name: str, path: str, parsed: Parsed[SoftwareFile]) -> Iterator[Problem]:
+    """Discovery code that the agent never gets, in the file at *path* of software *name*.
+
+    It puts the name and the version into the address as they are.
+    """
+    if parsed.value is None or parsed.document is None:
+        return
+    for position, version in enumerate(parsed.value.versions):
+        texts = {"the name": name, "the version": version.version}
+        found = ((what, _UNASKED.search(text)) for what, text in texts.items())
+        what, match = next(((what, match) for what, match in found if match), ("", None))
+        if match is not None and version.discovery_code is not None:
+            says = (
+                f"{what} holds {match[0]!r}, so the released agent can't ask for this discovery"
+                " code; choose another name, or remove the code"
+            )
+            line = parsed.document.line(("versions", position, "discovery_code"))
+            field = f"versions.{position}.discovery_code"
+            yield Problem("agent-software-space", path, says, line, field)
 
 
 def _check_facts(name: str, facts: Facts) -> Iterator[Problem]:

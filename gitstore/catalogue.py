@@ -96,7 +96,7 @@ class Catalogue:
         """
         found = jobtype.find_version(number)
         if found is None:
-            raise NotFound(f"{jobtype.name} has no version {number}")
+            raise NotFound(f"{jobtype.name} has no version {layout.shown(str(number))}")
         return found
 
     def versions(self, jobtype: Jobtype) -> list[Version]:

@@ -227,9 +227,9 @@ def remove_requirement(key: str, software: str) -> Change:
     """
 
     def change(catalogue: Catalogue) -> Edit | None:
-        newest = catalogue.find_newest(catalogue.jobtype(key))
-        found = newest and find_requirement(catalogue, newest, software)
-        if not newest or not found:
+        newest = catalogue.newest(key)
+        found = find_requirement(catalogue, newest, software)
+        if found is None:
             return None
         left = tuple(r for r in newest.meta.requirements if r != found)
         return _require(catalogue, newest, left, found.software, "no longer ")

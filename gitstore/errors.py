@@ -85,6 +85,7 @@ RULES: dict[str, Rule] = {
     "agent-name": _warning("the released agent needs jobtype names in ASCII"),
     "agent-cache-file": _warning("the released agent keeps <name>_<classname> apart by name alone"),
     "agent-module": _warning("the released agent keeps <classname><name><version> apart likewise"),
+    "agent-software-space": _warning("the released agent asks for software by its unquoted name"),
     "agent-python27": _warning("agents on Python 2.7 can't run newer syntax"),
 }
 """Every rule the validator knows, by its id. Those that begin with ``agent-`` are

@@ -20,6 +20,8 @@ FILE_NAME_LIMIT_BYTES = 255
 """Bytes in one path component: the limit of the file systems that clones live on."""
 YAML_LIMIT_BYTES = 256 * 1024
 CODE_LIMIT_BYTES = 1024 * 1024
+SHOWN_LIMIT = 100
+"""Characters of a name or number in a message."""
 NUMBER_LIMIT = 999_999_999
 """The highest version number that is read in a trailer. Numbers above it are kept free:
 previews of unmerged changes bear them."""
@@ -56,10 +58,19 @@ def parse_id(key: str) -> int:
     return int(key) if len(key) <= 18 else 0
 
 
+def parse_number(key: str) -> int:
+    """The version number that *key* is, in ASCII digits.
+
+    Of one that is too long, the first digits do: they make a number that nothing has, and
+    ``shown`` shows no more of it.
+    """
+    return int(key[: SHOWN_LIMIT + 1])
+
+
 def shown(name: str) -> str:
     """*name* as it can stand in a message: escaped and of bounded length."""
     text = ascii(name)[1:-1]
-    return text if len(text) <= 100 else f"{text[:97]}..."
+    return text if len(text) <= SHOWN_LIMIT else f"{text[: SHOWN_LIMIT - 3]}..."
 
 
 def printable(name: str) -> str:

@@ -19,6 +19,8 @@ from gitstore.yamlfile import Document, Place, YamlFault, parse_yaml
 
 INTEGER_LIMIT = 2**31 - 1
 """The largest integer a field holds: the range of the database columns they came from."""
+FUNCTION_NAME_LIMIT = 255
+"""Characters in the name of a discovery function, as in the column it came from."""
 
 
 def refusal(says: str) -> PydanticCustomError:
@@ -53,6 +55,12 @@ _LIMIT = Field(max_length=NAME_LIMIT)
 
 Text = Annotated[str, AfterValidator(_check_text), Field(json_schema_extra=_TEXT)]
 ShortText = Annotated[str, _LIMIT, AfterValidator(_check_line), Field(json_schema_extra=_LINE)]
+FunctionName = Annotated[
+    str,
+    Field(max_length=FUNCTION_NAME_LIMIT),
+    AfterValidator(_check_line),
+    Field(json_schema_extra=_LINE),
+]
 VersionText = Annotated[
     str, _LIMIT, AfterValidator(_check_version), Field(json_schema_extra={**_LINE, "minLength": 1})
 ]
@@ -77,7 +85,7 @@ def check_unique(values: Iterable[object], what: str) -> None:
     seen: set[object] = set()
     for value in values:
         if value in seen:
-            raise refusal(f"{what} {value} stands in the list twice; keep one")
+            raise refusal(f"lists {what} {value} twice; keep one")
         seen.add(value)
 
 
@@ -119,7 +127,7 @@ class SoftwareVersion(Model):
     rank: Annotated[int, Field(ge=-INTEGER_LIMIT, le=INTEGER_LIMIT)]
     default: bool = False
     discovery_code: Text | None = None
-    discovery_function_name: ShortText | None = None
+    discovery_function_name: FunctionName | None = None
 
 
 def _check_versions(value: tuple[SoftwareVersion, ...]) -> tuple[SoftwareVersion, ...]:

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from itertools import islice
 
 from gitstore import layout
-from gitstore.agent import Neighbours, check_agent
+from gitstore.agent import Neighbours, check_agent, check_agent_software
 from gitstore.catalogue import Catalogue
 from gitstore.codecheck import Checks, check_code, check_discovery, late
 from gitstore.contents import Contents, Directory
@@ -365,13 +365,14 @@ def _suggestion(change: _Change, wanted: str, known: Mapping[str, object]) -> st
 
 def _check_software(change: _Change, checks: Checks, sources: Sources) -> Iterator[Problem]:
     yield from _check_software_names(change)
-    for _name, path, parsed in change.software_changes():
+    for name, path, parsed in change.software_changes():
         rule = "software-field" if parsed.document else "software-yaml"
         for fault in parsed.faults:
             yield Problem(rule, path, fault.message, fault.line, _field(fault))
         if parsed.value is not None:
             yield from _check_version_names(path, parsed)
             yield from check_discovery(path, parsed, checks, sources)
+            yield from check_agent_software(name, path, parsed)
     yield from _check_required(change)
 
 

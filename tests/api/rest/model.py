@@ -275,14 +275,12 @@ class Model:
         return 201, self._requirements(name, made)[-1]
 
     def delete_jobtypes_software_requirements_item(self, key: str, software: str) -> Said:
-        name, jobtype = self._jobtype(key)
-        if jobtype.newest is None:
-            return DONE
-        rows = jobtype.newest.fields["software_requirements"]
+        name, _, newest = self._newest(key)
+        rows = newest.fields["software_requirements"]
         by = "software_id" if software.isdigit() else "software"
         left = [row for row in rows if str(row[by]) != software]
         if left != rows:
-            self._make(name, jobtype.newest.fields, left)
+            self._make(name, newest.fields, left)
         return DONE
 
     # Writing software

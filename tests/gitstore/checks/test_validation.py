@@ -228,6 +228,12 @@ CASES = [
          "take the cache file Old_Job_X_v... of Old_Job and of Old for one another"),
     Case("agent-module", jobtype("Old2"), "jobtypes/Old2/meta.yaml", None,
          "take a module such as JobOld21... of Old2 and of Old for one another"),
+    Case("agent-software-space", software(f"{DISCOVERY}def a(): pass\n", "a b"),
+         "software/a b.yaml", 4, "the name holds ' ', so the released agent can't ask for this",
+         "versions.0.discovery_code"),
+    Case("agent-software-space",
+         software(f"{DISCOVERY}def a(): pass\n".replace('"1"', '"1%20"')), "software/x.yaml", 4,
+         "the version holds '%20', so the released agent", "versions.0.discovery_code"),
     Case("agent-python27", code("class Job:\n    x = f'{y}'\n"), A_CODE, 2,
          "an f-string does not exist in Python 2.7; write it in the older way", "", PYTHON27),
 ]  # fmt: skip
@@ -269,7 +275,7 @@ def test_a_problem_is_shown_as_path_line_severity_and_sentence():
 WARNINGS = {
     "layout-stray", "code-class-default", "software-case", "discovery-function",
     "withdrawn-unknown", "agent-classname", "agent-ascii", "agent-name", "agent-cache-file",
-    "agent-module", "agent-python27",
+    "agent-module", "agent-software-space", "agent-python27",
 }  # fmt: skip
 
 

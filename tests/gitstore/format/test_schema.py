@@ -131,7 +131,7 @@ META_FAULTS = [
     (
         "requirements:\n  - software: a\n  - software: a\n",
         1,
-        "requirements the software a stands in the list twice; keep one",
+        "requirements lists the software a twice; keep one",
     ),
     ("- a\n", 1, "the file must be a mapping, not a list"),
     ("text\n", 1, "the file must be a mapping, not 'text'"),
@@ -215,12 +215,12 @@ SOFTWARE_FAULTS = [
     (
         "versions:\n  - {version: v, rank: 1}\n  - {version: v, rank: 2}\n",
         1,
-        "versions the version v stands in the list twice; keep one",
+        "versions lists the version v twice; keep one",
     ),
     (
         "versions:\n  - {version: v, rank: 1}\n  - {version: w, rank: 1}\n",
         1,
-        "versions the rank 1 stands in the list twice; keep one",
+        "versions lists the rank 1 twice; keep one",
     ),
     (
         "versions:\n  - {version: v, rank: 1, discovery_code: 1}\n",
