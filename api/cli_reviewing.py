@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import click
@@ -41,6 +43,9 @@ def show_change(change: str, repo: Path, branch: str | None) -> None:
     review = Reviews(open_store(repo, branch)).review(change)
     if review.merged:
         click.echo("merged already")
+    else:
+        words = ("jobtypes", "changes", "merge", change, "--commit", review.row.commit.id)
+        click.echo(escaped(f"merge what is shown here:  {shlex.join(words)}"))
     _print_outcome(review.outcome)
     for commit in review.commits:
         click.echo(escaped(f"commit {commit.id[:10]} {commit.author.name}: {commit.subject}"))
@@ -92,8 +97,22 @@ def _refuse_follower(repository: Repository) -> None:
         )
 
 
+def _looked_at(reviews: Reviews, change: str, commit: str | None) -> str | None:
+    """*commit*, or else the id of the change's last one; None if its branch is gone."""
+    if commit is not None:
+        # A shorter one could be another commit's, too, or the name of a branch.
+        if not re.fullmatch("[0-9a-f]{40}", commit):
+            raise click.BadParameter(f"{commit} is no whole commit id, of 40 hexadecimal digits")
+        return commit
+    try:
+        return reviews.change(change).commit.id
+    except NotFound:
+        return None
+
+
 @changes.command("merge")
 @click.argument("change")
+@click.option("--commit", help="The commit that was looked at: no other is merged.")
 @click.option("--delete-branch", is_flag=True, help="Delete the branch once it is merged.")
 @click.option("-m", "--message", help="The subject of the merge commit.")
 @repo_option
@@ -101,16 +120,23 @@ def _refuse_follower(repository: Repository) -> None:
 @checks_options
 def merge_change(
     change: str,
+    commit: str | None,
     delete_branch: bool,
     message: str | None,
     repo: Path,
     branch: str | None,
     checks: Checks,
 ) -> None:
-    """Merge CHANGE into the served branch, if nothing is wrong with it."""
+    """Merge CHANGE into the served branch, if nothing is wrong with it.
+
+    What `changes show` showed is merged where --commit names it; without that, what the branch
+    is at when the command begins.
+    """
     store = open_store(repo, branch, checks)
     _refuse_follower(store.repository)
-    merged = Reviews(store).merge(change, Writer(message=message), delete_branch)
+    reviews = Reviews(store)
+    seen = _looked_at(reviews, change, commit)
+    merged = reviews.merge(change, Writer(message=message), delete_branch, seen)
     click.echo(f"merged {change} in {merged.commit[:10]}")
     if delete_branch and not merged.deleted:
         click.echo(f"kept the branch {change}, which has newer commits by now")

@@ -38,7 +38,7 @@ BODIES: Mapping[type[BaseModel], Example] = {
         "discovery_code": "def found():\n    return True\n",
         "discovery_function_name": "found",
     },
-    MergeBody: {"delete_branch": True},
+    MergeBody: {"commit": _COMMIT, "delete_branch": True},
 }
 """A body for each model that is taken."""
 
@@ -138,6 +138,7 @@ ERRORS: Mapping[int, str] = SENTENCES | {
     403: "this service is read-only; write to the one it follows",
     409: "there is a jobtype Turntable already",
     412: "it has changed since it was read; GET it again and apply the change to that",
+    428: "the served branch is protected, so a merge says which commit was looked at",
     500: "the object " + _COMMIT + " is missing or damaged",
     502: "the upstream can't be reached",
     503: "too many writes at once; try again in a few seconds",

@@ -44,7 +44,6 @@ class Operation:
     status: tuple[int, ...] = (200,)
     errors: tuple[int, ...] = ()
     takes: type[BaseModel] | None = None
-    optional_body: bool = False
     commits: bool = True
 
 
@@ -89,9 +88,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("Changes", "get"): Operation(list[answers.ChangeRow], errors=(503,)),
     ("Change", "get"): Operation(answers.ChangeAnswer, errors=(404, 503)),
     ("Change", "delete"): Operation(status=(204,), errors=(409,), commits=False),
-    ("Merge", "post"): Operation(
-        answers.MergedAnswer, (200,), (404, 409), takes=MergeBody, optional_body=True
-    ),
+    ("Merge", "post"): Operation(answers.MergedAnswer, (200,), (404, 409, 428), takes=MergeBody),
     ("OpenApi", "get"): Operation(dict),
 }
 """What each method of each view takes and gives."""
@@ -274,13 +271,13 @@ def _request(method: str, operation: Operation, refs: Refs) -> Schema:
         if method != "post":
             says = "The ETag that a GET of this path had; else 412"
             parameters.append(_header("If-Match", says))
+        elif operation.takes is MergeBody:
+            says = "The ETag that a GET of the change had; else 409"
+            parameters.append(_header("If-Match", says))
     told: Schema = {"parameters": parameters}
     if operation.takes is not None:
         content = {"schema": refs[operation.takes], "example": examples.BODIES[operation.takes]}
-        told["requestBody"] = {
-            "required": not operation.optional_body,
-            "content": {JSON: content},
-        }
+        told["requestBody"] = {"required": True, "content": {JSON: content}}
     return told
 
 

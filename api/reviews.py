@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, request
 from flask.views import MethodView
 
 from api import auth
-from api.wire import Routes, add_routes, deleted, found, housekeeping, read_optional_body, writer
+from api.answers import Commit as CommitId
+from api.wire import (
+    Routes,
+    add_routes,
+    deleted,
+    encode,
+    etag_of,
+    found,
+    housekeeping,
+    read_optional_body,
+    writer,
+)
 from api.wire import written as answer
-from gitstore import ReadOnly
+from gitstore import Moved, ReadOnly
 from gitstore.commits import Commit
-from gitstore.layout import printable
+from gitstore.layout import printable, shown
 from gitstore.reviews import ChangeRow, Review, Reviews
 from gitstore.schema import Model
 
@@ -20,8 +31,9 @@ blueprint = Blueprint("changes", __name__)
 
 
 class MergeBody(Model):
-    """The body of a merge; none is as good as an empty one."""
+    """The body of a merge. *commit* is the one that was looked at: no other is merged."""
 
+    commit: CommitId | None = None
     delete_branch: bool = False
 
 
@@ -99,10 +111,30 @@ class Merge(MethodView):
             raise ReadOnly(
                 f"what this service runs is reviewed at its upstream, {where}; merge it there"
             )
-        merged = _reviews().merge(branch, writer(), body.delete_branch)
+        merged = _reviews().merge(branch, writer(), body.delete_branch, _seen(branch, body))
         housekeeping().wake()
         said = {"branch": branch, "merged": True, **asdict(merged)}
         return answer(said, 200, merged.commit)
+
+
+def _seen(branch: str, body: MergeBody) -> str | None:
+    """The commit that the sender of a merge looked at, by its *body* or its If-Match.
+
+    Raises:
+        Moved: the change is not any more what If-Match says.
+    """
+    given = request.if_match
+    if not given or given.star_tag:
+        return body.commit
+    review = _reviews().review(branch)
+    # A proxy that packs answers weakens their tags; what it packed is the same.
+    if not given.contains_weak(etag_of(encode(_review(review)))):
+        row = review.row
+        raise Moved(
+            f"the branch {branch} moved, or what merging it makes: look again. It is at"
+            f" {row.commit.id} now: {shown(row.commit.subject)}"
+        )
+    return body.commit or review.row.commit.id
 
 
 ROUTES: Routes = (

@@ -237,7 +237,13 @@ def _chunks(end: float) -> Iterator[bytes]:
 
 
 def read_optional_body(model: type[BodyT]) -> BodyT:
-    """As read_body, but no body is as good as an empty object."""
+    """Like read_body, but no body is as good as an empty object, if it has the type of one.
+
+    A web page can have a browser send a POST without a body, or with a form, to any site. It
+    can't give it this type.
+    """
+    if request.mimetype != JSON:
+        raise UnsupportedMediaType
     return read_body(model) if read_bytes() else model()
 
 

@@ -169,6 +169,10 @@ class PreconditionFailed(StoreError):
     """The thing to change is not any more what the caller saw."""
 
 
+class PreconditionRequired(StoreError):
+    """A request that has to say what the caller saw, and doesn't."""
+
+
 class Moved(StoreError):
     """The ref is not where the writer believed; read it again and try anew."""
 

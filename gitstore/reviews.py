@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from gitstore import layout, pulls
 from gitstore.access import EVERYBODY, Access, Role
@@ -23,10 +22,12 @@ from gitstore.errors import (
     MergeConflict,
     Moved,
     NotFound,
+    PreconditionRequired,
     Problem,
     Refused,
     errors_among,
 )
+from gitstore.merges import MERGED, find_merge, merge_of, what_moved
 from gitstore.once import Once
 from gitstore.preview import preview_number
 from gitstore.store import JOBTYPES_LIMIT, SERVICE, Growth, Store, Writer, check_access
@@ -36,10 +37,6 @@ HEADS = "refs/heads/"
 COMMITS_SHOWN = 250
 OUTCOMES_BYTES = 8 * 1024 * 1024
 """What would come of merges: kept, because checking may take long, and people look again."""
-MERGED = "Merged-Branch: "
-"""Begins the trailer of a merge that names the branch, which may be gone when asked for."""
-STEPS_SEARCHED = 250
-"""How far back the merge of a branch that is gone is looked for."""
 PREVIEWS_KEPT = 64
 
 Place = Callable[[], AbstractContextManager[None]]
@@ -231,25 +228,29 @@ class Reviews:
             return [Problem("change-jobtypes", layout.JOBTYPES, says)]
         return self._store.check_growth(growth)
 
-    def merge(self, branch: str, writer: Writer, delete_branch: bool) -> Merged:
+    def merge(
+        self, branch: str, writer: Writer, delete_branch: bool, seen: str | None = None
+    ) -> Merged:
         """Merge the change on *branch*; what came of it, now or earlier.
 
-        A branch that has newer commits than those merged is kept.
+        *seen* is the commit that the caller looked at: no other is merged. A branch that has
+        newer commits than those merged is kept.
 
         Raises:
             NotFound: there is no such branch, nor was one merged lately.
+            PreconditionRequired: the served branch is protected, and *seen* is None.
+            Moved: the branch is not at *seen*.
             MergeConflict, Invalid, Forbidden: why it can't be merged as it is.
             Busy: other writers were faster for too long.
         """
-        try:
-            row = self.change(branch)
-        except NotFound:
-            earlier = self._merge_named(branch)
-            if earlier is None:
-                raise
-            return Merged(earlier, deleted=True)
-        merge = self._store.land(lambda: self._try_merge(row, writer))
-        return Merged(merge, delete_branch and self._is_deleted(row))
+        if self._store.protect and seen is None:
+            raise PreconditionRequired(
+                "the served branch is protected, so a merge says which commit was looked at: send"
+                ' {"commit": ...} with the id, or If-Match with the ETag, that GET of the change'
+                " gave"
+            )
+        row, merge = self._store.land(lambda: self._try_merge(branch, writer, seen))
+        return Merged(merge, row is None or (delete_branch and self._is_deleted(row)))
 
     def _is_deleted(self, row: ChangeRow) -> bool:
         """Delete the branch of a change that is merged; False if it has gone on meanwhile."""
@@ -259,15 +260,27 @@ class Reviews:
             return False
         return True
 
-    def _try_merge(self, row: ChangeRow, writer: Writer) -> str | None:
+    def _try_merge(
+        self, branch: str, writer: Writer, seen: str | None
+    ) -> tuple[ChangeRow | None, str] | None:
+        """Merge what *branch* is at now: the change, None if it is gone, and the merge's id.
+
+        None where the served branch moved meanwhile.
+        """
+        try:
+            row = self.change(branch)
+        except NotFound:
+            return None, self._merged_earlier(branch, seen)
+        if seen not in (None, row.commit.id):
+            raise Moved(what_moved(self._repository, branch, seen, row.commit.id))
         base = self._store.catalogue()
         tip = base.history.tip
         if tip is None:
             raise Refused("the served branch has no commit yet; push it first")
         if self._repository.is_ancestor(row.commit.id, tip):
-            return self._merge_of(tip, row.commit.id)
+            return row, merge_of(self._repository, tip, row.commit.id)
         merge = self._make_merge(base, tip, row, writer)
-        return merge if self._store.move(base, merge, writer.access) else None
+        return (row, merge) if self._store.move(base, merge, writer.access) else None
 
     def _make_merge(self, base: Catalogue, tip: str, row: ChangeRow, writer: Writer) -> str:
         growth = self._growth(base, self._merged(tip, row.commit.id), row.commit.id)
@@ -281,6 +294,25 @@ class Reviews:
         return self._repository.write_commit(
             growth.tree, parents, message, writer.signature, SERVICE
         )
+
+    def _merged_earlier(self, branch: str, seen: str | None) -> str:
+        """The last merge of a branch of that name, which is gone.
+
+        Raises:
+            NotFound: none was merged lately.
+            Moved: it was not at *seen* when it was merged.
+        """
+        tip = self._store.catalogue().history.tip
+        merge = find_merge(self._repository, tip, branch) if tip else None
+        if merge is None:
+            raise NotFound(f"there is no change on a branch {branch}")
+        merged = merge.parents[1:]
+        if seen not in (None, *merged):
+            raise Moved(
+                f"the branch {branch} was merged in {merge.id} and deleted, and was not at {seen}"
+                f" then, but at {', '.join(merged)}"
+            )
+        return merge.id
 
     def _judged(self, access: Access) -> Access:
         """*access*; on a protected branch, those who can't be told apart are a `write` user."""
@@ -296,24 +328,6 @@ class Reviews:
         if pusher is None or trimmed(pusher) == trimmed(access.name):
             who = f"{access.name} pushed" if pusher else "nobody knows who pushed"
             raise Forbidden(f"{who} the last commit of {row.branch}; somebody else must merge it")
-
-    def _merge_of(self, tip: str, commit: str) -> str:
-        """The step that brought *commit* into the served branch, *tip* if none says so."""
-        steps = self._steps_back(tip)
-        return next((s.id for s in steps if commit in (s.id, *s.parents[1:])), tip)
-
-    def _merge_named(self, branch: str) -> str | None:
-        """The newest of the last steps that merged a branch of that name, which is gone."""
-        steps = islice(self._steps_back(self._store.catalogue().history.tip), STEPS_SEARCHED)
-        trailer = f"{MERGED}{branch}"
-        return next((s.id for s in steps if trailer in s.message.splitlines()[1:]), None)
-
-    def _steps_back(self, tip: str | None) -> Iterator[Commit]:
-        id = tip
-        while id is not None:
-            found = self._repository.commit(id)
-            yield found
-            id = found.parents[0] if found.parents else None
 
     def delete(self, branch: str, access: Access) -> None:
         """Delete the change on *branch*, if there is one."""

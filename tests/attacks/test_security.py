@@ -509,7 +509,7 @@ def test_a_yaml_bomb_on_another_branch_is_told_and_never_unfolds(farm, clone):
     assert "jobtypes/Maya/meta.yaml" in {row["path"] for row in review.json["problems"]}
     assert farm.get("/preview/bomb/api/v1/jobtypes/Maya").status == 200
     assert farm.get("/preview/bomb/api/v1/jobtypes/Blender").status == 200
-    assert farm.request("POST", "/api/v1/changes/bomb/merge").status == 400
+    assert farm.request("POST", "/api/v1/changes/bomb/merge", {}).status == 400
     assert farm.request("DELETE", "/api/v1/changes/bomb").status == 204
 
 

@@ -851,7 +851,7 @@ def test_a_change_of_this_service_is_merged_where_writes_go(origin, follow, writ
     git(server.repo, "fetch", "--quiet", str(origin.path), commit)
     git(server.repo, "update-ref", "refs/heads/topic", commit)
 
-    answer = server.request("POST", "/api/v1/changes/topic/merge")
+    answer = server.request("POST", "/api/v1/changes/topic/merge", {})
 
     assert answer.status == status
     if status == 200:

@@ -118,7 +118,7 @@ def test_without_a_branch_there_is_no_change(client):
 def test_what_is_no_change_is_404(client, name):
     for answer in (
         client.get(f"/api/v1/changes/{name}"),
-        client.post(f"/api/v1/changes/{name}/merge"),
+        client.post(f"/api/v1/changes/{name}/merge", json={}),
     ):
         assert answer.status_code == 404
         assert "error" in answer.json
@@ -191,7 +191,7 @@ def test_merging_makes_a_commit_whose_first_parent_is_the_served_branch(served, 
     commit = propose(served, "topic", TWO, "Tiles\n")
     before = served.commit(jobtype("Nuke", "    two = 2\n"))
 
-    answer = client.post("/api/v1/changes/topic/merge")
+    answer = client.post("/api/v1/changes/topic/merge", json={})
 
     assert answer.status_code == 200
     merged = tip(served.path)
@@ -257,7 +257,7 @@ def test_the_branch_can_be_deleted_with_the_merge(served, client):
     assert first["deleted"] is True
     assert client.get("/api/v1/changes/").json == []
     assert merge(client, "topic", delete_branch=True) == merge(client, "topic") == first
-    assert client.post("/api/v1/changes/topi/merge").status_code == 404
+    assert client.post("/api/v1/changes/topi/merge", json={}).status_code == 404
     assert client.get("/api/v1/jobtypes/Blender/versions/").json == [1, 2]
 
 
@@ -308,7 +308,9 @@ def test_a_branch_of_a_name_that_was_merged_before_is_merged_anew(served, client
 def test_the_message_of_the_merge_can_be_given(served, client):
     propose(served, "topic", TWO)
 
-    client.post("/api/v1/changes/topic/merge", headers={"X-Commit-Message": "Tiles, at last"})
+    client.post(
+        "/api/v1/changes/topic/merge", json={}, headers={"X-Commit-Message": "Tiles, at last"}
+    )
 
     message = git(served.path, "log", "-1", "--format=%B", "main").strip()
     assert message == "Tiles, at last\n\nMerged-Branch: topic"
@@ -318,7 +320,7 @@ def test_a_change_that_conflicts_is_not_merged(served, client):
     propose(served, "topic", TWO)
     before = served.commit(jobtype("Blender", "    other = 2\n"))
 
-    said = refused(client.post("/api/v1/changes/topic/merge"), 409)
+    said = refused(client.post("/api/v1/changes/topic/merge", json={}), 409)
 
     assert "jobtypes/Blender/code.py" in said
     assert tip(served.path) == before
@@ -327,7 +329,7 @@ def test_a_change_that_conflicts_is_not_merged(served, client):
 def test_a_change_that_the_validator_refuses_is_not_merged(served, client):
     propose(served, "topic", {"jobtypes/Blender/code.py": "class Job:\npass\n"})
 
-    said = refused(client.post("/api/v1/changes/topic/merge"), 400)
+    said = refused(client.post("/api/v1/changes/topic/merge", json={}), 400)
 
     assert "jobtypes/Blender/code.py:2" in said
     assert tip(served.path) == served.tip
@@ -368,7 +370,7 @@ def test_a_read_only_service_merges_and_deletes_nothing(served):
     client = create_app(Config(served.path, read_only=True)).test_client()
     propose(served, "topic", TWO)
 
-    refused(client.post("/api/v1/changes/topic/merge"), 403)
+    refused(client.post("/api/v1/changes/topic/merge", json={}), 403)
     refused(client.delete("/api/v1/changes/topic"), 403)
 
     assert [row["branch"] for row in client.get("/api/v1/changes/").json] == ["topic"]
@@ -388,6 +390,11 @@ class Studio:
     def call(self, who: str | None, method: str, path: str, body: object = None) -> Answer:
         headers = {} if who is None else {"Authorization": f"Bearer {self.secrets[who]}"}
         return self.server.request(method, f"/api/v1{path}", body, headers)
+
+    def merge(self, who: str | None, branch: str) -> Answer:
+        """What merging said to one who has just looked at the branch."""
+        seen = tip(self.server.repo, branch)
+        return self.call(who, "POST", f"/changes/{branch}/merge", {"commit": seen})
 
     def clone(self, who: str) -> Worktree:
         """That person's clone, at what is served now."""
@@ -448,7 +455,7 @@ def test_the_two_lines_do_what_they_promise(studio):
     for line in BRANCH_ADVICE:
         worktree.git(*line.split()[1:])
 
-    assert studio.call("bob", "POST", "/changes/my-change/merge").status == 200
+    assert studio.merge("bob", "my-change").status == 200
 
 
 def test_a_rest_write_to_a_protected_branch_is_refused(studio):
@@ -469,8 +476,8 @@ def test_an_admin_may_write_and_push_directly(studio):
 def test_who_pushed_the_last_commit_may_not_merge_it_and_another_may(studio):
     assert studio.push("alice", "four-eyes", "alice").returncode == 0
 
-    own = studio.call("alice", "POST", "/changes/four-eyes/merge")
-    other = studio.call("bob", "POST", "/changes/four-eyes/merge")
+    own = studio.merge("alice", "four-eyes")
+    other = studio.merge("bob", "four-eyes")
 
     assert own.status == 403
     assert "alice pushed the last commit" in own.json["error"]
@@ -486,7 +493,7 @@ def test_who_pushed_is_known_though_git_trims_his_name(studio):
     studio.secrets[name] = tokens.create(name, Role.WRITE, "js@studio.example", ())
     assert studio.push(name, "trimmed", "trimmed").returncode == 0
 
-    assert studio.call(name, "POST", "/changes/trimmed/merge").status == 403
+    assert studio.merge(name, "trimmed").status == 403
 
 
 def test_who_pushed_last_counts_not_who_began(studio):
@@ -496,8 +503,8 @@ def test_who_pushed_last_counts_not_who_began(studio):
     worktree.write("jobtypes/Command/README.md", "bob's\n")
     assert worktree.push("origin", "HEAD:refs/heads/shared").returncode == 0
 
-    assert studio.call("bob", "POST", "/changes/shared/merge").status == 403
-    assert studio.call("alice", "POST", "/changes/shared/merge").status == 200
+    assert studio.merge("bob", "shared").status == 403
+    assert studio.merge("alice", "shared").status == 200
 
 
 def test_a_branch_that_is_deleted_and_pushed_again_is_still_its_pushers(studio):
@@ -506,7 +513,7 @@ def test_a_branch_that_is_deleted_and_pushed_again_is_still_its_pushers(studio):
     assert studio.clone("alice").push("origin", "HEAD:refs/heads/again").returncode == 0
     assert studio.push("alice", "again", "once more", "--force").returncode == 0
 
-    assert studio.call("alice", "POST", "/changes/again/merge").status == 403
+    assert studio.merge("alice", "again").status == 403
 
 
 def test_a_branch_of_which_nobody_knows_the_pusher_is_for_an_admin_to_merge(studio):
@@ -517,17 +524,17 @@ def test_a_branch_of_which_nobody_knows_the_pusher_is_for_an_admin_to_merge(stud
     git(repo, "fetch", "--quiet", str(worktree.path), commit)
     git(repo, "-c", "core.logAllRefUpdates=false", "update-ref", "refs/heads/orphan", commit)
 
-    refusal = studio.call("alice", "POST", "/changes/orphan/merge")
+    refusal = studio.merge("alice", "orphan")
 
     assert refusal.status == 403
     assert "nobody knows who pushed" in refusal.json["error"]
-    assert studio.call("carol", "POST", "/changes/orphan/merge").status == 200
+    assert studio.merge("carol", "orphan").status == 200
 
 
 def test_an_admin_may_merge_what_he_pushed(studio):
     assert studio.push("carol", "carols", "carol").returncode == 0
 
-    assert studio.call("carol", "POST", "/changes/carols/merge").status == 200
+    assert studio.merge("carol", "carols").status == 200
 
 
 @pytest.mark.parametrize(("who", "status"), [(None, 401), ("reader", 403), ("nukist", 403)])
@@ -537,7 +544,7 @@ def test_who_may_not_write_may_not_merge(studio, who, status):
     before = tip(studio.server.repo)
 
     assert studio.call(who, "GET", f"/changes/{name}").status == 200
-    assert studio.call(who, "POST", f"/changes/{name}/merge").status == status
+    assert studio.merge(who, f"{name}").status == status
     assert tip(studio.server.repo) == before
 
 
@@ -555,8 +562,8 @@ def test_a_change_that_deletes_a_jobtype_is_for_an_admin_to_merge(studio):
     worktree.git("rm", "--quiet", "-r", "jobtypes/FFmpeg")
     assert worktree.push("origin", "HEAD:refs/heads/no-ffmpeg").returncode == 0
 
-    assert studio.call("bob", "POST", "/changes/no-ffmpeg/merge").status == 403
-    assert studio.call("carol", "POST", "/changes/no-ffmpeg/merge").status == 200
+    assert studio.merge("bob", "no-ffmpeg").status == 403
+    assert studio.merge("carol", "no-ffmpeg").status == 200
 
 
 def test_a_change_with_a_warning_is_for_an_admin_to_merge(studio):
@@ -565,12 +572,12 @@ def test_a_change_with_a_warning_is_for_an_admin_to_merge(studio):
     worktree.write("jobtypes/Warned/meta.yaml", "classname: null\n")
     assert worktree.push("origin", "HEAD:refs/heads/warned").returncode == 0
 
-    refusal = studio.call("bob", "POST", "/changes/warned/merge")
+    refusal = studio.merge("bob", "warned")
 
     assert refusal.status == 403
     assert "jobtypes/Warned" in refusal.json["error"]
     assert "have an admin merge it" in refusal.json["error"]
-    assert studio.call("carol", "POST", "/changes/warned/merge").status == 200
+    assert studio.merge("carol", "warned").status == 200
 
 
 # With --protect, without tokens
@@ -590,9 +597,9 @@ def test_without_tokens_what_needs_an_admin_is_merged_if_nothing_is_protected(
     served, changes, protect, status
 ):
     client = create_app(Config(served.path, protect=protect)).test_client()
-    propose(served, "topic", changes)
+    seen = {"commit": propose(served, "topic", changes)}
 
-    assert client.post("/api/v1/changes/topic/merge").status_code == status
+    assert client.post("/api/v1/changes/topic/merge", json=seen).status_code == status
     assert jobtypes("changes", "merge", "topic", "--repo", served.path).returncode == 0
 
 
@@ -603,7 +610,8 @@ def test_without_tokens_everybody_may_merge_and_the_start_says_so(sample, serve,
 
     direct = worktree.push()
     branch = worktree.push("origin", "HEAD:mine")
-    merged = server.request("POST", "/api/v1/changes/mine/merge")
+    commit = worktree.git("rev-parse", "HEAD").strip()
+    merged = server.request("POST", "/api/v1/changes/mine/merge", {"commit": commit})
 
     assert "everybody may merge his own changes" in server.log.read_text()
     assert direct.returncode

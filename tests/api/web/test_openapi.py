@@ -433,7 +433,7 @@ WRITES = {
     ),
     "a change that is not there": (
         *("post", "/changes/{branch}/merge", "/changes/nothing/merge"),
-        *(None, 404),
+        *({}, 404),
     ),
     "no jobtype": ("delete", "/jobtypes/{jobtype}", "/jobtypes/Nobody", None, 204),
     "no version of a software": (

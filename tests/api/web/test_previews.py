@@ -215,7 +215,7 @@ def test_the_whole_api_says_what_it_will_say_when_the_change_is_merged(served, c
         }
 
     previewed = get("/preview/topic/api/v1", number)
-    merged = client.post("/api/v1/changes/topic/merge")
+    merged = client.post("/api/v1/changes/topic/merge", json={})
     released = get("/api/v1", 3)
 
     assert merged.status_code == 200

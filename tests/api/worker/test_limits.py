@@ -303,7 +303,7 @@ def test_a_ref_that_stays_locked_is_given_up(branch, kind):
     # Open, so that it is nobody's that died.
     with (branch.path / "refs/heads/main.lock").open("x"):
         if kind == "merge":
-            answer = client.post("/api/v1/changes/topic/merge")
+            answer = client.post("/api/v1/changes/topic/merge", json={})
         else:
             answer = client.put("/api/v1/jobtypes/Fresh", json=body("Fresh"))
 

@@ -1,0 +1,57 @@
+"""Merges in the history of the served branch, and branches that moved before they were merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from gitstore.commits import Commit
+from gitstore.errors import NotFound
+from gitstore.layout import shown
+from gitstore.repository import Repository
+
+MERGED = "Merged-Branch: "
+"""Begins the trailer of a merge that names the branch, which may be gone when asked for."""
+
+STEPS_SEARCHED = 250
+"""How far back the merge of a branch that is gone is looked for."""
+
+COMMITS_COUNTED = 250
+SUBJECTS_SHOWN = 5
+"""How many of the commits that are new to a reviewer are counted, and how many are named."""
+
+
+def merge_of(repository: Repository, tip: str, commit: str) -> str:
+    """The step that brought *commit* into the branch at *tip*; *tip* if none says so."""
+    steps = _steps_back(repository, tip)
+    return next((s.id for s in steps if commit in (s.id, *s.parents[1:])), tip)
+
+
+def find_merge(repository: Repository, tip: str, branch: str) -> Commit | None:
+    """The newest of the last steps to *tip* that merged a branch of that name."""
+    steps = islice(_steps_back(repository, tip), STEPS_SEARCHED)
+    trailer = f"{MERGED}{branch}"
+    return next((s for s in steps if trailer in s.message.splitlines()[1:]), None)
+
+
+def _steps_back(repository: Repository, tip: str) -> Iterator[Commit]:
+    id: str | None = tip
+    while id is not None:
+        found = repository.commit(id)
+        yield found
+        id = found.parents[0] if found.parents else None
+
+
+def what_moved(repository: Repository, branch: str, seen: str, now: str) -> str:
+    """The sentence that says where *branch* went from commit *seen* to commit *now*."""
+    says = f"the branch {branch} moved: look again. You looked at {seen}; it is at {now}"
+    try:
+        seen = repository.resolve(seen).id
+    except NotFound:
+        return f"{says}, and there is no commit {seen} here"
+    newer = repository.commits(now, seen, COMMITS_COUNTED)
+    many = f"{COMMITS_COUNTED} or more" if len(newer) == COMMITS_COUNTED else str(len(newer))
+    what = "commit that is" if len(newer) == 1 else "commits that are"
+    subjects = "; ".join(shown(commit.subject) for commit in newer[:SUBJECTS_SHOWN])
+    gone = "" if repository.is_ancestor(seen, now) else ", and what you saw is not in it"
+    return f"{says}, with {many} {what} new to you{gone}" + (f": {subjects}" if subjects else "")
