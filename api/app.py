@@ -10,6 +10,7 @@ from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import BaseConverter, MapAdapter
 
 from api import (
+    address,
     auth,
     connections,
     diffs,
@@ -84,9 +85,11 @@ class _Service(Flask):
         """
         if request is None:
             return super().create_url_adapter(request)
+        public = self.extensions["public_url"]
         return self.url_map.bind(
             "localhost",
-            request.root_path,
+            # A proxy has taken its prefix off; links lead there with it.
+            public.prefix if public else request.root_path,
             url_scheme=request.scheme,
             default_method=request.method,
             # What CONNECT asks for has no path, which is not the path of one slash.
@@ -103,6 +106,7 @@ def create_app(config: Config) -> Flask:
     store = Store(config.repo, config.ref, config.checks, config.protect)
     store.write_limit_s = config.write_limit_s
     app.extensions["jobtypes"] = store
+    address.install(app, config)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.converters |= {"number": _Number, "slashed": _Slashed}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Request, current_app, g, request
+from flask import Flask, Request, g, request
 
+from api.browsers import Senders
 from api.config import Config
 from api.tokenfile import Standing
 from api.tokens import Tokens
@@ -31,6 +32,9 @@ OPEN = ("health", "webhooks")
 SAFE = ("GET", "HEAD", "OPTIONS")
 """The methods that change nothing."""
 
+RECEIVE_PACK = "git-receive-pack"
+"""The one of Git's services that takes pushes."""
+
 _ASKS = "send a token, as Authorization: Bearer jtr_... or as the password of Basic"
 
 
@@ -45,10 +49,25 @@ class Gate:
 
     def __init__(self, config: Config, tokens: Tokens) -> None:
         self._closed = _closed(config)
+        self._senders = Senders(config)
         self._needs_tokens = config.needs_tokens
         self._read_needs_token = config.read_needs_token
         self._tokens = tokens
         self._told = ""
+
+    def check_sender(self, request: Request) -> None:
+        """Refuse a *request* that would change something, if it isn't for its sender to write.
+
+        Webhooks come from other machines, through proxies, and are signed instead.
+
+        Raises:
+            Forbidden: a web page sent it, or, without tokens, another machine.
+        """
+        if not changes_something(request):
+            return
+        self._senders.require_own_page(request.environ)
+        if request.blueprint not in OPEN and not self._tokens.exist:
+            self._senders.require_this_machine(request.environ)
 
     def access(self, request: Request) -> Access:
         """What whoever sent *request* may do, at the least.
@@ -137,14 +156,14 @@ def _secret(request: Request) -> str | None:
 def install(app: Flask, gate: Gate) -> None:
     """Ask of every request of *app* that its sender may do what its method does.
 
-    That comes before all else: of who may not write, no body is read.
+    That comes before all else: if a sender may not write, no body is read.
     """
-    app.extensions["gate"] = gate
 
     def identify() -> None:
         request = this_request()
         environ, rule = request.environ, request.url_rule
         environ[ROUTE_KEY] = rule.rule if rule else ""
+        gate.check_sender(request)
         if request.blueprint not in OPEN:
             access = g.access = gate.access(request)
             if access.email and access is not EVERYBODY:
@@ -166,20 +185,23 @@ def this_request() -> Request:
 def _role(request: Request) -> Role:
     """What whoever sends *request* must be, as far as its address and method tell.
 
-    Git's two services say so themselves. A preview takes no writes, and an address that is
-    none takes nothing: their 405 and 404 are for everybody.
+    A preview takes no writes, and an address that is none takes nothing: their 405 and 404
+    are for everybody.
     """
-    if request.method in SAFE or request.url_rule is None:
-        return Role.READ
-    is_asked_later = request.blueprint == "git" or PREVIEW_KEY in request.environ
-    return Role.READ if is_asked_later else Role.WRITE
+    is_nowhere = request.url_rule is None or PREVIEW_KEY in request.environ
+    return Role.WRITE if changes_something(request) and not is_nowhere else Role.READ
 
 
-def gate() -> Gate:
-    """The gate of the application that answers this request."""
-    found = current_app.extensions["gate"]
-    assert isinstance(found, Gate)
-    return found
+def changes_something(request: Request) -> bool:
+    """Whether *request* is one that may change something.
+
+    Of Git's two services one only reads, by POST; of the other, the question for its refs is
+    the beginning of a push.
+    """
+    if request.blueprint == "git":
+        named = request.args.get("service"), (request.view_args or {}).get("name")
+        return RECEIVE_PACK in named
+    return request.method not in SAFE
 
 
 def current() -> Access:

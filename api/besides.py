@@ -95,12 +95,12 @@ _PARAMETERS: Mapping[str, tuple[str, Schema, object]] = {
 }
 
 
-def paths(refs: Refs) -> Schema:
-    """The paths with what they answer; *refs* are the models' schemas."""
-    return {besides.path: _item(besides, refs) for besides in ALL}
+def paths(refs: Refs, url: str) -> Schema:
+    """The paths with what they answer, below *url*; *refs* are the models' schemas."""
+    return {besides.path: _item(besides, refs, url) for besides in ALL}
 
 
-def _item(besides: Besides, refs: Refs) -> Schema:
+def _item(besides: Besides, refs: Refs, url: str) -> Schema:
     names = [name for name in _PARAMETERS if f"{{{name}}}" in besides.path]
     operation: Schema = {
         "tags": [besides.tag],
@@ -115,7 +115,7 @@ def _item(besides: Besides, refs: Refs) -> Schema:
     if besides.takes:
         operation["requestBody"] = {"required": True, "content": {besides.takes: {}}}
     return {
-        "servers": [{"url": "/"}],
+        "servers": [{"url": url or "/"}],
         "parameters": [_parameter(name) for name in names],
         besides.method: operation,
     }

@@ -107,6 +107,7 @@ def init(path: Path, sample: bool, branch: str) -> None:
 @branch_option
 @setting("--host", help="The address to listen at.")
 @setting("--port", type=click.IntRange(1, 65535), help="The port.")
+@setting("--public-url", help="The URL that clients reach it at, through a proxy.")
 @setting("--workers", type=click.IntRange(1, 256), help="Worker processes.")
 @setting("--threads", type=click.IntRange(4, 1024), help="Threads a worker.")
 @setting("--connections", type=click.IntRange(16), help="Connections at once, a worker.")
@@ -184,10 +185,12 @@ def _check_and_announce(config: Config) -> None:
         click.echo("jobtypes changes merge, here, merges what needs an admin")
     with _progress("reading the history") as progress:
         catalogue = store.catalogue(progress)
-    url = f"http://{f'[{config.host}]' if ':' in config.host else config.host}:{config.port}"
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    url = f"http://{host}:{config.port}"
     click.echo(
         f"serving {config.repo} ({store.ref}, {len(catalogue.jobtypes())} jobtypes) at {url}"
     )
+    url = str(config.public or url)
     click.echo(f"try:  curl {url}/api/v1/jobtypes/")
     click.echo(f"      git clone {url}/jobtypes.git")
     sys.stdout.flush()

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from api.logs import LogFormat
+from api.public_url import PublicUrl, parse_public_url
 from gitstore import RULES, Checks, CodeChecks
 from gitstore.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 from gitstore.store import JOBTYPES_LIMIT
@@ -47,6 +48,7 @@ class Config:
     branch: str | None = None
     host: str = "127.0.0.1"
     port: int = 8080
+    public_url: str | None = None
     workers: int = 2
     threads: int = 12
     connections: int = 1024
@@ -83,6 +85,23 @@ class Config:
     code_checks: CodeChecks = CodeChecks.STRICT
     ignore: tuple[str, ...] = ()
     agent_python27: bool = False
+
+    def __post_init__(self) -> None:
+        _ = self.public
+
+    @property
+    def public(self) -> PublicUrl | None:
+        """The URL that clients reach the service at, where it was said.
+
+        Raises:
+            ConfigError: what was said is no such URL.
+        """
+        if self.public_url is None:
+            return None
+        try:
+            return parse_public_url(self.public_url)
+        except ValueError as error:
+            raise ConfigError(f"public_url is {self.public_url!r}; {error}") from None
 
     @property
     def ref(self) -> str | None:

@@ -27,6 +27,7 @@ from werkzeug.exceptions import NotFound as HttpNotFound
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
 from api import auth, connections
+from api.address import base_url
 from api.config import Config
 from api.housekeeping import Housekeeping
 from api.places import Places, Work
@@ -76,7 +77,7 @@ class Service:
 
 SERVICES = {
     "git-upload-pack": Service("git-upload-pack", Role.READ),
-    "git-receive-pack": Service("git-receive-pack", Role.WRITE),
+    auth.RECEIVE_PACK: Service(auth.RECEIVE_PACK, Role.WRITE),
 }
 
 
@@ -165,7 +166,7 @@ class Transports:
             ref=self.store.ref,
             checks=self.store.checks,
             access=access,
-            url=request.host_url.rstrip("/"),
+            url=base_url(),
             jobtypes_limit=self.config.push_jobtypes_limit,
             protect=self.store.protect,
             hides_tags=True,
@@ -272,7 +273,6 @@ def _protocol() -> str:
 
 def _require(service: Service) -> Access:
     access = auth.current()
-    auth.gate().require(access, service.role)
     upstream = _transports().config.upstream
     if upstream and service.role is Role.WRITE:
         raise ReadOnly(f"this service follows {scrub(upstream, upstream)}; push there")

@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import Flask
+from flask import Flask, request
 
-from api.auth import this_request
 from gitstore import BadRequest
 
 if TYPE_CHECKING:
@@ -86,4 +85,4 @@ class KnownHosts(set[str]):
 def install(app: Flask) -> None:
     """Refuse every request to *app* whose Host header is none, before all else."""
     known = app.extensions["hosts"] = KnownHosts()
-    app.before_request(lambda: known.check(this_request().environ))
+    app.before_request(lambda: known.check(request.environ))

@@ -20,7 +20,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api import answers, besides, examples, jobtypes, reviews, software
+from api.address import public_base
 from api.answers import ErrorAnswer, ProposedAnswer
+from api.config import PREFIX
 from api.payloads import JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.reviews import MergeBody
 from api.wire import JSON, MESSAGE_LIMIT, PYTHON, Routes, add_routes, found
@@ -139,7 +141,7 @@ class OpenApi(MethodView):
 
     def get(self) -> Response:
         """Describe the API in the form of OpenAPI 3.1."""
-        return found(description())
+        return found(description(public_base()))
 
 
 OWN_ROUTES: Routes = (("/openapi.json", OpenApi),)
@@ -154,8 +156,8 @@ _TAGS_BESIDE = tuple(other.tag for other in besides.ALL)
 
 
 @cache
-def description() -> Schema:
-    """The whole description, as JSON's values."""
+def description(url: str = "") -> Schema:
+    """The whole description, as JSON's values; *url* is the public one, empty for any."""
     refs, components = _schemas()
     paths = {
         _template(path): _path_item(path, view, tag, refs)
@@ -169,10 +171,10 @@ def description() -> Schema:
             "version": version("jobtype-repository"),
             "description": _DESCRIPTION,
         },
-        "servers": [{"url": "/api/v1"}],
+        "servers": [{"url": f"{url}{PREFIX}"}],
         "tags": [{"name": tag} for tag in dict.fromkeys((*TAGGED, *_TAGS_BESIDE))],
         "security": [{}, {"bearer": []}, {"basic": []}],
-        "paths": paths | besides.paths(refs),
+        "paths": paths | besides.paths(refs, url),
         "components": {
             **components,
             "securitySchemes": {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Flask, Response, current_app, render_template, request
 from jinja2 import StrictUndefined
 
+from api.address import base_url
 from api.following import Follower
 from api.wire import found_page, found_style, store
 from gitstore.reviews import Reviews
@@ -89,7 +90,7 @@ def overview() -> Response:
         rows.append(Row(jobtype, newest))
     changes = len(_reviews().changes())
     branch = served.ref.removeprefix("refs/heads/")
-    return _page("overview.html", rows=rows, changes=changes, branch=branch)
+    return _page("overview.html", rows=rows, changes=changes, branch=branch, url=base_url())
 
 
 @blueprint.get("/jobtypes/<jobtype>")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import re
-import shutil
 import signal
 import subprocess
 import threading
@@ -20,49 +18,12 @@ import pytest
 
 from gitstore.setup import create_repository, sample_path
 from tests.support.git import Worktree, git
-from tests.support.project import ROOT
+from tests.support.nginx import NGINX, USER, Proxy, needs_nginx, shipped_proxy
 from tests.support.rest import body, code
-from tests.support.server import Answer, Server, free_port
+from tests.support.server import Answer, Server
 from tests.support.waiting import wait_for
 
-NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-USER = " user root;" if os.geteuid() == 0 else ""
-"""Whoever runs the tests owns the folder."""
-CONFIGURATION = ROOT / "deploy" / "nginx.conf"
-PRIMARY = "primary.studio.example:8080"
-REPLICAS = ("replica1.studio.example:8080", "replica2.studio.example:8080")
-
-pytestmark = pytest.mark.skipif(NGINX is None, reason="needs nginx (Debian: nginx-light)")
-
-
-class Proxy(Server):
-    """nginx, spoken to as a service is."""
-
-    def __init__(self, folder: Path, ports: dict[str, int]) -> None:
-        self.folder = folder
-        self.port = free_port()
-        text = CONFIGURATION.read_text("ascii")
-        for name, port in ports.items():
-            assert name in text
-            text = text.replace(name, f"127.0.0.1:{port}")
-        text, listens = re.subn(r"listen 80;", f"listen 127.0.0.1:{self.port};", text)
-        text, caches = re.subn(r"proxy_cache_path \S+", f"proxy_cache_path {folder}/cache", text)
-        assert (listens, caches) == (1, 1)
-        temporary = "".join(
-            f"{kind}_temp_path {folder}/{kind};\n"
-            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        (folder / "nginx.conf").write_text(text.replace("http {", f"http {{\n{temporary}", 1))
-        self.start()
-
-    def start(self) -> None:
-        assert NGINX is not None
-        own = f"daemon off; pid {self.folder}/nginx.pid;{USER}"
-        self.log = self.folder / "nginx.log"
-        with self.log.open("wb") as log:
-            command = [NGINX, "-p", str(self.folder), "-c", "nginx.conf", "-e", "stderr", "-g", own]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        wait_for(self._answers, f"nginx to answer; it said {self.log.read_text()}")
+pytestmark = needs_nginx
 
 
 @dataclass
@@ -101,11 +62,8 @@ def farm(tmp_path_factory) -> Iterator[Farm]:
     follow = ("--workers", "1", "--poll-s", "1", "--fetch-pause-s", "0")
     upstream = f"{primary.url}/jobtypes.git"
     replicas = [Server(folder / f"replica{n}.git", *follow, "--upstream", upstream) for n in (1, 2)]
-    ports = {
-        name: server.port
-        for name, server in zip((PRIMARY, *REPLICAS), [primary, *replicas], strict=True)
-    }
-    made = Farm(primary, replicas, Proxy(folder, ports))
+    ports = [server.port for server in (primary, *replicas)]
+    made = Farm(primary, replicas, shipped_proxy(folder, *ports))
     yield made
     for server in (made.proxy, *made.services):
         if server.process.poll() is None:

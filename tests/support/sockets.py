@@ -20,7 +20,7 @@ class Raw:
     def head(self, line: str, headers: Mapping[str, str]) -> None:
         """Send a request's head: *line* is like ``GET /x``."""
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self.send(f"{line} HTTP/1.1\r\nHost: jobtypes\r\n{fields}\r\n".encode("latin-1"))
+        self.send(f"{line} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode("latin-1"))
 
     def received(self, limit: int = 65536, timeout_s: float = 30) -> bytes:
         """What the server says next, nothing where it ends the connection."""
