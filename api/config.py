@@ -11,7 +11,12 @@ from pathlib import Path
 from api.logs import LogFormat
 from api.public_url import PublicUrl, parse_public_url
 from gitstore import RULES, Checks, CodeChecks
-from gitstore.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
+from gitstore.layout import (
+    ALL_LIMIT_BYTES,
+    CODE_LIMIT_BYTES,
+    FILE_LIMIT_BYTES,
+    YAML_LIMIT_BYTES,
+)
 from gitstore.store import JOBTYPES_LIMIT
 
 FETCH_WAITERS = 256
@@ -63,6 +68,9 @@ class Config:
     meta_limit_bytes: int = YAML_LIMIT_BYTES
     push_limit_bytes: int = 50 * 1024 * 1024
     push_jobtypes_limit: int = JOBTYPES_LIMIT
+    push_refs_limit: int = 100
+    file_limit_bytes: int = FILE_LIMIT_BYTES
+    tree_limit_bytes: int = ALL_LIMIT_BYTES
     write_places: int = 8
     write_limit_s: int = 30
     review_places: int = 4
@@ -116,6 +124,8 @@ class Config:
             checks,
             code_limit_bytes=self.code_limit_bytes,
             meta_limit_bytes=self.meta_limit_bytes,
+            file_limit_bytes=self.file_limit_bytes,
+            tree_limit_bytes=self.tree_limit_bytes,
         )
 
     @property

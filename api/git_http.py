@@ -56,7 +56,7 @@ UPDATES_LOGGED = 20
 """How many of a push's refs get their line in the log."""
 DISCARDED_LIMIT = 8
 """How many times its limit a body may have until we stop listening to its end."""
-_UPDATE = re.compile(r"[0-9a-f]{40} [0-9a-f]{40} refs/[^ ]+")
+_UPDATE = re.compile(r"[0-9a-f]{40} [0-9a-f]{40} refs/[^ \n]+")
 _PROTOCOL = re.compile(r"[a-z0-9=:.,_-]{1,200}")
 
 blueprint = Blueprint("git", __name__)
@@ -168,6 +168,7 @@ class Transports:
             access=access,
             url=base_url(),
             jobtypes_limit=self.config.push_jobtypes_limit,
+            refs_limit=self.config.push_refs_limit,
             protect=self.store.protect,
             hides_tags=True,
         )

@@ -52,7 +52,7 @@ class Operation:
 _COMMON = (400, 401, 403, 500)
 _WRITING = (408, 502, 503, 507)
 _BODY = (413, 415)
-_PREVIEW = (404, 409, 503)
+_PREVIEW = (404, 409, 413, 503)
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("Jobtypes", "get"): Operation(list[answers.JobtypeRow]),
@@ -88,7 +88,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("SoftwareVersion", "delete"): Operation(status=(204,), errors=(404, 409)),
     ("DiscoveryCode", "get"): Operation(str, errors=(404,)),
     ("Changes", "get"): Operation(list[answers.ChangeRow], errors=(503,)),
-    ("Change", "get"): Operation(answers.ChangeAnswer, errors=(404, 503)),
+    ("Change", "get"): Operation(answers.ChangeAnswer, errors=(404, 413, 503)),
     ("Change", "delete"): Operation(status=(204,), errors=(409,), commits=False),
     ("Merge", "post"): Operation(answers.MergedAnswer, (200,), (404, 409, 428), takes=MergeBody),
     ("OpenApi", "get"): Operation(dict),

@@ -22,6 +22,7 @@ from gitstore.schema import (
 )
 from gitstore.trees import DIRECTORY, REGULAR_FILE, Entry
 from gitstore.versions import TRAILER_VERSION, Jobtype, trailer
+from gitstore.yamlfile import read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +283,9 @@ def _meta_file(catalogue: Catalogue, jobtype: Jobtype | None, meta: JobtypeMeta)
     known = contents.directory(jobtype.tree)
     if known.meta == meta:
         return Graft(contents.objects.entries(jobtype.tree)[layout.META])
-    old = contents.objects.read_blob(known.meta_blob) if known.meta_blob else None
-    return _meta_bytes(old, meta)
+    old = read_yaml(contents.objects, known.meta_blob) if known.meta_blob else None
+    # What is too large to be one is written anew.
+    return _meta_bytes(old if isinstance(old, bytes) else None, meta)
 
 
 def _root_file(catalogue: Catalogue, path: str) -> bytes | None:

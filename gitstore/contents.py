@@ -14,6 +14,7 @@ from gitstore import layout
 from gitstore.errors import Problem
 from gitstore.schema import Fault, JobtypeMeta, SoftwareFile, parse_meta, parse_software
 from gitstore.trees import Entry, Objects
+from gitstore.yamlfile import read_yaml
 
 _KEPT = 8192
 """Directories and files whose parsed form is kept in memory, the least used leave."""
@@ -69,6 +70,11 @@ class Contents:
         faults: list[tuple[str, str, Fault]] = []
         code = _blob(entries.get(layout.CODE), "code", layout.CODE, faults)
         meta_blob = _blob(entries.get(layout.META), "meta", layout.META, faults)
+        size = self.objects.header(code) if code else None
+        if size is not None and size.size > layout.CODE_LIMIT_BYTES:
+            says = f"has {size.size} bytes; {layout.CODE_LIMIT_BYTES} is the limit"
+            faults.append(("code-size", layout.CODE, Fault(says, None, ("code",))))
+            code = ""
         if code:
             faults.extend(self._code_faults(code))
         meta, meta_faults = self._meta(meta_blob) if meta_blob else (None, ())
@@ -81,7 +87,7 @@ class Contents:
     def _parse_meta(
         self, blob: str
     ) -> tuple[JobtypeMeta | None, tuple[tuple[str, str, Fault], ...]]:
-        data = self.objects.read_blob(blob)
+        data = read_yaml(self.objects, blob)
         parsed = parse_meta(data)
         rule = "meta-field" if parsed.document else "meta-yaml"
         if len(data) > layout.YAML_LIMIT_BYTES:
@@ -90,7 +96,7 @@ class Contents:
 
     def _software_file(self, blob: str) -> SoftwareFile:
         """The software file in *blob*, which is readable, else empty."""
-        return parse_software(self.objects.read_blob(blob)).value or SoftwareFile()
+        return parse_software(read_yaml(self.objects, blob)).value or SoftwareFile()
 
 
 def _blob(entry: Entry | None, what: str, name: str, faults: list[tuple[str, str, Fault]]) -> str:

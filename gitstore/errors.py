@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gitstore.layout import shown
+
 
 class Severity(StrEnum):
     """Whether a problem keeps a change out."""
@@ -183,6 +185,14 @@ class Busy(StoreError):
 
 class Refused(StoreError):
     """A new tip that does not contain the old one on its first-parent chain."""
+
+
+class OutOfBounds(StoreError):
+    """A tree or a file that is too large to be looked at: what stands at *path*, and why."""
+
+    def __init__(self, path: str, says: str) -> None:
+        self.path, self.says = path.strip("/"), says
+        super().__init__(f"{shown(self.path) if self.path else 'the tree'} {says}")
 
 
 class ReadOnly(StoreError):

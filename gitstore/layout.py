@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 JOBTYPES = "jobtypes"
@@ -22,12 +23,55 @@ YAML_LIMIT_BYTES = 256 * 1024
 CODE_LIMIT_BYTES = 1024 * 1024
 SHOWN_LIMIT = 100
 """Characters of a name or number in a message."""
+COMMIT_LIMIT_BYTES = 1024 * 1024
+"""Bytes of a commit, most of which its message has."""
+COMPARED_LIMIT_BYTES = 1024 * 1024
+"""Bytes of a file up to which it is compared line by line, to be shown or to be merged."""
+DIFF_LIMIT_BYTES = 8 * 1024 * 1024
+"""Bytes of all files together of which one difference is made."""
+FILE_LIMIT_BYTES = 16 * 1024 * 1024
+ALL_LIMIT_BYTES = 200 * 1024 * 1024
+DEPTH_LIMIT = 32
+"""Components of a path in a tree."""
+PATH_LIMIT_BYTES = 1024
+ENTRIES_LIMIT = 200_000
+"""Files and directories in a tree, counted as often as a path leads there."""
+NAMES_LIMIT_BYTES = 16 * 1024 * 1024
+"""Bytes of all paths in a tree together."""
+DIRECTORY_LIMIT_BYTES = 4 * 1024 * 1024
+"""Bytes that Git needs for the list of one directory's entries."""
 NUMBER_LIMIT = 999_999_999
 """The highest version number that is read in a trailer. Numbers above it are kept free:
 previews of unmerged changes bear them."""
 TRAILER_LIMIT = 99_999_999
 """The highest version number and id to which a trailer can jump. What lies above it up to
 NUMBER_LIMIT is more than the writes that follow one by one will ever use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large files may be; *all_bytes* is for those of a tree together.
+
+    *file_bytes* is for what stands below jobtypes/ or software/ and is neither code nor YAML.
+    """
+
+    code_bytes: int = CODE_LIMIT_BYTES
+    yaml_bytes: int = YAML_LIMIT_BYTES
+    file_bytes: int = FILE_LIMIT_BYTES
+    all_bytes: int = ALL_LIMIT_BYTES
+
+    def of(self, path: str) -> int:
+        """The limit for the file at *path*."""
+        folder, _, name = path.rpartition("/")
+        is_jobtypes = folder.count("/") == 1 and folder.startswith(f"{JOBTYPES}/")
+        if is_jobtypes and name == CODE:
+            return self.code_bytes
+        is_software = folder == SOFTWARE and name.endswith(YAML)
+        if path == WITHDRAWN or is_software or (is_jobtypes and name == META):
+            return self.yaml_bytes
+        is_named = path.startswith((f"{JOBTYPES}/", f"{SOFTWARE}/"))
+        return self.file_bytes if is_named else self.all_bytes
+
 
 RESERVED = "schema"
 """The one name that the API uses as a route of its own."""

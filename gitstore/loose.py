@@ -20,6 +20,9 @@ T = TypeVar("T")
 _TEMPORARY = "tmp_obj_"
 """Begins the name of a file that is not whole yet; Git removes what is left of such."""
 
+HEADER_BYTES = 64
+"""Enough to hold any object's header."""
+
 _AT_ONCE = 32
 """Files that are open at the same time: a process may have a thousand, for all it does."""
 
@@ -39,6 +42,18 @@ class LooseObjects:
     def path(self, id: str) -> str:
         """The path that object *id* has where it is in no pack; each read asks for one."""
         return f"{self.folder}/{id[:2]}/{id[2:]}"
+
+    def begin(self, id: str) -> bytes | None:
+        """The first HEADER_BYTES of object *id*, header and content; None if it has no file."""
+        try:
+            with open(self.path(id), "rb") as file:
+                packed = file.read(4 * HEADER_BYTES)
+        except OSError:
+            return None
+        try:
+            return zlib.decompressobj().decompress(packed, HEADER_BYTES)
+        except zlib.error:
+            return b""
 
     def write(self, objects: Mapping[str, bytes]) -> set[str]:
         """Have *objects*, header and content by id, on disk with their names.

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import pygit2
-from pygit2.enums import ObjectType, RepositoryOpenFlag, SortMode
+from pygit2.enums import MergeFlag, ObjectType, ReferenceType, RepositoryOpenFlag, SortMode
 
+from gitstore.bounds import Bounds
 from gitstore.commit_text import parse_commit, parse_parents, parse_step
 from gitstore.commits import Commit, Signature
 from gitstore.damage import Damage
@@ -34,6 +35,7 @@ from gitstore.errors import (
     Moved,
     NoRepository,
     NotFound,
+    OutOfBounds,
     Refused,
     StorageFailed,
     StoreError,
@@ -41,17 +43,29 @@ from gitstore.errors import (
     storage_error,
 )
 from gitstore.git import GitFailed, run_git
-from gitstore.layout import printable
-from gitstore.loose import LooseObjects, flush
+from gitstore.layout import (
+    CODE_LIMIT_BYTES,
+    COMMIT_LIMIT_BYTES,
+    COMPARED_LIMIT_BYTES,
+    DIFF_LIMIT_BYTES,
+    printable,
+    shown,
+)
+from gitstore.loose import HEADER_BYTES, LooseObjects, flush
 from gitstore.trees import (
     EMPTY_TREE,
     Entry,
+    Header,
+    Listing,
     Tree,
     Trees,
     blob_id,
     has_header,
+    is_whole,
     kind_of,
     object_id,
+    parse_header,
+    parse_listing,
     with_header,
     without_header,
 )
@@ -69,10 +83,17 @@ pygit2.settings.enable_strict_hash_verification(False)
 _READS = 1000
 """Reads after which packs are opened anew: what was repacked away goes, and what was cached."""
 
+_ID = re.compile(r"[0-9a-f]{7,40}")
+
+_TAGGED = re.compile(rb"object ([0-9a-f]{40})\n")
+"""The beginning of a tag: what it names, another tag perhaps."""
+
 _LOGGED = re.compile(r"[0-9a-f]{40} ([0-9a-f]{40}) ")
 """The beginning of a reflog's line: where a ref was, and where it was moved to."""
 
 T = TypeVar("T")
+
+_DIRECT = ReferenceType.DIRECT
 
 _RESTORE = "run `git fsck` in the repository and restore the object from a mirror"
 
@@ -89,6 +110,9 @@ _INDEX = ("GIT_INDEX_FILE",)
 
 _TRIES = 20
 """How often an object's writing may be in Git's way until it is given up."""
+
+FILES_SHOWN = 10_000
+"""Files that a list of what differs has at most."""
 
 _KEPT_TREES = 32
 """Directories that stay parsed. A write asks for the same few again and again."""
@@ -131,6 +155,7 @@ class Repository:
         self.git_dir = Path(self._repo.path)
         self._loose_objects = LooseObjects(_common_dir(self.git_dir) / "objects")
         self._damage = Damage(self.git_dir)
+        self.bounds = Bounds(self)
 
     @property
     def _repo(self) -> pygit2.Repository:
@@ -184,7 +209,9 @@ class Repository:
     def tip(self, ref: str) -> str | None:
         """The commit that *ref* points to, None if there is no such ref."""
         try:
-            return str(self._repo.lookup_reference(ref).target)
+            found = self._repo.lookup_reference(ref)
+            # A symbolic one holds another's name, which may be nowhere.
+            return str(found.target if found.type == _DIRECT else found.resolve().target)
         except (KeyError, ValueError):
             return None
         except pygit2.GitError as error:
@@ -199,7 +226,14 @@ class Repository:
             NotFound: it means none.
         """
         try:
-            id = str(self._repo.revparse_single(revision).peel(pygit2.Commit).id)
+            id = self.tip(revision) if revision.startswith("refs/") else None
+            if id is None and _ID.fullmatch(revision):
+                # Without a look at the object, which may be a large file.
+                with suppress(KeyError, ValueError):
+                    id = str(self._repo.expand_id(revision))
+            if id is None:
+                id = str(self._repo.revparse_single(revision).id)
+            return self.commit(self._peeled(id))
         except KeyError:
             raise NotFound(f"{revision} is no commit in {self.path}") from None
         except (ValueError, pygit2.GitError):
@@ -208,8 +242,7 @@ class Repository:
             )
             if not found:
                 raise NotFound(f"{revision} is no commit in {self.path}") from None
-            id = found[-1]
-        return self.commit(id)
+            return self.commit(found[-1])
 
     def _asked(self, *args: str) -> list[str] | None:
         """The lines that Git itself answers to *args*, None where it can't.
@@ -221,6 +254,27 @@ class Repository:
         except GitFailed as error:
             return [] if error.status == 1 else None
 
+    def _peeled(self, id: str) -> str:
+        """The commit that object *id* is, or that it leads to as a tag.
+
+        Raises:
+            KeyError: it is none.
+            OutOfBounds: it is too large to be read.
+        """
+        while (header := self.header(id)) is not None:
+            if header.kind not in ("commit", "tag"):
+                break
+            if header.size > COMMIT_LIMIT_BYTES:
+                says = f"has {header.size} bytes; {COMMIT_LIMIT_BYTES} is the limit"
+                raise OutOfBounds(f"the {header.kind} {id}", says)
+            if header.kind == "commit":
+                return id
+            tagged = _TAGGED.match(self.read_raw(id))
+            if tagged is None:
+                break
+            id = tagged[1].decode()
+        raise KeyError(id)
+
     def refs(self, prefix: str) -> dict[str, str]:
         """The refs below *prefix* and the object each points to, by name."""
         found = {}
@@ -230,6 +284,29 @@ class Repository:
                 if target is not None:
                     found[name] = target
         return found
+
+    def branches(self) -> dict[str, str]:
+        """The branches and the commit each is at, by ref.
+
+        Those that are at no commit, or that only name another branch, are left out.
+        """
+        found = self.refs("refs/heads/")
+        return {ref: id for ref, id in found.items() if self.branch_fault(ref, id) is None}
+
+    def branch_fault(self, ref: str, id: str) -> str | None:
+        """Why *ref*, which is at object *id*, is no branch, as the end of a sentence."""
+        with suppress(KeyError, ValueError, pygit2.GitError):
+            target = self._repo.lookup_reference(ref).raw_target
+            if isinstance(target, bytes):
+                return f"is but another name of {shown(target.decode(errors='replace'))}"
+        header = self.header(id)
+        if header is None:
+            return f"points to {id}, which is missing or damaged"
+        if header.kind != "commit":
+            return f"points to a {header.kind}, and not to a commit"
+        if header.size > COMMIT_LIMIT_BYTES:
+            return f"points to a commit of {header.size} bytes; {COMMIT_LIMIT_BYTES} is the limit"
+        return None
 
     def move(self, ref: str, old: str | None, new: str, by: Signature, why: str) -> None:
         """Move *ref* from *old* (None: it does not exist) to *new*, or not at all.
@@ -449,6 +526,36 @@ class Repository:
         with _translated():
             return id in (self._local.held or ()) or pygit2.Oid(hex=id) in self._repo.odb
 
+    def header(self, id: str) -> Header | None:
+        """The kind and the size of object *id*, None where it is missing or can't be read.
+
+        Its content is not unpacked for that.
+        """
+        held = self._local.held
+        if held and id in held:
+            return parse_header(held[id][:HEADER_BYTES])
+        begin = self._loose_objects.begin(id)
+        if begin is not None:
+            return parse_header(begin)
+        for _ in range(2):
+            with suppress(KeyError, ValueError, OSError, NoRepository, pygit2.GitError):
+                kind, size = self._repo.odb.read_header(pygit2.Oid(hex=id))
+                return Header(kind.name.lower(), size)
+            self.release()  # A repack may have taken the pack away.
+        return None
+
+    def listing(self, tree: str) -> Listing:
+        """Every entry of tree *tree*, in its order; it isn't kept for others who ask.
+
+        Raises:
+            Damaged: it can't be read.
+            OutOfBounds: it is no list of entries.
+        """
+        data = self.read_raw(tree)
+        if not is_whole(data):
+            raise OutOfBounds("", f"holds a directory that can't be read: {tree}")
+        return parse_listing(data)
+
     def read_raw(self, id: str) -> bytes:
         """The bytes of object *id*, of any type, without Git's header.
 
@@ -463,7 +570,12 @@ class Repository:
 
         Raises:
             Damaged: it can't be read, or is not what was once written.
+            OutOfBounds: it is larger than any file that is read.
         """
+        header = self.header(id)
+        if header is not None and header.size > CODE_LIMIT_BYTES:
+            says = f"is too large to be read: {header.size} bytes; {CODE_LIMIT_BYTES} is the limit"
+            raise OutOfBounds(f"the file {id}", says)
         data = self.read_raw(id)
         if blob_id(data) != id:
             raise self._damaged(id)
@@ -603,14 +715,19 @@ class Repository:
         """The tree that merging commit *theirs* into commit *ours* gives. Moves nothing.
 
         Raises:
+            OutOfBounds: a tree, or a file that both change, is too large to be merged.
             MergeConflict: the two change the same places; the message names the files.
         """
         repo = self._local.repo = self._local.repo or self._open()
         base = self.merge_base(ours, theirs)
         one, other = self.commit(ours).tree, self.commit(theirs).tree
         ancestor = self.commit(base).tree if base else self._empty_tree()
+        for tree in (ancestor, one, other):
+            self.bounds.extent(tree)
+        renames = self.bounds.find_renames(ancestor, one, other)
+        flags = MergeFlag.FIND_RENAMES if renames else MergeFlag(0)
         with _translated():
-            index = repo.merge_trees(ancestor, one, other)
+            index = repo.merge_trees(ancestor, one, other, flags=flags)
         if index.conflicts is None:
             return _written(lambda: self._kept_tree(str(index.write_tree(repo)), one))
         sides = (side for conflict in index.conflicts for side in conflict if side)
@@ -631,6 +748,24 @@ class Repository:
                 below = before.id if before and before.is_tree else EMPTY_TREE
                 self._kept_tree(entry.id, below)
         return id
+
+    def new_commits(self, new: str, known: str | None) -> Iterator[Commit]:
+        """Yield the commits that *new* contains and *known* does not, oldest first.
+
+        Raises:
+            OutOfBounds: one is too large to be read.
+            Damaged: they can't be read.
+        """
+        without = (f"^{known}",) if known else ()
+        found = self._asked("rev-list", "--topo-order", "--reverse", new, *without)
+        if found is None:
+            raise Damaged(f"the history of {new} can't be read; {_RESTORE}")
+        for id in found:
+            header = self.header(id)
+            if header is not None and header.size > COMMIT_LIMIT_BYTES:
+                says = f"has {header.size} bytes; {COMMIT_LIMIT_BYTES} is the limit"
+                raise OutOfBounds(f"the commit {id}", says)
+            yield self.commit(id)
 
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor, None where they share none or one of them is no commit.
@@ -710,18 +845,48 @@ class Repository:
     def changed_paths(self, old: str | None, new: str) -> list[tuple[str, str]]:
         """The files that differ between two trees: (status as in git diff --name-status, path).
 
-        *old* None is the empty tree.
+        *old* None is the empty tree. There are at most FILES_SHOWN.
+
+        Raises:
+            OutOfBounds: a tree is too large to be compared.
         """
-        deltas = self._difference(old, new).deltas
+        deltas = islice(self._difference(old, new).deltas, FILES_SHOWN)
         return [(delta.status_char(), printable(delta.new_file.path)) for delta in deltas]
 
     def diff(self, old: str | None, new: str) -> str:
-        """The unified diff between two trees; *old* None is the empty one."""
+        """The unified diff between two trees; *old* None is the empty one.
+
+        Raises:
+            OutOfBounds: a tree is too large to be compared.
+        """
         diff = self._difference(old, new)
-        diff.find_similar()
-        return diff.patch or ""
+        sizes = [self._compared_bytes(delta) for delta in diff.deltas]
+        if sum(sizes) <= DIFF_LIMIT_BYTES and max(sizes, default=0) <= COMPARED_LIMIT_BYTES:
+            diff.find_similar()
+            return diff.patch or ""
+        return "".join(self._patches(diff, sizes))
+
+    def _patches(self, diff: pygit2.Diff, sizes: list[int]) -> Iterator[str]:
+        """Yield the patch of each file, or a line for one that is too large."""
+        left = DIFF_LIMIT_BYTES
+        for place, (delta, size) in enumerate(zip(diff.deltas, sizes, strict=True)):
+            if size > min(left, COMPARED_LIMIT_BYTES):
+                path = printable(delta.new_file.path)
+                says = f"too large to be shown: {size} bytes"
+                yield f"diff --git a/{path} b/{path}\n{says}\n"
+                continue
+            left -= size
+            patch = diff[place]
+            yield (patch.text or "") if patch else ""
+
+    def _compared_bytes(self, delta: pygit2.DiffDelta) -> int:
+        """The size of the larger of the two files that *delta* is about."""
+        ids = (str(side.id) for side in (delta.old_file, delta.new_file))
+        return max((header.size for id in ids if (header := self.header(id))), default=0)
 
     def _difference(self, old: str | None, new: str) -> pygit2.Diff:
+        for tree in filter(None, (old, new)):
+            self.bounds.extent(tree)
         before, after = (self._repo[id] if id else None for id in (old, new))
         assert isinstance(after, pygit2.Tree)
         if isinstance(before, pygit2.Tree):

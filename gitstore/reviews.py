@@ -162,9 +162,9 @@ class Reviews:
     def changes(self) -> list[ChangeRow]:
         """Every branch but the served one, by name; none whose name is not UTF-8.
 
-        No URL could name it.
+        No URL could name it. A ref that is no branch is left out, too.
         """
-        refs = self._repository.refs(HEADS)
+        refs = self._repository.branches()
         return [
             ChangeRow(ref.removeprefix(HEADS), self._repository.commit(commit))
             for ref, commit in sorted(refs.items())
@@ -181,6 +181,9 @@ class Reviews:
         commit = None if ref == self._store.ref else self._repository.tip(ref)
         if commit is None:
             raise NotFound(f"there is no change on a branch {branch}")
+        fault = self._repository.branch_fault(ref, commit)
+        if fault is not None:
+            raise NotFound(f"the branch {branch} is no change: it {fault}; delete it")
         return ChangeRow(branch, self._repository.commit(commit))
 
     def review(self, branch: str) -> Review:
@@ -255,7 +258,7 @@ class Reviews:
     def _is_deleted(self, row: ChangeRow) -> bool:
         """Delete the branch of a change that is merged; False if it has gone on meanwhile."""
         try:
-            self._delete(row)
+            self._delete(row.branch, row.commit.id)
         except Moved:
             return False
         return True
@@ -333,18 +336,18 @@ class Reviews:
         """Delete the change on *branch*, if there is one."""
         if access.role < Role.WRITE:
             raise Forbidden(f"{access.name} may only read")
-        try:
-            self._delete(self.change(branch))
-        except NotFound:
-            return
+        ref = HEADS + branch
+        tip = None if ref == self._store.ref else self._repository.tip(ref)
+        if tip is not None:
+            self._delete(branch, tip)
 
-    def _delete(self, row: ChangeRow) -> None:
+    def _delete(self, branch: str, tip: str) -> None:
         try:
-            self._repository.delete_ref(HEADS + row.branch, row.commit.id)
+            self._repository.delete_ref(HEADS + branch, tip)
         except Moved:
-            if self._repository.tip(HEADS + row.branch) is None:
+            if self._repository.tip(HEADS + branch) is None:
                 return  # Somebody else was faster.
-            raise Moved(f"{row.branch} has newer commits; look at them first") from None
+            raise Moved(f"{branch} has newer commits; look at them first") from None
 
 
 def _candidates(name: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, Va
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from gitstore.layout import NAME_LIMIT, YAML_LIMIT_BYTES
-from gitstore.yamlfile import Document, Place, YamlFault, parse_yaml
+from gitstore.yamlfile import Document, Place, YamlData, YamlFault, parse_yaml
 
 INTEGER_LIMIT = 2**31 - 1
 """The largest integer a field holds: the range of the database columns they came from."""
@@ -182,22 +182,22 @@ class Parsed(Generic[ModelT]):
     document: Document | None = None
 
 
-def parse_meta(data: bytes) -> Parsed[JobtypeMeta]:
+def parse_meta(data: YamlData) -> Parsed[JobtypeMeta]:
     """The meta.yaml in *data*."""
     return _parse(data, JobtypeMeta)
 
 
-def parse_software(data: bytes) -> Parsed[SoftwareFile]:
+def parse_software(data: YamlData) -> Parsed[SoftwareFile]:
     """The software file in *data*."""
     return _parse(data, SoftwareFile)
 
 
-def parse_withdrawn(data: bytes) -> Parsed[Withdrawn]:
+def parse_withdrawn(data: YamlData) -> Parsed[Withdrawn]:
     """The withdrawn.yaml in *data*."""
     return _parse(data, Withdrawn)
 
 
-def _parse(data: bytes, model: type[ModelT]) -> Parsed[ModelT]:
+def _parse(data: YamlData, model: type[ModelT]) -> Parsed[ModelT]:
     try:
         document = parse_yaml(data, YAML_LIMIT_BYTES)
     except YamlFault as fault:

@@ -15,6 +15,7 @@ from gitstore.roundtrip import Plain, edit_yaml
 from gitstore.schema import SoftwareFile, SoftwareVersion, parse_software
 from gitstore.trees import REGULAR_FILE, Entry
 from gitstore.versions import TRAILER_VERSION, Software, trailer
+from gitstore.yamlfile import read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,8 @@ def _software_edit(
     catalogue: Catalogue, name: str, versions: tuple[SoftwareVersion, ...], what: str
 ) -> Edit:
     old = catalogue.history.software.get(name)
-    data = catalogue.contents.objects.read_blob(old.file) if old else None
+    known = read_yaml(catalogue.contents.objects, old.file) if old else None
+    data = known if isinstance(known, bytes) else None  # Too large to be one: written anew.
     changes = {layout.software_path(name): _software_bytes(data, SoftwareFile(versions=versions))}
     return Edit(changes, f"software {name}: {what}")
 

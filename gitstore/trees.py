@@ -12,15 +12,19 @@ import re
 import threading
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 _ENTRIES = re.compile(rb"(?:[0-7]+ [^\0]+\0.{20})*+", re.DOTALL)
+_HEADER = re.compile(rb"(blob|tree|commit|tag) ([0-9]{1,18})\0")
 _ID_BYTES = 20
 _LARGE_BYTES = 4096
 """From this size on, a tree is likely one of many of the same directory."""
+
+_KEPT_BYTES = 8 * 1024 * 1024
+"""Raw bytes of trees that stay parsed, which takes several times as much."""
 
 _KINDS = (b"blob", b"tree", b"commit", b"tag")
 
@@ -29,6 +33,8 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 REGULAR_FILE = 0o100644
 DIRECTORY = 0o040000
 SUBMODULE = 0o160000
+_KIND = 0o170000
+"""The bits of a mode that say what an entry is."""
 
 
 class Entry(NamedTuple):
@@ -43,6 +49,16 @@ class Entry(NamedTuple):
         return self.mode == DIRECTORY
 
     @property
+    def is_directory(self) -> bool:
+        """Whether Git goes into it, whatever else its mode says. Only is_tree is served."""
+        return self.mode & _KIND == DIRECTORY
+
+    @property
+    def is_submodule(self) -> bool:
+        """Whether it is a commit of another repository, of which Git has no object here."""
+        return self.mode & _KIND == SUBMODULE
+
+    @property
     def is_file(self) -> bool:
         """Whether it is a regular file; symbolic links and submodules are not."""
         return self.mode in (REGULAR_FILE, 0o100755, 0o100664)
@@ -54,8 +70,23 @@ class Entry(NamedTuple):
         return kinds.get(self.mode, "a file")
 
 
+class Header(NamedTuple):
+    """What Git tells of an object without reading it: its kind (blob, tree ...) and its size."""
+
+    kind: str
+    size: int
+
+
+Listing = Iterator[tuple[str, Entry]]
+"""Every entry of a tree, in its order: a name may stand twice, in a tree made by hand."""
+
+
 class Objects(Protocol):
     """Where blobs and trees are read from: a repository, or a folder on disk."""
+
+    def header(self, id: str) -> Header | None:
+        """The kind and the size of object *id*, None where it is missing."""
+        ...
 
     def read_blob(self, id: str) -> bytes:
         """The content of blob *id*."""
@@ -72,6 +103,18 @@ def parse_tree(data: bytes) -> dict[str, Entry]:
         name.decode(errors="surrogateescape"): Entry(int(mode, 8), id.hex())
         for mode, name, id in _ENTRY.findall(data)
     }
+
+
+def parse_listing(data: bytes) -> Listing:
+    """Every entry of the raw tree *data*, in its order, each made when it is asked for."""
+    for match in _ENTRY.finditer(data):
+        mode, name, id = match.groups()
+        yield name.decode(errors="surrogateescape"), Entry(int(mode, 8), id.hex())
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether *data* is a raw tree and nothing else."""
+    return _ENTRIES.fullmatch(data) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +184,12 @@ def kind_of(whole: bytes) -> str:
     return whole.partition(b" ")[0].decode()
 
 
+def parse_header(begin: bytes) -> Header | None:
+    """The header that *begin*, the first bytes of a whole object, holds."""
+    match = _HEADER.match(begin)
+    return Header(match[1].decode(), int(match[2])) if match else None
+
+
 def without_header(whole: bytes) -> bytes:
     """The content of an object, of which with_header has made *whole*."""
     return whole.partition(b"\0")[2]
@@ -168,6 +217,7 @@ class Trees:
         self._read = read
         self._limit = limit
         self._kept: OrderedDict[str, Tree] = OrderedDict()
+        self._bytes = 0
         self._large = Tree(b"", {}, ())
         self._lock = threading.Lock()
 
@@ -187,10 +237,13 @@ class Trees:
         """The tree *id*, whose raw form is *data*."""
         tree = self._parsed(data)
         with self._lock:
+            old = self._kept.pop(id, None)
             self._kept[id] = tree
-            self._kept.move_to_end(id)
-            while len(self._kept) > self._limit:
-                self._kept.popitem(last=False)
+            self._bytes += len(data) - (len(old.data) if old else 0)
+            while len(self._kept) > 1 and (
+                len(self._kept) > self._limit or self._bytes > _KEPT_BYTES
+            ):
+                self._bytes -= len(self._kept.popitem(last=False)[1].data)
         return tree
 
     def _parsed(self, data: bytes) -> Tree:

@@ -18,8 +18,16 @@ from urllib.parse import unquote
 
 from gitstore import pulls
 from gitstore.commits import Signature
-from gitstore.errors import Moved, NotFound, Refused, StorageFailed, UpstreamFailed
+from gitstore.errors import (
+    Moved,
+    NotFound,
+    OutOfBounds,
+    Refused,
+    StorageFailed,
+    UpstreamFailed,
+)
 from gitstore.git import FOR_UPSTREAM, GitFailed, GitTimeout, run_git
+from gitstore.incoming import check_incoming, check_shapes
 from gitstore.locks import file_lock
 from gitstore.repository import Repository, init_repository
 from gitstore.store import Store
@@ -148,9 +156,18 @@ class Upstream:
         if fetched == tip:
             return ""
         try:
+            if last is not None:
+                repository.check_growth(last, fetched)
+                check_incoming(repository, fetched, last, self.store.checks.sizes)
+            else:
+                # What was there before this service has files of any size.
+                check_shapes(repository, fetched, None)
             self.store.follow(fetched, _FOLLOWER, "upstream")
         except Moved:
             return ""
+        except OutOfBounds as error:
+            served_now = f"{tip} is served until that is put right" if tip else "nothing is served"
+            return f"upstream's {self.branch} is too large to be served: {error}. {served_now}"
         except Refused:
             if tip != served:
                 # This service pushed while the fetch was under way: the next one tells.

@@ -32,6 +32,7 @@ from gitstore.schema import (
     parse_withdrawn,
 )
 from gitstore.trees import REGULAR_FILE, Entry, Objects
+from gitstore.yamlfile import read_yaml
 
 PROBLEMS_LIMIT = 10_000
 TEXT_LIMIT = 1000
@@ -162,7 +163,7 @@ class _Change:
             name = layout.software_name(file_name)
             if name and entry.is_file:
                 self.check_time()
-                parsed = parse_software(self.objects.read_blob(entry.id))
+                parsed = parse_software(read_yaml(self.objects, entry.id))
                 found[name] = (f"{layout.SOFTWARE}/{file_name}", parsed)
         return found
 
@@ -442,7 +443,7 @@ def _check_withdrawn(change: _Change) -> Iterator[Problem]:
     entry = change.withdrawn
     if entry is None or not entry.is_file:
         return
-    parsed = parse_withdrawn(change.objects.read_blob(entry.id))
+    parsed = parse_withdrawn(read_yaml(change.objects, entry.id))
     if layout.WITHDRAWN in change.changed_root:
         for fault in parsed.faults:
             yield Problem(

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from gitstore import layout
 from gitstore.schema import parse_software, parse_withdrawn
+from gitstore.yamlfile import YamlData
 
 KeyT = TypeVar("KeyT")
 T = TypeVar("T")
@@ -27,7 +28,7 @@ class Blob:
     """A file's content and the id it has in Git."""
 
     id: str
-    data: bytes
+    data: YamlData
 
 
 Trailer = tuple[str, int, str]

@@ -8,6 +8,7 @@ from typing import Protocol
 from gitstore import layout
 from gitstore.trees import Entry, Objects, Tree, TreeWalker, parse_tree
 from gitstore.versions import Blob
+from gitstore.yamlfile import read_yaml
 
 
 class RawObjects(Objects, Protocol):
@@ -100,7 +101,7 @@ class Walk:
     def _files(self, entries: Mapping[str, Entry | None]) -> dict[str, Blob | None]:
         """The blobs of *entries*; what is there but no regular file says nothing."""
         return {
-            path: Blob(entry.id, self._objects.read_blob(entry.id)) if entry else None
+            path: Blob(entry.id, read_yaml(self._objects, entry.id)) if entry else None
             for path, entry in entries.items()
             if entry is None or entry.is_file
         }

@@ -3,23 +3,30 @@ it is committed. Nothing is written."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from gitstore import layout
-from gitstore.errors import NotFound
+from gitstore.bounds import DEEP
+from gitstore.errors import NotFound, OutOfBounds
 from gitstore.trees import (
     DIRECTORY,
     EMPTY_TREE,
     REGULAR_FILE,
     SUBMODULE,
     Entry,
+    Header,
+    Listing,
     Objects,
     blob_id,
+    tree_data,
     tree_id,
 )
+
+_PART_BYTES = 1024 * 1024
 
 NAMED = (layout.JOBTYPES, layout.SOFTWARE, layout.WITHDRAWN)
 """What the format names in the root of a tree."""
@@ -33,11 +40,21 @@ class Worktree:
     """
 
     def __init__(self, root: Path, below: Objects | None = None) -> None:
+        self._root = root
         self._below = below
         self._files: dict[str, Path | bytes] = {}
+        self._sizes: dict[str, int] = {}
         self._trees: dict[str, Mapping[str, Entry]] = {EMPTY_TREE: {}}
         entries = {name: self._entry(root / name) for name in NAMED}
         self.tree = self._keep({name: entry for name, entry in entries.items() if entry})
+
+    def header(self, id: str) -> Header | None:
+        """The kind and the size of what would be object *id*, None where it is missing."""
+        if id in self._sizes:
+            return Header("blob", self._sizes[id])
+        if id in self._trees:
+            return Header("tree", len(tree_data(self._trees[id])))
+        return self._below.header(id) if self._below is not None else None
 
     def read_blob(self, id: str) -> bytes:
         """The content of the file whose blob would be *id*."""
@@ -46,7 +63,13 @@ class Worktree:
             return self._below.read_blob(id)
         if found is None:
             raise NotFound(f"there is no file with the id {id}")
+        if self._sizes[id] > layout.CODE_LIMIT_BYTES:
+            raise OutOfBounds(str(found), f"is too large to be read: {self._sizes[id]} bytes")
         return found if isinstance(found, bytes) else found.read_bytes()
+
+    def listing(self, tree: str) -> Listing:
+        """Every entry of the folder whose tree would be *tree*."""
+        return iter(self.entries(tree).items())
 
     def entries(self, tree: str) -> Mapping[str, Entry]:
         """The entries of the folder whose tree would be *tree*, by name."""
@@ -61,6 +84,10 @@ class Worktree:
 
     def _entry(self, path: Path) -> Entry | None:
         """What Git would have at *path*; None for nothing, or nothing Git can hold."""
+        return self._directory(path) if _is_folder(path) else self._leaf(path)
+
+    def _leaf(self, path: Path) -> Entry | None:
+        """What Git would have at *path*, which is no folder that Git goes into."""
         try:
             mode = path.lstat().st_mode
         except OSError:
@@ -69,20 +96,53 @@ class Worktree:
             return self._file(0o120000, os.fsencode(path.readlink()))
         if stat.S_ISREG(mode):
             return self._file(0o100755 if mode & stat.S_IXUSR else REGULAR_FILE, path)
-        if stat.S_ISDIR(mode):
-            return self._directory(path)
-        return None
+        return Entry(SUBMODULE, "0" * 40) if (path / ".git").exists() else None
 
     def _file(self, mode: int, content: Path | bytes) -> Entry:
-        id = blob_id(content if isinstance(content, bytes) else content.read_bytes())
-        self._files[id] = content
+        if isinstance(content, bytes):
+            id, size = blob_id(content), len(content)
+        else:
+            id, size = _blob_id_of(content)
+        self._files[id], self._sizes[id] = content, size
         return Entry(mode, id)
 
-    def _directory(self, path: Path) -> Entry | None:
-        if (path / ".git").exists():
-            return Entry(SUBMODULE, "0" * 40)
-        found = {
-            name: self._entry(path / name) for name in os.listdir(path) if name != "__pycache__"
-        }
-        entries = {name: entry for name, entry in found.items() if entry}
-        return Entry(DIRECTORY, self._keep(entries)) if entries else None
+    def _directory(self, top: Path) -> Entry | None:
+        """What Git would have of the folder *top*; None where there is no file in it.
+
+        Raises:
+            OutOfBounds: folders stand in one another deeper than Git's trees may.
+        """
+        folders = [top]
+        for folder in folders:
+            depth = len(folder.relative_to(self._root).parts)
+            if depth > layout.DEPTH_LIMIT:
+                raise OutOfBounds(str(folder.relative_to(self._root)), DEEP)
+            folders += filter(_is_folder, _children(folder))
+        made: dict[Path, Entry | None] = {}
+        for folder in reversed(folders):
+            found = {
+                child.name: made[child] if child in made else self._leaf(child)
+                for child in _children(folder)
+            }
+            entries = {name: entry for name, entry in found.items() if entry}
+            made[folder] = Entry(DIRECTORY, self._keep(entries)) if entries else None
+        return made[top]
+
+
+def _children(folder: Path) -> list[Path]:
+    return [folder / name for name in os.listdir(folder) if name != "__pycache__"]
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether *path* is a folder that Git goes into: no link, and no repository of its own."""
+    return not path.is_symlink() and path.is_dir() and not (path / ".git").exists()
+
+
+def _blob_id_of(path: Path) -> tuple[str, int]:
+    """The id that Git gives a blob of the file at *path*, and its size; read in parts."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+        while data := file.read(_PART_BYTES):
+            digest.update(data)
+    return digest.hexdigest(), size

@@ -18,6 +18,9 @@ from yaml.constructor import ConstructorError, SafeConstructor
 from yaml.nodes import ScalarNode
 from yaml.resolver import Resolver
 
+from gitstore.layout import YAML_LIMIT_BYTES
+from gitstore.trees import Objects
+
 DEPTH_LIMIT = 8
 """How deep lists and mappings may stand in one another; the format itself needs four."""
 
@@ -57,14 +60,36 @@ class Document:
         return self.lines.get(place)
 
 
+@dataclass(frozen=True, slots=True)
+class Oversized:
+    """Stands for the content of a file that is too large to be read: it has *size* bytes."""
+
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+
+YamlData = bytes | Oversized
+"""The content of a YAML file."""
+
+
+def read_yaml(objects: Objects, id: str) -> YamlData:
+    """The content of blob *id*, which is not read if it is larger than a YAML file may be."""
+    header = objects.header(id)
+    if header is not None and header.size > YAML_LIMIT_BYTES:
+        return Oversized(header.size)
+    return objects.read_blob(id)
+
+
 @lru_cache(maxsize=32)  # A write asks for the same few files several times.
-def parse_yaml(data: bytes, limit_bytes: int) -> Document:
+def parse_yaml(data: YamlData, limit_bytes: int) -> Document:
     """The document in *data*, which others are given, too; an empty file holds None.
 
     Raises:
         YamlFault: it is too large, no UTF-8, no YAML, or uses what the subset leaves out.
     """
-    if len(data) > limit_bytes:
+    if isinstance(data, Oversized) or len(data) > limit_bytes:
         raise YamlFault(f"the file has {len(data)} bytes; {limit_bytes} is the limit", 1)
     try:
         text = data.decode()

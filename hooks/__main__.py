@@ -31,6 +31,8 @@ def main(name: str, environment: Mapping[str, str]) -> int:
         verdict = _run(name, git_dir, HookSettings.read(environment), environment)
     except StoreError as error:
         verdict = Verdict(False, (f"Refused: {error}",))
+    except MemoryError:
+        verdict = Verdict(False, ("Refused: too large to be checked. Push it in parts.",))
     except Exception:
         # Standard error goes to the TD's terminal, who can do nothing about a traceback.
         log = git_dir / "jobtypes" / "hooks.log"
@@ -49,7 +51,9 @@ def _run(
 ) -> Verdict:
     if name == "pre-push":
         return pre_push(git_dir, sys.stdin, settings)
-    updates = parse_updates(sys.stdin)
+    # A ref's name may be of any bytes.
+    lines = sys.stdin.buffer.read().decode(errors="surrogateescape").split("\n")
+    updates = parse_updates(lines)
     if name == "pre-receive":
         return pre_receive(git_dir, updates, settings, push_options(environment))
     post_receive(git_dir, updates, settings)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitstore import Forbidden, Problem, Refused, Store, StoreError, errors_among
+from gitstore import (
+    BadRequest,
+    Forbidden,
+    NotFound,
+    OutOfBounds,
+    Problem,
+    Refused,
+    Store,
+    StoreError,
+    errors_among,
+)
 from gitstore.access import Role, direct_refusal
-from gitstore.layout import shown
+from gitstore.incoming import check_incoming
+from gitstore.layout import escaped, shown
 from gitstore.repository import Repository
 from gitstore.store import Push, check_access
 from hooks.settings import HIDDEN_TAGS, HookSettings
@@ -28,6 +40,7 @@ DRY_RUN_OPTION = "dry-run"
 _OPTIONS_SHOWN = 5
 _HEADS = "refs/heads/"
 _TAGS = f"{HIDDEN_TAGS}/"
+_UPDATE = re.compile(r"([0-9a-f]{40}) ([0-9a-f]{40}) (.+)")
 NOWHERE = "0" * 40
 """Where a ref is that does not exist, in a hook's input."""
 
@@ -55,8 +68,19 @@ class Verdict:
 
 
 def parse_updates(lines: Iterable[str]) -> list[Update]:
-    """The updates in a pre-receive hook's input."""
-    return [Update(*line.rstrip("\n").split(" ", 2)) for line in lines if line.strip()]
+    """The updates in a pre-receive hook's input.
+
+    Raises:
+        BadRequest: a ref's name holds a line end. Git refuses such names, but only later.
+    """
+    return [_parse_update(line) for line in lines if line.strip()]
+
+
+def _parse_update(line: str) -> Update:
+    match = _UPDATE.fullmatch(line.rstrip("\n"))
+    if match is None:
+        raise BadRequest(f"{shown(line)} is no ref; a name holds no line end: rename the branch")
+    return Update(*match.groups())
 
 
 def push_options(environment: Mapping[str, str]) -> frozenset[str]:
@@ -92,6 +116,9 @@ def pre_receive(
     if misspelt is not None:
         says = f"Refused: the push option {shown(misspelt)} is not known; dry-run is."
         return Verdict(False, (says,))
+    if len(updates) > settings.refs_limit:
+        says = f"Refused: the push is about {len(updates)} branches; {settings.refs_limit} is"
+        return Verdict(False, (f"{says} the limit. Push them in parts.",))
     # From the environment, because the pushed objects are in Git's quarantine.
     store = Store(Repository(git_dir, from_env=True), settings.ref, settings.checks)
     tags = [update for update in updates if update.ref.startswith(_TAGS)]
@@ -114,9 +141,11 @@ def _judge(store: Store, update: Update, settings: HookSettings) -> Verdict:
             return _judge_served(store, update, settings)
         if update.ref.startswith(_HEADS):
             return _judge_branch(store, update, settings)
-    except (Refused, Forbidden) as error:
+    except OutOfBounds as error:
+        return Verdict(False, (f"{error}", f"Refused: {branch_name(update.ref)} is too large."))
+    except (Refused, Forbidden, NotFound) as error:
         return Verdict(False, (f"Refused: {error}",))
-    says = f"{update.ref} is not to be pushed; only branches are (refs/heads/...)"
+    says = f"{shown(update.ref)} is not to be pushed; only branches are (refs/heads/...)"
     return Verdict(False, (f"Refused: {says}",))
 
 
@@ -138,6 +167,7 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
     refusal = direct_refusal(settings.access) if settings.protect else None
     if refusal:
         return Verdict(False, (f"Refused: {refusal}.", *BRANCH_ADVICE))
+    _check_incoming(store, update)
     try:
         growth = store.growth(update.new)
     except Refused:
@@ -159,6 +189,22 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
     return _judge_warnings(push, settings)
 
 
+def _check_incoming(store: Store, update: Update) -> None:
+    """Refuse what is out of bounds, on every branch: before anything else looks at it.
+
+    Raises:
+        OutOfBounds: the message says what.
+    """
+    check_incoming(
+        store.repository, update.new, store.repository.tip(store.ref), store.checks.sizes
+    )
+
+
+def branch_name(ref: str) -> str:
+    """The name of branch *ref* as it can stand in a message."""
+    return escaped(ref.removeprefix(_HEADS))
+
+
 def _judge_warnings(push: Push, settings: HookSettings) -> Verdict:
     lines = list(problem_lines(push.problems))
     if push.problems and not settings.access.passes_warnings:
@@ -174,7 +220,8 @@ def _judge_branch(store: Store, update: Update, settings: HookSettings) -> Verdi
         raise Forbidden(f"{settings.access.name} may only read")
     if update.deletes:
         return Verdict(True, ())
-    branch = update.ref.removeprefix(_HEADS)
+    _check_incoming(store, update)
+    branch = branch_name(update.ref)
     growth = store.growth_by(update.new)
     excess = growth.excess(settings.jobtypes_limit)
     if excess:
@@ -208,7 +255,7 @@ def pre_push(git_dir: Path, lines: Iterable[str], settings: HookSettings) -> Ver
     store = Store(Repository(git_dir, from_env=True), settings.ref, settings.checks)
     said: list[str] = []
     taken = True
-    for _, local, remote_ref, remote in (line.split() for line in lines if line.strip()):
+    for _, local, remote_ref, remote in (line.rsplit(maxsplit=3) for line in lines if line.strip()):
         if remote_ref == store.ref and local.strip("0"):
             problems = _problems_since(store, local, remote)
             said += problem_lines(problems)
@@ -224,4 +271,5 @@ def _problems_since(store: Store, local: str, remote: str) -> list[Problem]:
     except StoreError:
         # The clone does not have what the remote has: the remote will say so itself.
         return []
+    check_incoming(store.repository, local, base.history.tip, store.checks.sizes)
     return store.check_against(local, base)

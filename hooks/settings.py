@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from gitstore import Checks, CodeChecks
 from gitstore.access import EVERYBODY, Access, Role
@@ -23,7 +23,8 @@ class HookSettings:
     """The served *ref* (None: the branch HEAD names), the checks, who pushes, and *url*.
 
     *url* is where the service answers, for links; empty where there is none.
-    *jobtypes_limit* is the most jobtypes that one push may change; *protect* keeps the
+    *jobtypes_limit* is the most jobtypes that one push may change, *refs_limit* the most refs
+    that it may move; *protect* keeps the
     served branch from direct pushes. *hides_tags* is whether Git itself refuses tags.
     """
 
@@ -32,6 +33,7 @@ class HookSettings:
     access: Access = EVERYBODY
     url: str = ""
     jobtypes_limit: int = JOBTYPES_LIMIT
+    refs_limit: int = 100
     protect: bool = False
     hides_tags: bool = False
 
@@ -42,9 +44,10 @@ class HookSettings:
             "code": self.checks.code,
             "ignored": sorted(self.checks.ignored),
             "python27": self.checks.python27,
-            "sizes": [self.checks.code_limit_bytes, self.checks.meta_limit_bytes],
+            "sizes": astuple(self.checks.sizes),
             "url": self.url,
             "jobtypes_limit": self.jobtypes_limit,
+            "refs_limit": self.refs_limit,
             "protect": self.protect,
             "hides_tags": self.hides_tags,
         }
@@ -65,5 +68,7 @@ class HookSettings:
             access = Access(name, email, Role(role), tuple(only))
         code, ignored = CodeChecks(value["code"]), frozenset(value["ignored"])
         checks = Checks(code, ignored, value["python27"], *value["sizes"])
-        same = ("ref", "url", "jobtypes_limit", "protect", "hides_tags")
-        return cls(checks=checks, access=access, **{name: value[name] for name in same})
+        same = ("ref", "url", "jobtypes_limit", "refs_limit", "protect", "hides_tags")
+        return cls(
+            checks=checks, access=access, **{name: value[name] for name in same if name in value}
+        )

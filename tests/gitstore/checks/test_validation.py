@@ -12,7 +12,7 @@ from gitstore import RULES, Catalogue, Checks, CodeChecks, Invalid, Kind, Proble
 from gitstore.contents import Contents
 from gitstore.drafts import Graft
 from gitstore.errors import errors_among
-from gitstore.trees import Entry
+from gitstore.trees import Entry, Header
 from gitstore.validation import check_tree
 from tests.support.branches import TD, Branch, Content, Link, jobtype
 
@@ -393,6 +393,9 @@ def test_of_a_thousand_jobtypes_only_the_changed_one_is_read(based):
         def read_blob(self, id: str) -> bytes:
             read.append(id)
             return based.repository.read_blob(id)
+
+        def header(self, id: str) -> Header | None:
+            return based.repository.header(id)
 
         def entries(self, tree: str) -> Mapping[str, Entry]:
             return based.repository.entries(tree)
