@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
 
+from gitstore.commits import trimmed
 from gitstore.difference import Difference
+from gitstore.layout import escaped
+
+NAMES_SHOWN = 20
+"""How many names a refusal lists."""
 
 
 class Role(IntEnum):
@@ -56,7 +61,7 @@ class Access:
             others += difference.files
         if others:
             allowed = " ".join(self.only)
-            yield f"{self.name} may only change {allowed}; this changes {', '.join(others)}"
+            yield f"{self.name} may only change {allowed}; this changes {_listed(others)}"
         if self.role < Role.ADMIN:
             yield from self._admin_only(difference)
 
@@ -66,7 +71,13 @@ class Access:
         for what, names in (("deletes", ended), ("withdraws", sorted(withdrawn))):
             if names:
                 needs = "that needs a token with the role admin"
-                yield f"this {what} {', '.join(names)}; {needs}"
+                yield f"this {what} {_listed(names)}; {needs}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """*names* as they can stand in a message: escaped, and not too many."""
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(map(escaped, names[:NAMES_SHOWN])) + more
 
 
 def direct_refusal(access: Access) -> str | None:
@@ -74,6 +85,19 @@ def direct_refusal(access: Access) -> str | None:
     if access is not EVERYBODY and access.role >= Role.ADMIN:
         return None
     return "the served branch is protected: it moves by merging a reviewed change"
+
+
+def branch_refusal(access: Access, branch: str, pusher: str | None) -> str | None:
+    """Why *access* may not rewrite or delete *branch*, None if they may.
+
+    *pusher* is who pushed it first, None where nobody knows. Adding commits to it is another
+    matter: everyone who may write may do that.
+    """
+    if not access.is_limited or (pusher and trimmed(pusher) == trimmed(access.name)):
+        return None
+    who = f"{pusher} pushed {branch} first" if pusher else f"nobody knows who pushed {branch} first"
+    may = "only they or an admin" if pusher else "only an admin"
+    return f"{escaped(who)}; {may} may rewrite or delete it"
 
 
 EVERYBODY = Access("anybody on this machine", "jobtypes@localhost", Role.ADMIN)

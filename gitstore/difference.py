@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import compress
 from operator import is_not
 from typing import TypeVar
@@ -11,6 +11,7 @@ from typing import TypeVar
 from gitstore import layout
 from gitstore.catalogue import Catalogue
 from gitstore.layout import printable
+from gitstore.roundtrip import edited_keys
 from gitstore.trees import Entry
 from gitstore.versions import Jobtype, Step
 
@@ -43,8 +44,8 @@ class Difference:
 
     *ended* are names of jobtypes, *software_ended* of software, also of what was not there
     before; *withdrawn* and *restored* are (name, number); *files* the paths that changed
-    beside the jobtypes' and withdrawn.yaml; *touched* the jobtypes that a step between the
-    two changed, whatever a later one undid.
+    and belong to no jobtype; *touched* the jobtypes that a step between the two changed,
+    whatever a later one undid, and those whose lines in withdrawn.yaml it edited.
     """
 
     versions: tuple[NewVersions, ...] = ()
@@ -83,6 +84,31 @@ class Difference:
         yield from (f"{path}: changed" for path in self.files if path.startswith(layout.SOFTWARE))
 
 
+def by_steps(base: Catalogue, steps: Iterable[Step]) -> Difference:
+    """What *steps* make of *base*, each by itself: also what a later one undoes.
+
+    Git and the API show each step for ever, so everyone who pushes answers for all of them.
+    """
+    parts: list[Difference] = []
+    for step in steps:
+        after = base.extend([step])
+        parts.append(difference(base, after, [step]))
+        base = after
+    return union(parts)
+
+
+def union(parts: Sequence[Difference]) -> Difference:
+    """All that is in one of *parts*."""
+    values = {
+        field.name: dict.fromkeys(row for part in parts for row in getattr(part, field.name))
+        for field in fields(Difference)
+    }
+    return Difference(
+        **{name: tuple(rows) for name, rows in values.items() if name != "touched"},
+        touched=frozenset(values["touched"]),
+    )
+
+
 def _subject(path: str) -> str:
     folder, _, name = path.partition("/")
     software = layout.software_name(name) if folder == layout.SOFTWARE else None
@@ -107,6 +133,7 @@ def difference(before: Catalogue, after: Catalogue, steps: Iterable[Step] = ()) 
     carried = {(renamed.get(name, name), number) for name, number in old_numbers}
     kept = set(new_numbers)
     names = after.history.jobtypes.keys()
+    edited, more = _edited_list(before, after, steps)
     return Difference(
         versions=tuple(_new_versions(old, new)),
         renamed=tuple(sorted(renamed.items())),
@@ -114,8 +141,8 @@ def difference(before: Catalogue, after: Catalogue, steps: Iterable[Step] = ()) 
         software_ended=tuple(sorted(set(_software_ended(before, after)))),
         withdrawn=tuple(sorted(kept - carried)),
         restored=tuple(sorted(row for row in carried - kept if row[0] in names)),
-        files=tuple(sorted({*_files(before, after), *_software_touched(steps)})),
-        touched=frozenset(name for step in steps for name in step.jobtypes),
+        files=tuple(sorted({*_files(before, after), *(p for s in steps for p in s.strays), *more})),
+        touched=frozenset(name for step in steps for name in step.jobtypes) | edited,
     )
 
 
@@ -146,8 +173,20 @@ def _software_ended(before: Catalogue, after: Catalogue) -> Iterator[str]:
             yield name
 
 
-def _software_touched(steps: Iterable[Step]) -> Iterator[str]:
-    return (path for step in steps for path in step.files if path != layout.WITHDRAWN)
+def _edited_list(
+    before: Catalogue, after: Catalogue, steps: Sequence[Step]
+) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The jobtypes whose lines in withdrawn.yaml *steps* edited; its path if more differs.
+
+    Without steps it is an edit of ours, which keeps what others wrote.
+    """
+    if not any(layout.WITHDRAWN in step.files for step in steps):
+        return frozenset(), ()
+    read = before.contents.objects.read_blob
+    entries = (_root(catalogue).get(layout.WITHDRAWN) for catalogue in (before, after))
+    old, new = (read(entry.id) if entry and entry.is_file else b"" for entry in entries)
+    edited, differs = edited_keys(old, new)
+    return edited, (layout.WITHDRAWN,) if differs else ()
 
 
 def _withdrawn(catalogue: Catalogue) -> set[tuple[str, int]]:

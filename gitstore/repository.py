@@ -388,7 +388,7 @@ class Repository:
             # Not by commit(), which keeps no more of the message than is shown.
             tree, message = parse_step(self.read_raw(id))
             jobtypes, files = walk.move(tree)
-            yield Step(id, tree, trailers_of(message), jobtypes, files)
+            yield Step(id, tree, trailers_of(message), jobtypes, files, tuple(walk.strays))
             if on_step:
                 on_step(done, len(chain))
 
@@ -406,7 +406,7 @@ class Repository:
         if before is not None:
             walk.start(before)
         jobtypes, files = walk.move(tree)
-        return Step(commit, tree, trailers_of(message), jobtypes, files)
+        return Step(commit, tree, trailers_of(message), jobtypes, files, tuple(walk.strays))
 
     def _chain(self, after: str | None, until: str) -> list[str]:
         chain: list[str] = []
@@ -811,11 +811,26 @@ class Repository:
 
     def last_mover(self, ref: str, to: str) -> str | None:
         """The name, from the reflog, of whoever moved *ref* to *to* last; None if nobody knows."""
-        try:
-            moves = list(self._repo.lookup_reference(ref).log())
-        except (KeyError, ValueError, pygit2.GitError):
-            return None
+        moves = self._moves(ref)
         return next((move.committer.name for move in moves if str(move.oid_new) == to), None)
+
+    def first_mover(self, ref: str) -> str | None:
+        """The name, from the reflog, of who made *ref*; None if nobody knows.
+
+        That is so where the log has forgotten it, or does not lead to where *ref* is.
+        """
+        moves = self._moves(ref)
+        if not moves or str(moves[0].oid_new) != self.tip(ref):
+            return None
+        made = (move.committer.name for move in moves if not str(move.oid_old).strip("0"))
+        return next(made, None)
+
+    def _moves(self, ref: str) -> list[pygit2.RefLogEntry]:
+        """What the reflog says of *ref*, newest first; nothing where there is none."""
+        try:
+            return list(self._repo.lookup_reference(ref).log())
+        except (KeyError, ValueError, pygit2.GitError):
+            return []
 
     def last_logged(self, ref: str) -> str | None:
         """The commit that *ref* was last moved to by its reflog, which outlives a lost ref."""

@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from gitstore import layout, pulls
-from gitstore.access import EVERYBODY, Access, Role
+from gitstore.access import EVERYBODY, Access, Role, branch_refusal
 from gitstore.catalogue import Catalogue
 from gitstore.commits import Commit, trimmed
-from gitstore.difference import Difference, difference
+from gitstore.difference import Difference, by_steps, difference
 from gitstore.errors import (
     Forbidden,
     Invalid,
@@ -237,7 +237,8 @@ class Reviews:
         """Merge the change on *branch*; what came of it, now or earlier.
 
         *seen* is the commit that the caller looked at: no other is merged. A branch that has
-        newer commits than those merged is kept.
+        newer commits than those merged is kept. So is one that was merged earlier, if *writer* may
+        not delete it.
 
         Raises:
             NotFound: there is no such branch, nor was one merged lately.
@@ -252,8 +253,12 @@ class Reviews:
                 ' {"commit": ...} with the id, or If-Match with the ETag, that GET of the change'
                 " gave"
             )
-        row, merge = self._store.land(lambda: self._try_merge(branch, writer, seen))
-        return Merged(merge, row is None or (delete_branch and self._is_deleted(row)))
+        row, merge, is_new = self._store.land(lambda: self._try_merge(branch, writer, seen))
+        if row is None:
+            return Merged(merge, deleted=True)
+        # What is merged is kept. Merged by somebody else, it is still not for everyone to delete.
+        may_delete = is_new or self._deletion_refusal(row.branch, writer.access) is None
+        return Merged(merge, delete_branch and may_delete and self._is_deleted(row))
 
     def _is_deleted(self, row: ChangeRow) -> bool:
         """Delete the branch of a change that is merged; False if it has gone on meanwhile."""
@@ -265,15 +270,16 @@ class Reviews:
 
     def _try_merge(
         self, branch: str, writer: Writer, seen: str | None
-    ) -> tuple[ChangeRow | None, str] | None:
-        """Merge what *branch* is at now: the change, None if it is gone, and the merge's id.
+    ) -> tuple[ChangeRow | None, str, bool] | None:
+        """Merge what *branch* is at now: the change, None if it is gone, the merge's id, and
+        whether it was made now.
 
         None where the served branch moved meanwhile.
         """
         try:
             row = self.change(branch)
         except NotFound:
-            return None, self._merged_earlier(branch, seen)
+            return None, self._merged_earlier(branch, seen), False
         if seen not in (None, row.commit.id):
             raise Moved(what_moved(self._repository, branch, seen, row.commit.id))
         base = self._store.catalogue()
@@ -281,15 +287,15 @@ class Reviews:
         if tip is None:
             raise Refused("the served branch has no commit yet; push it first")
         if self._repository.is_ancestor(row.commit.id, tip):
-            return row, merge_of(self._repository, tip, row.commit.id)
+            return row, merge_of(self._repository, tip, row.commit.id), False
         merge = self._make_merge(base, tip, row, writer)
-        return (row, merge) if self._store.move(base, merge, writer.access) else None
+        return (row, merge, True) if self._store.move(base, merge, writer.access) else None
 
     def _make_merge(self, base: Catalogue, tip: str, row: ChangeRow, writer: Writer) -> str:
         growth = self._growth(base, self._merged(tip, row.commit.id), row.commit.id)
         access = self._judged(writer.access)
         _check_problems(self._check(growth), access)
-        check_access(access, difference(base, base.extend(growth.steps)))
+        check_access(access, by_steps(base, growth.steps))
         self._check_four_eyes(row, writer.access)
         subject = writer.message or f"Merge {row.branch}: {row.commit.subject}"
         message = f"{subject}\n\n{MERGED}{row.branch}\n"
@@ -338,8 +344,15 @@ class Reviews:
             raise Forbidden(f"{access.name} may only read")
         ref = HEADS + branch
         tip = None if ref == self._store.ref else self._repository.tip(ref)
-        if tip is not None:
-            self._delete(branch, tip)
+        if tip is None:
+            return
+        refusal = self._deletion_refusal(branch, access)
+        if refusal:
+            raise Forbidden(refusal)
+        self._delete(branch, tip)
+
+    def _deletion_refusal(self, branch: str, access: Access) -> str | None:
+        return branch_refusal(access, branch, self._repository.first_mover(HEADS + branch))
 
     def _delete(self, branch: str, tip: str) -> None:
         try:

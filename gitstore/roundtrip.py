@@ -38,6 +38,38 @@ def edit_yaml(old: bytes | None, value: dict[str, Plain]) -> bytes:
     return _root(value).encode()
 
 
+def edited_keys(old: bytes, new: bytes) -> tuple[frozenset[str], bool]:
+    """The keys of a mapping whose lines differ between two files, and whether more differs.
+
+    More is comments on lines of their own, the order of the keys, and everything in a file that
+    can't be read or is not in block style.
+    """
+    before, after = _pieces(old), _pieces(new)
+    keys = frozenset(key for key, _ in set(before) ^ set(after) if key)
+    rest = ["".join(text for key, text in pieces if key not in keys) for pieces in (before, after)]
+    return keys, rest[0] != rest[1]
+
+
+def _pieces(data: bytes) -> list[tuple[str, str]]:
+    """The text of *data* in parts: (key, its lines), with an empty key for what belongs to none."""
+    text = data.decode(errors="surrogateescape")
+    text = text if text.endswith("\n") or not text else f"{text}\n"
+    try:
+        known = parse_yaml(data, YAML_LIMIT_BYTES).value
+        span = span_of(text) if isinstance(known, dict) else None
+        items = _items(text, span, 0) if span and span.style == BLOCK else []
+    except (YamlFault, ValueError):
+        items = []
+    if not items or not isinstance(known, dict):
+        return [("", text)]
+    pieces: list[tuple[str, str]] = []
+    for item, key in zip(items, known, strict=True):
+        assert item.key is not None
+        start = item.key.start
+        pieces += [("", text[item.floor : start]), (str(key), text[start : item.stop])]
+    return [*pieces, ("", text[items[-1].stop :])]
+
+
 def _root(value: dict[str, Plain]) -> str:
     return _block(value, 0) if value else "{}\n"
 

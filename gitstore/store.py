@@ -26,7 +26,7 @@ from gitstore.changes import Change, Edit
 from gitstore.codecheck import Checks
 from gitstore.commits import Commit, Signature
 from gitstore.contents import Contents
-from gitstore.difference import Difference, difference
+from gitstore.difference import Difference, by_steps, difference, union
 from gitstore.errors import (
     Busy,
     Damaged,
@@ -392,23 +392,27 @@ class Store:
         """The catalogue that *order* makes of *base*, all of it or nothing."""
         if order.before:
             order.before(base)
-        catalogue = base
+        catalogue, access = base, order.writer.access
+        made: list[Difference] = []
         with self.repository.together():
             for change in order.changes:
                 edit = change(catalogue)
-                if edit is not None:
-                    catalogue = self._commit(catalogue, edit, order.writer, order.checked)
-            # To find out what differs takes the longer, the more jobtypes there are.
-            if order.writer.access.is_limited:
-                check_access(order.writer.access, difference(base, catalogue))
+                if edit is None:
+                    continue
+                last, catalogue = catalogue, self._commit(catalogue, edit, order)
+                # To find out what differs takes the longer, the more jobtypes there are.
+                if access.is_limited:
+                    made.append(difference(last, catalogue))
+            if access.is_limited:
+                check_access(access, union(made))
         return catalogue
 
-    def _commit(self, base: Catalogue, edit: Edit, writer: Writer, checked: bool) -> Catalogue:
-        repository, history = self.repository, base.history
+    def _commit(self, base: Catalogue, edit: Edit, order: _Order) -> Catalogue:
+        repository, history, writer = self.repository, base.history, order.writer
         tree = repository.write_tree(history.tree, edit.changes)
         if tree == history.tree and not edit.trailers:
             return base
-        if checked and edit.checked:
+        if order.checked and edit.checked:
             problems = check_tree(repository, tree, base, self.checks, touched=edit.jobtypes)
             errors = errors_among(problems)
             if errors:
@@ -499,6 +503,15 @@ class Store:
         base, steps = growth.base, growth.steps
         after = base.extend(steps)
         return Push(after, difference(base, after, steps), tuple(self.check_growth(growth)))
+
+    def require_access(self, access: Access, growth: Growth) -> None:
+        """Hold each step of *growth* against what *access* may change.
+
+        Raises:
+            Forbidden: one of them is not for them to make, even if a later one undoes it.
+        """
+        if access.is_limited:
+            check_access(access, by_steps(growth.base, growth.steps))
 
     def check_growth(self, growth: Growth) -> list[Problem]:
         """What is wrong with the last tree of *growth*, as a successor of its base."""

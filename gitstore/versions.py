@@ -42,6 +42,8 @@ class Step:
     *jobtypes* has the tree ids of the directories that differ from the step before, by
     name; *files* the software files and withdrawn.yaml, by path; None where one is gone.
     *trailers* are those of the commit's message that are ours.
+    *strays* are the paths that differ and belong to no jobtype: they make no version, but not
+    everybody may change them.
     """
 
     commit: str
@@ -49,6 +51,7 @@ class Step:
     trailers: tuple[Trailer, ...]
     jobtypes: Mapping[str, str | None]
     files: Mapping[str, Blob | None]
+    strays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

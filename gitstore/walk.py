@@ -38,6 +38,9 @@ class Walk:
         self._software = TreeWalker()
         self._began: Mapping[str, Entry] = {}
         self._directories: dict[str, bool] = {}
+        self.strays: list[str] = []
+        """The paths that the last move changed and that belong to no jobtype. All entries below
+        software/ count. withdrawn.yaml counts where more than a regular file's content differs."""
 
     def start(self, tree: str) -> None:
         """Begin at *tree*, without asking what it holds that was not there before."""
@@ -53,12 +56,13 @@ class Walk:
 
     def move(self, tree: str) -> tuple[dict[str, str | None], dict[str, Blob | None]]:
         """What differs from the last tree: jobtypes' trees and the other files' blobs."""
+        self.strays = []
         if tree == self._tree:
             return {}, {}
         root = parse_tree(self._read(tree))
         old, self._root, self._tree = self._root, root, tree
-        differ = {name for name in (layout.JOBTYPES, layout.SOFTWARE, layout.WITHDRAWN)
-                  if old.get(name) != root.get(name)}  # fmt: skip
+        differ = {name for name in old.keys() | root.keys() if old.get(name) != root.get(name)}
+        self.strays += (n for n in differ if _is_stray(n, old.get(n), root.get(n)))
         jobtypes = self._move_jobtypes() if layout.JOBTYPES in differ else {}
         files: dict[str, Blob | None] = {}
         if layout.SOFTWARE in differ:
@@ -85,9 +89,12 @@ class Walk:
             if entry is not None and entry.is_tree:
                 changed[name] = entry.id
                 self._directories[name] = True
-            elif self._was_directory(name):
+                continue
+            if self._was_directory(name):
                 changed[name] = None
                 self._directories[name] = False
+            if entry is not None or name not in changed:
+                self.strays.append(f"{layout.JOBTYPES}/{name}")
         return changed
 
     def _was_directory(self, name: str) -> bool:
@@ -96,7 +103,9 @@ class Walk:
 
     def _move_software(self) -> dict[str, Blob | None]:
         changed = self._software.move(self._raw(layout.SOFTWARE))
-        return self._files({f"{layout.SOFTWARE}/{name}": e for name, e in changed.items()})
+        entries = {f"{layout.SOFTWARE}/{name}": entry for name, entry in changed.items()}
+        self.strays += entries
+        return self._files(entries)
 
     def _files(self, entries: Mapping[str, Entry | None]) -> dict[str, Blob | None]:
         """The blobs of *entries*; what is there but no regular file says nothing."""
@@ -105,3 +114,13 @@ class Walk:
             for path, entry in entries.items()
             if entry is None or entry.is_file
         }
+
+
+def _is_stray(name: str, old: Entry | None, new: Entry | None) -> bool:
+    """Whether the root's entry *name*, which differs, counts by itself."""
+    entries = [entry for entry in (old, new) if entry]
+    if name in (layout.JOBTYPES, layout.SOFTWARE):
+        return not all(entry.is_tree for entry in entries)
+    if name == layout.WITHDRAWN:
+        return not all(entry.is_file for entry in entries) or len({e.mode for e in entries}) > 1
+    return True

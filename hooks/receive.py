@@ -18,17 +18,18 @@ from gitstore import (
     StoreError,
     errors_among,
 )
-from gitstore.access import Role, direct_refusal
+from gitstore.access import Role, branch_refusal, direct_refusal
 from gitstore.incoming import check_incoming
 from gitstore.layout import escaped, shown
 from gitstore.repository import Repository
-from gitstore.store import Push, check_access
+from gitstore.store import Push
 from hooks.settings import HIDDEN_TAGS, HookSettings
 from hooks.words import (
     BRANCH_ADVICE,
     DRY_RUN,
     FETCH_FIRST,
     MEND_ADVICE,
+    NAME_ADVICE,
     NOTHING_TAKEN,
     PULL_ADVICE,
     TAGS_ADVICE,
@@ -185,7 +186,7 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
     if errors:
         closing = f"Refused: {_counted(errors, 'error')}. {MEND_ADVICE}"
         return Verdict(False, (*problem_lines(push.problems), closing))
-    check_access(settings.access, push.difference)
+    store.require_access(settings.access, growth)
     return _judge_warnings(push, settings)
 
 
@@ -218,10 +219,13 @@ def _judge_branch(store: Store, update: Update, settings: HookSettings) -> Verdi
     """Other branches are checked, but nothing that is wrong with them keeps them out."""
     if settings.access.role < Role.WRITE:
         raise Forbidden(f"{settings.access.name} may only read")
+    branch = branch_name(update.ref)
+    refusal = _rewrite_refusal(store, update, settings)
+    if refusal:
+        return Verdict(False, (f"Refused: {refusal}.", *(() if update.deletes else NAME_ADVICE)))
     if update.deletes:
         return Verdict(True, ())
     _check_incoming(store, update)
-    branch = branch_name(update.ref)
     growth = store.growth_by(update.new)
     excess = growth.excess(settings.jobtypes_limit)
     if excess:
@@ -232,6 +236,17 @@ def _judge_branch(store: Store, update: Update, settings: HookSettings) -> Verdi
     says = f"{branch} is taken; {store.ref.removeprefix(_HEADS)} would refuse this:"
     heading = says if errors_among(problems) else f"{branch} is taken, with a warning:"
     return Verdict(True, (heading, *problem_lines(problems)))
+
+
+def _rewrite_refusal(store: Store, update: Update, settings: HookSettings) -> str | None:
+    """Why the branch's commits can't be taken off it, None if they stay or may go."""
+    repository, access = store.repository, settings.access
+    if update.old == NOWHERE or not access.is_limited:
+        return None
+    if not update.deletes and repository.is_ancestor(update.old, update.new):
+        return None
+    branch = branch_name(update.ref)
+    return branch_refusal(access, branch, repository.first_mover(update.ref))
 
 
 def _counted(things: Iterable[object], noun: str) -> str:

@@ -25,6 +25,10 @@ BRANCH_ADVICE = (
     "    git switch -c my-change",
     "    git push -u origin my-change",
 )
+NAME_ADVICE = (
+    "Put your commits on top of what is there (git pull --rebase), or push another branch:",
+    "    git push origin HEAD:refs/heads/another-name",
+)
 TAGS_ADVICE = ("Push without them:", "    git push --no-follow-tags")
 MEND_ADVICE = "Mend it, git commit --amend, and push again."
 FETCH_FIRST = (

@@ -548,8 +548,11 @@ def test_who_may_not_write_may_not_merge(studio, who, status):
     assert tip(studio.server.repo) == before
 
 
-@pytest.mark.parametrize(("who", "status"), [(None, 401), ("reader", 403), ("bob", 204)])
-def test_who_may_write_may_delete_a_change(studio, who, status):
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [(None, 401), ("reader", 403), ("bob", 403), ("nukist", 403), ("alice", 204), ("carol", 204)],
+)
+def test_a_change_is_deleted_by_its_first_pusher_or_an_admin(studio, who, status):
     name = f"gone-{who}"
     assert studio.push("alice", name, name).returncode == 0
 
