@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 TELL_S = 1
@@ -58,6 +59,10 @@ def end_workers() -> None:
         time.sleep(TELL_S)
         for worker in workers:
             worker.terminate()
+            # One that is stopped would not hear it.
+            if worker.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(worker.pid, signal.SIGCONT)
 
 
 def end_with_parent() -> None:

@@ -87,7 +87,7 @@ LATENCY = Latency("jobtypes_request_seconds", "Until the answer began", ["route"
 EVENTS = Counter(
     "jobtypes_events",
     "What happened: commit, conflict (a lost race, retried), fetch, fetch_failed, maintenance,"
-    " git_begun, git_ended (a clone or push)",
+    " git_begun, git_ended (a clone or push), worker_restarted",
     ["event"],
 )
 JOBTYPES = Gauge("jobtypes_jobtypes", "Jobtypes at the tip", multiprocess_mode="mostrecent")

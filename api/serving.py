@@ -26,6 +26,7 @@ from granian.server.mp import MPServer
 from api import connections, ending, heap, logs
 from api.app import create_app  # Loaded here, once, and not by each worker that is forked.
 from api.config import Config
+from api.workers import LOOK_S, Pulse, Watcher
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -68,18 +69,20 @@ def serve(config: Config) -> None:
         ),
         log_level=LogLevels.error,
         log_dictconfig=_TO_OUR_LOG,
-        respawn_failed_workers=True,
     )
-    server.serve(target_loader=partial(_load_or_exit, config), wrap_loader=False)
+    server.pulse = Pulse(config.workers)
+    server.serve(target_loader=partial(_load_or_exit, config, server.pulse), wrap_loader=False)
 
 
 class _Server(MPServer):
-    """granian's server, which tells its workers to end until they do.
+    """granian's server, which tells its workers to end until they do, and replaces the dead.
 
-    granian 2.8 takes a lock in its handlers of signals: one that comes while the main thread
+    granian 2.8 itself ends where a worker dies within seconds of its start, and sees none that
+    hangs. It also takes a lock in its handlers of signals: one that comes while the main thread
     has that lock, from another signal perhaps, would stop it for ever. Here a thread takes it.
     """
 
+    pulse: Pulse
     _told: ClassVar[SimpleQueue[Callable[[], None]]] = SimpleQueue()
 
     def startup(self, *args: Callable[..., object]) -> None:
@@ -98,6 +101,38 @@ class _Server(MPServer):
     def _obey(self) -> None:
         while True:
             self._told.get()()
+
+    def _spawn_worker(self, idx, target, callback_loader):  # type: ignore[no-untyped-def, override]  # as the library has it
+        """A worker, which is told its place among them."""
+        return super()._spawn_worker(idx, target, partial(callback_loader, idx))
+
+    def _serve_loop(self, *args: Callable[..., object]) -> None:
+        """Watch over the workers until the service is told to end."""
+        watcher = Watcher(self.pulse, self.workers)
+        while not self.interrupt_signal:
+            self._take_deaths(watcher)
+            if watcher.is_hopeless():
+                _LOG.error("no worker could begin, so the service ends; the lines above say why")
+                self.shutdown(1)
+            for index in watcher.due():
+                self.wrks[index] = self._spawn_worker(index, *args)  # type: ignore[no-untyped-call]
+                self.wrks[index].start()  # type: ignore[no-untyped-call]  # the library's own gap
+            for index in watcher.hanging([worker.inner.pid for worker in self.wrks]):
+                self.wrks[index].inner.kill()
+            if self.reload_signal:
+                self._reload(*args)  # type: ignore[no-untyped-call]  # the library's own gap
+                watcher.begin_all()
+            self.main_loop_interrupt.wait(LOOK_S)
+            self.main_loop_interrupt.clear()
+        self.interrupt_children.clear()
+
+    def _take_deaths(self, watcher: Watcher) -> None:
+        while self.interrupt_children:
+            index = self.interrupt_children.pop()
+            process = self.wrks[index].inner
+            # Of one that was replaced meanwhile, nothing is left to be done.
+            if process.exitcode is not None:
+                watcher.tell_death(index, process.pid, process.exitcode)
 
     def shutdown(self, exit_code: int = 0) -> None:
         """Stop listening, and wait for the workers."""
@@ -142,16 +177,20 @@ def _prepare_metrics(config: Config) -> None:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
-def _load_or_exit(config: Config) -> WSGIApplication:
+def _load_or_exit(config: Config, pulse: Pulse, index: int) -> WSGIApplication:
     """As _load; what goes wrong is a line of the log, and the worker's end."""
+    pulse.start(index)
     try:
-        return _load(config)
+        application = _load(config, pulse.was_ready(index))
+        pulse.say_ready(index)
+        return application
     except Exception:
         _LOG.exception("a worker could not begin")
         sys.exit(1)
 
 
-def _load(config: Config) -> WSGIApplication:
+def _load(config: Config, is_another: bool) -> WSGIApplication:
+    """What a worker answers with; *is_another* is whether it takes the place of one that died."""
     from api import metrics  # only now: see that module
     from api.hot import Hot
     from api.observing import Observed
@@ -170,6 +209,8 @@ def _load(config: Config) -> WSGIApplication:
     gc.freeze()
     store = app.extensions["jobtypes"]
     store.note = metrics.note
+    if is_another:
+        metrics.note("worker_restarted")
     log = logs.AccessLog(config.log_format) if config.access_log else None
     observed = Observed(app, store, log)
     observed.start()

@@ -413,7 +413,7 @@ def test_what_kills_workers_is_told_in_json_too(empty, serve):
     empty.rename(empty.with_name("elsewhere.git"))
 
     os.kill(worker, signal.SIGKILL)
-    wait_for(lambda: "crash loop" in server.log.read_text(), "the service to give up")
+    wait_for(lambda: "another begins in" in server.log.read_text(), "two deaths")
 
     said = [json.loads(line) for line in server.log.read_text().splitlines()[3:]]
     words = {line.get("message") for line in said}
