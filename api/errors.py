@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from api.auth import CHALLENGES
 from api.git_http import PATH as GIT_PATH
+from api.git_http import refusal
 from api.wire import InvalidBody, Proposed, json_response
 from gitstore import (
     BadRequest,
@@ -157,8 +158,7 @@ def _path(problem: Problem) -> str:
 
 def _error(status: int, sentence: str, details: list[dict[str, str]]) -> Response:
     if request.path.startswith(f"{GIT_PATH}/"):
-        # Git's client shows this to the TD, and only if it is plain text.
-        return Response(f"{sentence}\n", status, content_type="text/plain; charset=utf-8")
+        return refusal(sentence, status)
     body: dict[str, object] = {"error": sentence}
     if details:
         body["details"] = details

@@ -10,15 +10,15 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BytesIO
 from typing import IO
 
 from flask import Blueprint, Flask, Response, current_app, request
@@ -31,6 +31,7 @@ from api.address import base_url
 from api.config import Config
 from api.housekeeping import Housekeeping
 from api.places import Places, Work
+from api.push_report import FLUSH, NOTHING_TAKEN, Packets, packet, read_updates, report
 from api.wire import housekeeping
 from gitstore import ReadOnly, Store, StoreError
 from gitstore.access import Access, Role
@@ -39,7 +40,7 @@ from gitstore.layout import shown
 from gitstore.repository import Repository
 from gitstore.upstream import FOLLOWER, scrub
 from hooks.install import RECEIVING, install_hooks
-from hooks.receive import Update, parse_updates
+from hooks.receive import Update
 from hooks.settings import HIDDEN_TAGS, HookSettings
 
 _LOG = logging.getLogger(__name__)
@@ -51,12 +52,14 @@ CLONE_NICENESS = 19
 """Of clones and fetches, of which there may be many. They must get on even on a machine that is
 full, which with Linux's idle policy they hardly do."""
 CHUNK_BYTES = 64 * 1024
-_FLUSH = b"0000"
 UPDATES_LOGGED = 20
 """How many of a push's refs get their line in the log."""
+GRACE_S = 10
+"""How long a process that was asked to end may take."""
 DISCARDED_LIMIT = 8
 """How many times its limit a body may have until we stop listening to its end."""
-_UPDATE = re.compile(r"[0-9a-f]{40} [0-9a-f]{40} refs/[^ \n]+")
+_HTTPS_OWN = {401, 403, 404, 405, 415}
+"""The statuses that Git's client understands, or that it never gets."""
 _PROTOCOL = re.compile(r"[a-z0-9=:.,_-]{1,200}")
 
 blueprint = Blueprint("git", __name__)
@@ -81,13 +84,26 @@ SERVICES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+_PUSHES = {name for name, service in SERVICES.items() if service.role is Role.WRITE}
+
+
+@dataclass(slots=True)
 class _Run:
-    """A Git process: since when it runs, and when its client last took something."""
+    """A Git process: since when it runs, and since when its client is to take what it said."""
 
     process: subprocess.Popen[bytes]
     since: float
-    touched: float
+    offered: float | None = None
+    over: str = ""
+    """The limit that it is ended for."""
+    ended: float = 0
+
+    def limit(self, now: float, config: Config) -> str:
+        """The limit that it is over at *now*, in words; empty if it is over none."""
+        if self.offered is not None and now - self.offered > config.git_idle_s:
+            return f"its client took nothing for {config.git_idle_s} s"
+        too_long = now - self.since > config.git_limit_s
+        return f"it took longer than {config.git_limit_s} s" if too_long else ""
 
 
 class Transports:
@@ -153,8 +169,12 @@ class Transports:
             stderr=subprocess.DEVNULL,
             env=self._environment(access),
             cwd="/",
+            # With its hook and its helpers, which end with it.
+            process_group=0,
         )
-        self.touch(process)
+        with self._lock:
+            self._running[process.pid] = _Run(process, time.monotonic())
+        self.store.note("git_begun")
         return process
 
     def _environment(self, access: Access) -> dict[str, str]:
@@ -174,33 +194,46 @@ class Transports:
         )
         return env | settings.environment()
 
-    def touch(self, process: subprocess.Popen[bytes]) -> None:
-        """Note that *process* and its client are alive."""
-        now = time.monotonic()
-        with self._lock:
-            known = self._running.get(process.pid)
-            self._running[process.pid] = _Run(process, known.since if known else now, now)
-        if known is None:
-            self.store.note("git_begun")
+    @contextmanager
+    def offering(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        """Let it be known that the client is to take what *process* said.
 
-    def end(self, process: subprocess.Popen[bytes]) -> int:
-        """Wait for *process* and forget it; its exit status."""
+        Else we wait for Git, which may check a push for long, and the client is not idle.
+        """
+        run = self._running[process.pid]
+        run.offered = time.monotonic()
+        try:
+            yield
+        finally:
+            run.offered = None
+
+    def end(self, process: subprocess.Popen[bytes]) -> str:
+        """Wait for *process* and forget it; the limit that it was ended for, if it was."""
         with self._lock:
-            self._running.pop(process.pid, None)
+            run = self._running.pop(process.pid)
         self.store.note("git_ended")
         if process.stdout:
             process.stdout.close()
-        return process.wait()
+        if run.over:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return run.over
 
     def end_idle(self) -> None:
-        """Kill the processes whose client has taken nothing for too long, or that run too long."""
-        now, config = time.monotonic(), self.config
+        """End the processes whose client has taken nothing for too long, or that run too long.
+
+        They are asked to at first: Git then removes its locks. Maintenance removes the quarantine.
+        """
+        now = time.monotonic()
         with self._lock:
-            runs = list(self._running.values())
-        for run in runs:
-            if now - run.touched > config.git_idle_s or now - run.since > config.git_limit_s:
-                _LOG.warning("a clone or push took too long: ended")
-                run.process.kill()
+            for run in self._running.values():
+                if run.over and now - run.ended > GRACE_S:
+                    run.process.kill()
+                elif not run.over and (over := run.limit(now, self.config)):
+                    _LOG.warning("a clone or push was ended: %s", over)
+                    run.over, run.ended = over, now
+                    run.process.terminate()
 
 
 def install(app: Flask, config: Config, store: Store, places: Places) -> Transports:
@@ -234,7 +267,7 @@ def advertise() -> Response:
     head = b""
     if "version=2" not in _protocol().split(":") or service.role > Role.READ:
         line = f"# service={service.name}\n".encode()
-        head = _packet(line) + b"0000"
+        head = packet(line) + FLUSH
     return _stream(transports, process, service, "advertisement", head)
 
 
@@ -254,16 +287,33 @@ def talk(name: str) -> Response:
         body = _keep_body(_limit(transports.config, service))
         if body is not None:
             with body:
-                updates = _read_updates(body) if service.role is Role.WRITE else ()
+                updates = read_updates(body) if service.role is Role.WRITE else ()
                 process = transports.start(service, (), access, body)
     except BaseException:
         transports.give_place()
         raise
     if body is None:
         transports.give_place()
-        return _too_large(service, transports.config)
+        megabytes = transports.config.push_limit_bytes // (1024 * 1024)
+        raise RequestEntityTooLarge(
+            f"the push is over {megabytes} MiB, the limit; {NOTHING_TAKEN}. Push in parts."
+            if service.role is Role.WRITE
+            else None
+        )
     connections.be_patient(request.remote_addr or "", transports.config.git_idle_s)
     return _stream(transports, process, service, "result", pushed=_Pushed(access.name, updates))
+
+
+def refusal(sentence: str, status: int) -> Response:
+    """The answer to a request of Git's client that fails.
+
+    Of a failed push the client shows only the status, and says "Everything up-to-date". So a push
+    gets a report of Git's protocol instead. Git's client also shows plain text.
+    """
+    is_push = request.view_args is not None and request.view_args.get("name") in _PUSHES
+    if is_push and status not in _HTTPS_OWN:
+        return Response(report(sentence), content_type="application/x-git-receive-pack-result")
+    return Response(f"{sentence}\n", status, content_type="text/plain; charset=utf-8")
 
 
 def _protocol() -> str:
@@ -278,10 +328,6 @@ def _require(service: Service) -> Access:
     if upstream and service.role is Role.WRITE:
         raise ReadOnly(f"this service follows {scrub(upstream, upstream)}; push there")
     return access
-
-
-def _packet(data: bytes) -> bytes:
-    return f"{len(data) + 4:04x}".encode() + data
 
 
 # Bodies in
@@ -323,7 +369,8 @@ def _copy(file: IO[bytes], limit: int, length: int | None) -> bool:
     end = time.monotonic() + _transports().config.git_limit_s
     for chunk in iter(lambda: request.stream.read(CHUNK_BYTES), b""):
         if time.monotonic() > end:
-            raise RequestTimeout
+            limit_s = _transports().config.git_limit_s
+            raise RequestTimeout(f"it took longer than {limit_s} s, the limit; {NOTHING_TAKEN}")
         read += len(chunk)
         # What is past the limit is no longer unpacked, only read.
         for data in unpack(chunk) if written <= limit else ():
@@ -354,27 +401,6 @@ def _unpacker() -> Callable[[bytes], Iterator[bytes]]:
             raise HttpBadRequest("the body is no gzip, though its header says so") from None
 
     return unpack
-
-
-def _read_updates(body: IO[bytes]) -> tuple[Update, ...]:
-    """The refs that a push wants moved, as the first lines of its *body* say, for the log.
-
-    Git judges them; what is no such line is left out.
-    """
-    # Read past Python's buffer: Git begins where the descriptor stands.
-    head = BytesIO(os.pread(body.fileno(), CHUNK_BYTES, 0))
-    lines: list[str] = []
-    while (length := _length(head.read(4))) > len(_FLUSH) and len(lines) < UPDATES_LOGGED:
-        line = head.read(length - len(_FLUSH)).partition(b"\0")[0].decode(errors="replace").strip()
-        lines += [line] if _UPDATE.fullmatch(line) else []
-    return tuple(parse_updates(lines))
-
-
-def _length(prefix: bytes) -> int:
-    try:
-        return int(prefix, 16)
-    except ValueError:
-        return 0
 
 
 # Answers out
@@ -408,10 +434,17 @@ class _Pushed:
 
     def log(self, repository: Repository) -> None:
         """Tell in the log what came of each."""
-        for update in self.updates:
+        for update in self.updates[:UPDATES_LOGGED]:
             what = "taken" if _is_taken(repository, update) else "refused"
             moved = f"{update.old[:10]}..{update.new[:10]}"
             _LOG.info("push by %s %s: %s %s", self.name, what, shown(update.ref), moved)
+
+    def report(self, repository: Repository, why: str) -> bytes:
+        """What the client is told where Git ended before it said all, *why* in words."""
+        taken = [update for update in self.updates if _is_taken(repository, update)]
+        others = [update for update in self.updates if update not in taken]
+        outcome = "what is not rejected below was taken" if taken else NOTHING_TAKEN
+        return report(f"the push was ended: {why}; {outcome}. Push again.", taken, others)
 
 
 def _is_taken(repository: Repository, update: Update) -> bool:
@@ -440,11 +473,16 @@ class _End:
         self._pushed = pushed
         self._once = threading.Lock()
         self._said = b""
+        self._packets = Packets()
+        self.closing = b""
+        """What is to be said after Git, once all is done."""
 
-    def hear(self, chunk: bytes) -> None:
-        """Remember the end of what Git says, which is what became of a push."""
-        if self._service.role is Role.WRITE:
-            self._said = (self._said + chunk)[-CHUNK_BYTES:]
+    def hear(self, chunk: bytes) -> bytes:
+        """What of *chunk* can be passed on; its end says what became of a push."""
+        if self._pushed is None:
+            return chunk
+        self._said = (self._said + chunk)[-CHUNK_BYTES:]
+        return self._packets.take(chunk)
 
     def __call__(self) -> None:
         """Do it, unless it is done."""
@@ -458,7 +496,7 @@ class _End:
                 self.hear(chunk)
         else:
             process.kill()
-        self._transports.end(process)
+        over = self._transports.end(process)
         self._transports.give_place()
         if self._service.role is Role.WRITE:
             self._keeper.wake()
@@ -470,6 +508,9 @@ class _End:
             if self._pushed:
                 with suppress(StoreError):  # What is damaged is told by health.
                     self._pushed.log(store.repository)
+                    if process.returncode and not self._packets.is_whole:
+                        why = f"{over}, the limit" if over else "Git failed"
+                        self.closing = self._pushed.report(store.repository, why)
 
 
 def _chunks(
@@ -481,19 +522,10 @@ def _chunks(
         if head:
             yield head
         while chunk := process.stdout.read1(CHUNK_BYTES):  # type: ignore[attr-defined]  # a BufferedReader
-            end.hear(chunk)
-            yield chunk
-            transports.touch(process)
+            if whole := end.hear(chunk):
+                with transports.offering(process):
+                    yield whole
     finally:
         end()
-
-
-def _too_large(service: Service, config: Config) -> Response:
-    """A refusal that Git's client shows as it stands, where plain HTTP's 413 says little."""
-    if service.role is not Role.WRITE:
-        raise RequestEntityTooLarge
-    megabytes = config.push_limit_bytes // (1024 * 1024)
-    says = f"the push is over {megabytes} MiB, the limit; nothing was taken. Push in parts.\n"
-    response = Response(_packet(b"\x03" + says.encode()) + b"0000")
-    response.headers["Content-Type"] = f"application/x-{service.name}-result"
-    return response
+    if end.closing:
+        yield end.closing
