@@ -234,6 +234,10 @@ def test_the_command_line_merges_what_it_showed(farm, seen):
     assert jobtypes(*command, "--repo", farm.path).returncode == 0
 
 
+def test_the_page_says_which_commit_it_shows(seen, client):
+    assert f"at <code>{seen}</code>" in client.get("/changes/fix").text
+
+
 def test_the_command_that_is_shown_runs_nothing_of_the_branchs_name(farm, seen):
     name = "a;touch$IFS(x)`id`'"
     git(farm.path, "update-ref", f"refs/heads/{name}", seen)
