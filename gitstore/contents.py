@@ -6,18 +6,23 @@ alone: never from settings or from other files, so that every service says the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from gitstore import layout
 from gitstore.errors import Problem
+from gitstore.overlay import Overlay
 from gitstore.schema import Fault, JobtypeMeta, SoftwareFile, parse_meta, parse_software
 from gitstore.trees import Entry, Objects
 from gitstore.yamlfile import read_yaml
 
 _KEPT = 8192
 """Directories and files whose parsed form is kept in memory, the least used leave."""
+
+
+_Faults = tuple[tuple[str, str, Fault], ...]
+_Meta = tuple[JobtypeMeta | None, _Faults]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Directory:
     meta: JobtypeMeta | None
     code: str
     meta_blob: str
-    faults: tuple[tuple[str, str, Fault], ...]
+    faults: _Faults
 
     def problems(self, name: str) -> Iterator[Problem]:
         """What makes it broken, as a directory of that *name*."""
@@ -50,11 +55,20 @@ class Contents:
 
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
-        self.directory = lru_cache(_KEPT)(self._directory)
+        self.directory: Callable[[str], Directory] = lru_cache(_KEPT)(self._directory)
         # Apart from the directory: most versions change the code alone, and many share one.
-        self._code_faults = lru_cache(_KEPT)(self._check_encoding)
-        self._meta = lru_cache(_KEPT)(self._parse_meta)
-        self.software_file = lru_cache(_KEPT)(self._software_file)
+        self._code_faults: Callable[[str], _Faults] = lru_cache(_KEPT)(self._check_encoding)
+        self._meta: Callable[[str], _Meta] = lru_cache(_KEPT)(self._parse_meta)
+        self.software_file: Callable[[str], SoftwareFile] = lru_cache(_KEPT)(self._software_file)
+
+    def over(self, overlay: Overlay) -> Contents:
+        """These contents, and beside them what *overlay* has alone."""
+        made = Contents(overlay)
+        made.directory = overlay.either(made.directory, self.directory)
+        made._code_faults = overlay.either(made._code_faults, self._code_faults)
+        made._meta = overlay.either(made._meta, self._meta)
+        made.software_file = overlay.either(made.software_file, self.software_file)
+        return made
 
     def meta(self, tree: str) -> JobtypeMeta | None:
         """The metadata of directory *tree*, without a look at its code; None if unreadable."""
@@ -80,13 +94,11 @@ class Contents:
         meta, meta_faults = self._meta(meta_blob) if meta_blob else (None, ())
         return Directory(meta, code, meta_blob, (*faults, *meta_faults))
 
-    def _check_encoding(self, blob: str) -> tuple[tuple[str, str, Fault], ...]:
+    def _check_encoding(self, blob: str) -> _Faults:
         found = _encoding(self.objects.read_blob(blob))
         return tuple(("code-encoding", layout.CODE, fault) for fault in found)
 
-    def _parse_meta(
-        self, blob: str
-    ) -> tuple[JobtypeMeta | None, tuple[tuple[str, str, Fault], ...]]:
+    def _parse_meta(self, blob: str) -> _Meta:
         data = read_yaml(self.objects, blob)
         parsed = parse_meta(data)
         rule = "meta-field" if parsed.document else "meta-yaml"

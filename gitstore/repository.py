@@ -52,6 +52,7 @@ from gitstore.layout import (
     shown,
 )
 from gitstore.loose import HEADER_BYTES, LooseObjects, flush
+from gitstore.overlay import Merge
 from gitstore.trees import (
     EMPTY_TREE,
     Entry,
@@ -70,7 +71,7 @@ from gitstore.trees import (
     without_header,
 )
 from gitstore.versions import Step, trailers_of
-from gitstore.walk import Walk
+from gitstore.walk import Walk, step_between
 
 pygit2.settings.enable_fsync_gitdir(True)
 # Of packs, no more is mapped than is read at a time. What is asked for often is kept elsewhere.
@@ -121,15 +122,69 @@ _KEPT_COMMITS = 64
 """Commits that stay read: what is new is asked for its parents, and then for all else."""
 
 
+_FIRST = 1000
+"""The priority of what is written to before anything else: the disk has 1 and 2."""
+
+
+class _Memory(pygit2.OdbBackend):
+    """Where a handle of libgit2's puts what it writes: nowhere but here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.objects: dict[str, bytes] = {}
+
+    def write_cb(self, id: pygit2.Oid, data: bytes, kind: int) -> None:
+        self.objects[str(id)] = with_header(ObjectType(kind).name.lower(), data)
+
+    def exists_cb(self, id: pygit2.Oid) -> bool:
+        return str(id) in self.objects
+
+    def read_cb(self, id: pygit2.Oid) -> tuple[ObjectType, bytes]:
+        header, _, data = self.objects[str(id)].partition(b"\0")
+        return ObjectType[header.split()[0].decode().upper()], data
+
+    def read_header_cb(self, id: pygit2.Oid) -> tuple[ObjectType, int]:
+        kind, data = self.read_cb(id)
+        return kind, len(data)
+
+    def read_prefix_cb(self, id: pygit2.Oid) -> tuple[ObjectType, bytes, pygit2.Oid]:
+        raise KeyError(id)  # Nobody asks for a part of an id.
+
+    def exists_prefix_cb(self, id: pygit2.Oid) -> pygit2.Oid:
+        raise KeyError(id)
+
+    def refresh_cb(self) -> None:
+        pass
+
+
+class _Merger:
+    """A handle of libgit2's that merges without writing into the repository."""
+
+    def __init__(self, repo: pygit2.Repository) -> None:
+        self.repo = repo
+        self._memory = _Memory()
+        repo.odb.add_backend(self._memory, _FIRST)
+
+    @contextmanager
+    def objects(self) -> Iterator[dict[str, bytes]]:
+        """What is written in the block, by id and with headers. It is forgotten then."""
+        objects: dict[str, bytes] = {}
+        self._memory.objects = objects
+        try:
+            yield objects
+        finally:
+            self._memory.objects = {}
+
+
 class _Own(threading.local):
     """What each thread has for itself.
 
     *held* are objects that are still to be written, if it holds them back: see together().
-    *repo* is a handle for what pygit2 does while other threads go on: it merges so.
+    *merger* merges, which pygit2 does while other threads go on.
     """
 
     held: dict[str, bytes] | None = None
-    repo: pygit2.Repository | None = None
+    merger: _Merger | None = None
 
 
 class Repository:
@@ -401,12 +456,8 @@ class Repository:
         self._chain(old, new)
 
     def step(self, before: str | None, tree: str, commit: str, message: str = "") -> Step:
-        """The step from root tree *before* to root tree *tree*, as if *commit* made it."""
-        walk = Walk(self)
-        if before is not None:
-            walk.start(before)
-        jobtypes, files = walk.move(tree)
-        return Step(commit, tree, trailers_of(message), jobtypes, files, tuple(walk.strays))
+        """As step_between."""
+        return step_between(self, before, tree, commit, message)
 
     def _chain(self, after: str | None, until: str) -> list[str]:
         chain: list[str] = []
@@ -597,6 +648,10 @@ class Repository:
         """
         return self._trees.tree(id)
 
+    def parsed(self, id: str, data: bytes) -> Tree:
+        """The tree *id*, whose raw form is *data*, wherever that is."""
+        return self._trees.find(id) or self._trees.keep(id, data)
+
     def _read_object(self, id: str) -> bytes:
         return self._read(id)[1]
 
@@ -679,10 +734,6 @@ class Repository:
             if self._read_object(id) != without_header(objects[id]):
                 raise self._damaged(id)
 
-    def _empty_tree(self) -> str:
-        self._write({EMPTY_TREE: with_header("tree", b"")})
-        return EMPTY_TREE
-
     def _check_kept(self, id: str) -> None:
         """See that object *id*, which was written, is there.
 
@@ -711,28 +762,38 @@ class Repository:
         self._write({id: with_header("commit", data)})
         return id
 
-    def merged_tree(self, ours: str, theirs: str) -> str:
-        """The tree that merging commit *theirs* into commit *ours* gives. Moves nothing.
+    def merge(self, ours: str, theirs: str) -> Merge:
+        """What merging commit *theirs* into commit *ours* gives. Writes and moves nothing.
 
         Raises:
             OutOfBounds: a tree, or a file that both change, is too large to be merged.
             MergeConflict: the two change the same places; the message names the files.
         """
-        repo = self._local.repo = self._local.repo or self._open()
+        own = self._local
+        own.merger = merger = own.merger or _Merger(self._open())
         base = self.merge_base(ours, theirs)
         one, other = self.commit(ours).tree, self.commit(theirs).tree
-        ancestor = self.commit(base).tree if base else self._empty_tree()
+        ancestor = self.commit(base).tree if base else EMPTY_TREE
         for tree in (ancestor, one, other):
             self.bounds.extent(tree)
         renames = self.bounds.find_renames(ancestor, one, other)
         flags = MergeFlag.FIND_RENAMES if renames else MergeFlag(0)
-        with _translated():
-            index = repo.merge_trees(ancestor, one, other, flags=flags)
-        if index.conflicts is None:
-            return _written(lambda: self._kept_tree(str(index.write_tree(repo)), one))
+        with _translated(), merger.objects() as objects:
+            index = merger.repo.merge_trees(ancestor, one, other, flags=flags)
+            if index.conflicts is None:
+                return Merge(str(index.write_tree(merger.repo)), objects)
         sides = (side for conflict in index.conflicts for side in conflict if side)
         paths = tuple(sorted({printable(side.path) for side in sides}))
         raise MergeConflict(f"it conflicts in {', '.join(paths)}", paths)
+
+    def write_merge(self, merge: Merge, known: str) -> None:
+        """Have on disk all that *merge* has and tree *known*, into which it merged, has not."""
+
+        def write() -> str:
+            self._write(merge.objects)
+            return self._kept_tree(merge.tree, known)
+
+        _written(write)
 
     def _kept_tree(self, id: str, known: str) -> str:
         """Tree *id*, which was written with all below it but what tree *known* has.

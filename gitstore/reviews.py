@@ -29,9 +29,11 @@ from gitstore.errors import (
 )
 from gitstore.merges import MERGED, find_merge, merge_of, what_moved
 from gitstore.once import Once
+from gitstore.overlay import Merge, Overlay
 from gitstore.preview import preview_number
 from gitstore.store import JOBTYPES_LIMIT, SERVICE, Growth, Store, Writer, check_access
 from gitstore.versions import History, Jobtype
+from gitstore.walk import step_between
 
 HEADS = "refs/heads/"
 COMMITS_SHOWN = 250
@@ -62,6 +64,10 @@ class Outcome:
     made: Difference
     problems: tuple[Problem, ...]
     conflicts: tuple[str, ...]
+
+
+def _made(growth: Growth) -> Difference:
+    return difference(growth.base, growth.base.extend(growth.steps))
 
 
 def _outcome_bytes(outcome: Outcome) -> int:
@@ -148,14 +154,20 @@ class Reviews:
         tip, commit = key
         with self._place():
             base = self._store.at(tip)
-            tree = self._merged(tip, commit)
-            step = self._repository.step(base.history.tree, tree, commit)
-        return Catalogue(_renumbered(base.history, base.history.extend([step])), base.contents)
+            growth = self._growth(base, self._merged(tip, commit), commit)
+        merged = _renumbered(base.history, base.history.extend(growth.steps))
+        return Catalogue(merged, growth.base.contents)
 
-    def _merged(self, tip: str | None, commit: str) -> str:
+    def _merged(self, tip: str | None, commit: str) -> Merge:
         if tip is None:
-            return self._repository.commit(commit).tree
-        return self._repository.merged_tree(tip, commit)
+            return Merge(self._repository.commit(commit).tree, {})
+        return self._repository.merge(tip, commit)
+
+    def _growth(self, base: Catalogue, merge: Merge, commit: str) -> Growth:
+        """What *merge*, of *commit*, adds to *base*, which then knows its objects, too."""
+        over = Overlay(self._repository, merge.objects)
+        step = step_between(over, base.history.tree, merge.tree, commit)
+        return Growth(Catalogue(base.history, base.contents.over(over)), merge.tree, (step,))
 
     # Changes
 
@@ -218,11 +230,7 @@ class Reviews:
         except MergeConflict as conflict:
             return Outcome(Difference(), (), conflict.paths)
         problems = self._check(growth)
-        return Outcome(difference(base, base.extend(growth.steps)), tuple(problems), ())
-
-    def _growth(self, base: Catalogue, tree: str, commit: str) -> Growth:
-        """What merging *commit* adds to *base*, of which *tree* came."""
-        return Growth(base, tree, (self._repository.step(base.history.tree, tree, commit),))
+        return Outcome(_made(growth), tuple(problems), ())
 
     def _check(self, growth: Growth) -> list[Problem]:
         excess = growth.excess(self._jobtypes_limit)
@@ -292,14 +300,17 @@ class Reviews:
         return (row, merge, True) if self._store.move(base, merge, writer.access) else None
 
     def _make_merge(self, base: Catalogue, tip: str, row: ChangeRow, writer: Writer) -> str:
-        growth = self._growth(base, self._merged(tip, row.commit.id), row.commit.id)
+        merge = self._merged(tip, row.commit.id)
+        growth = self._growth(base, merge, row.commit.id)
         access = self._judged(writer.access)
         _check_problems(self._check(growth), access)
-        check_access(access, by_steps(base, growth.steps))
+        check_access(access, by_steps(growth.base, growth.steps))
         self._check_four_eyes(row, writer.access)
         subject = writer.message or f"Merge {row.branch}: {row.commit.subject}"
         message = f"{subject}\n\n{MERGED}{row.branch}\n"
         parents = (tip, row.commit.id)
+        assert base.history.tree
+        self._repository.write_merge(merge, base.history.tree)
         return self._repository.write_commit(
             growth.tree, parents, message, writer.signature, SERVICE
         )

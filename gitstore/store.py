@@ -515,7 +515,7 @@ class Store:
 
     def check_growth(self, growth: Growth) -> list[Problem]:
         """What is wrong with the last tree of *growth*, as a successor of its base."""
-        return check_tree(self.repository, growth.tree, growth.base, self.checks)
+        return check_tree(growth.base.contents.objects, growth.tree, growth.base, self.checks)
 
     def check_against(self, new: str, base: Catalogue) -> list[Problem]:
         """What is wrong with commit *new*, as a successor of *base*."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gitstore import layout
 from gitstore.trees import Entry, Objects, Tree, TreeWalker, parse_tree
-from gitstore.versions import Blob
+from gitstore.versions import Blob, Step, trailers_of
 from gitstore.yamlfile import read_yaml
 
 
@@ -21,6 +21,17 @@ class RawObjects(Objects, Protocol):
     def tree(self, id: str) -> Tree:
         """The tree *id*, which may be kept for others who ask."""
         ...
+
+
+def step_between(
+    objects: RawObjects, before: str | None, tree: str, commit: str, message: str = ""
+) -> Step:
+    """The step from root tree *before* to root tree *tree*, as if *commit* made it."""
+    walk = Walk(objects)
+    if before is not None:
+        walk.start(before)
+    jobtypes, files = walk.move(tree)
+    return Step(commit, tree, trailers_of(message), jobtypes, files, tuple(walk.strays))
 
 
 class Walk:

@@ -1,0 +1,68 @@
+"""Objects that are in memory alone, before a repository's: those of a merge that is only tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from gitstore.trees import Entry, Header, Tree, parse_header, without_header
+from gitstore.walk import RawObjects
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """What a merge gives: a *tree*, and the *objects* for it that the repository has not.
+
+    Those are by id, each with its header.
+    """
+
+    tree: str
+    objects: Mapping[str, bytes]
+
+
+class Below(RawObjects, Protocol):
+    """What lies below: a repository."""
+
+    def parsed(self, id: str, data: bytes) -> Tree:
+        """The tree *id*, whose raw form is *data*."""
+        ...
+
+
+class Overlay:
+    """The objects of a repository, *below*, and a merge's beside them."""
+
+    def __init__(self, below: Below, objects: Mapping[str, bytes]) -> None:
+        self._below = below
+        self._objects = objects
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._objects
+
+    def either(self, own: Callable[[str], T], below: Callable[[str], T]) -> Callable[[str], T]:
+        """What *own* gives for the id of an object of the merge's, and *below* for all others."""
+        return lambda id: own(id) if id in self._objects else below(id)
+
+    def header(self, id: str) -> Header | None:
+        """The kind and the size of object *id*, None where it is missing."""
+        own = self._objects.get(id)
+        return self._below.header(id) if own is None else parse_header(own)
+
+    def read_raw(self, id: str) -> bytes:
+        """The bytes of object *id*."""
+        own = self._objects.get(id)
+        return self._below.read_raw(id) if own is None else without_header(own)
+
+    def read_blob(self, id: str) -> bytes:
+        """The content of blob *id*."""
+        return self.read_raw(id) if id in self else self._below.read_blob(id)
+
+    def tree(self, id: str) -> Tree:
+        """The tree *id*."""
+        return self._below.parsed(id, self.read_raw(id)) if id in self else self._below.tree(id)
+
+    def entries(self, tree: str) -> Mapping[str, Entry]:
+        """The entries of tree *tree*, by name."""
+        return self.tree(tree).entries
