@@ -25,11 +25,12 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 OWN_SITES = ("same-origin", "none")
 """What Sec-Fetch-Site says of a page of ours, and of a user who typed the address."""
 
-_FORWARDED = re.compile(
-    "HTTP_(?:FORWARDED|VIA|X_FORWARDED.*|X_ORIGINAL_.*|X_REAL_IP|X_CLIENT_IP|X_CLUSTER_CLIENT_IP"
+_OF_CLIENTS = (
+    "HTTP_(?:FORWARDED|VIA|X_FORWARDED(?:_FOR)?|X_REAL_IP|X_CLIENT_IP|X_CLUSTER_CLIENT_IP"
     "|TRUE_CLIENT_IP|CF_CONNECTING_IP)"
 )
-"""Headers, as WSGI names them, that proxies add about the client they stand for."""
+_OF_URLS = "HTTP_X_(?:FORWARDED|ORIGINAL)_.*"
+"""Headers, as WSGI names them, that proxies add about a client, and about the URL it asked for."""
 
 _ADVICE = "make tokens (jobtypes token create)"
 
@@ -40,6 +41,9 @@ class Senders:
     def __init__(self, config: Config) -> None:
         self._public = config.public
         self._takes_all = config.insecure_writes
+        # A URL that the settings name is no news of a proxy.
+        telling = _OF_CLIENTS if self._public else f"{_OF_CLIENTS}|{_OF_URLS}"
+        self._is_forwarded = re.compile(telling).fullmatch
         self._hosts = set(LOCAL_HOSTS)
         if self._public is not None:
             self._hosts.add(self._public.host)
@@ -87,7 +91,7 @@ class Senders:
                 f"without tokens, writes are taken at {', '.join(sorted(self._hosts))}, and this"
                 f" one was sent to {at}; {_ADVICE}, or set public_url"
             )
-        by = next(filter(_FORWARDED.fullmatch, environ), None)
+        by = next(filter(self._is_forwarded, environ), None)
         if by is not None:
             header = by.removeprefix("HTTP_").replace("_", "-").title()
             raise Forbidden(

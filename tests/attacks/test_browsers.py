@@ -235,14 +235,25 @@ PROXIED = {
 }
 
 
+OF_URLS = ("X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Server")
+
+
 @pytest.mark.parametrize("public_url", [None, "http://127.0.0.1:8080"])
 def test_without_tokens_a_proxy_on_this_machine_only_reads(farm, public_url):
     client = client_of(farm, public_url=public_url)
 
     for header, value in PROXIED.items():
+        if public_url and header in OF_URLS:
+            continue
         headers = {"Host": "127.0.0.1:8080", header: value}
         assert put(client, headers) == 403, header
         assert client.get("/api/v1/jobtypes/Blender", headers=headers).status_code == 200, header
+
+
+def test_with_a_public_url_what_is_said_of_the_url_tells_of_no_other_machine(farm):
+    client = client_of(farm, public_url="https://jobs.studio.example")
+
+    assert put(client, {header: PROXIED[header] for header in OF_URLS}) == 201
 
 
 def test_with_insecure_writes_a_proxy_writes_as_everybody_does(farm):
