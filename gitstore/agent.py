@@ -16,6 +16,7 @@ from gitstore import layout
 from gitstore.contents import Contents, Directory
 from gitstore.errors import Problem
 from gitstore.parsing import Sources
+from gitstore.past import Past, by_fold, files_fold, heads, stem
 from gitstore.pycode import Facts
 from gitstore.schema import Parsed, SoftwareFile
 from gitstore.trees import Entry
@@ -29,7 +30,8 @@ class Neighbours:
 
     Made once for a check, so that ten thousand jobtypes are not each compared with all. Which
     ones can meet is told by their names first, so that few files are read. The tree came from
-    another whose jobtypes were *before*; it differs from that in those *changed*, at most.
+    another whose jobtypes were *before*; it differs from that in those *changed*, at most. *past*
+    knows the jobtypes that are not there any more.
     """
 
     def __init__(
@@ -38,8 +40,10 @@ class Neighbours:
         jobtypes: Mapping[str, Entry],
         before: Mapping[str, Entry],
         changed: Collection[str],
+        past: Past,
     ) -> None:
         self.contents = contents
+        self.past = past
         self._jobtypes = jobtypes
         self._before = before
         self._changed = changed
@@ -55,33 +59,34 @@ class Neighbours:
         meta = self.directory(name).meta
         return meta.classname if meta else None
 
-    def in_file(self, file: str) -> Iterator[str]:
-        """Yield the jobtypes whose cache file would be called *file*."""
-        for place, character in enumerate(file):
-            other, classname = file[:place], file[place + 1 :]
-            entry = self._jobtypes.get(other) if character == "_" else None
-            if entry and entry.is_tree and self.classname(other) == classname:
-                yield other
+    def in_file(self, name: str, classname: str) -> Iterator[str]:
+        """Yield the jobtypes whose cache files would be called as those of *name*."""
+        file, names = files_fold(name, classname), by_fold(tuple(self._jobtypes))
+        for head in heads(file):
+            for other in names.get(head, ()) if head != layout.fold(name) else ():
+                found = self.classname(other) if self._jobtypes[other].is_tree else None
+                if found is not None and files_fold(other, found) == file:
+                    yield other
 
     def in_module(self, module: str) -> Iterator[str]:
         """Yield the jobtypes whose module and *module* can become the same.
 
         That is, by appending a version number to each.
         """
-        stem = _stem(module)
-        for start in range(len(stem) + 1):
-            if stem[start:] in self._by_stem:
-                modules = self._modules(stem[start:])
+        whole = stem(module)
+        for start in range(len(whole) + 1):
+            if whole[start:] in self._by_stem:
+                modules = self._modules(whole[start:])
                 for shorter in _without_digits(module):
                     if _is_number(module, shorter):
                         yield from (o for _, o in _between(modules, shorter, f"{shorter}\0"))
                 # All that go on with a number, and what else begins as they do.
                 longer = _between(modules, f"{module}1", f"{module}:")
-                yield from (o for whole, o in longer if _stem(whole) == stem)
+                yield from (o for found, o in longer if stem(found) == whole)
 
-    def _read_modules(self, stem: str) -> list[_Row]:
-        """The modules of the jobtypes of that *stem*, each with its jobtype, in order."""
-        namesakes = self._by_stem[stem]
+    def _read_modules(self, name_stem: str) -> list[_Row]:
+        """The modules of the jobtypes of that stem, each with its jobtype, in order."""
+        namesakes = self._by_stem[name_stem]
         return namesakes.modules(self._jobtypes, self.contents, self._before, self._changed)
 
 
@@ -135,17 +140,13 @@ def _by_stem(names: tuple[str, ...]) -> dict[str, _Namesakes]:
     """*names* by their stems; from one write to the next they are mostly the same."""
     found: dict[str, _Namesakes] = {}
     for name in names:
-        found.setdefault(_stem(name), _Namesakes()).names.add(name)
+        found.setdefault(stem(name), _Namesakes()).names.add(name)
     return found
-
-
-def _stem(name: str) -> str:
-    return name.rstrip("0123456789")
 
 
 def _without_digits(module: str) -> Iterator[str]:
     """Yield *module* as it is, and with fewer and fewer of the digits that it ends with."""
-    for end in range(len(module), len(_stem(module)) - 1, -1):
+    for end in range(len(module), len(stem(module)) - 1, -1):
         yield module[:end]
 
 
@@ -209,18 +210,32 @@ def _check_collisions(neighbours: Neighbours, name: str) -> Iterator[Problem]:
     own = neighbours.classname(name)
     if own is None:
         return
-    file, module = f"{name}_{own}", f"{own}{name}"
-    for other in neighbours.in_file(file):
-        if other != name:
-            yield _collision("agent-cache-file", name, other, f"the cache file {file}_v...")
-    for other in neighbours.in_module(module):
-        if other != name:
-            yield _collision("agent-module", name, other, f"a module such as {module}1...")
+    module = f"{own}{name}"
+    files = f"the cache file {name}_{own}_v..."
+    modules = f"a module such as {module}1..."
+    in_file = set(neighbours.in_file(name, own))
+    in_module = {other for other in neighbours.in_module(module) if other != name}
+    for other in sorted(in_file):
+        yield _collision("agent-cache-file", name, other, files)
+    for other in sorted(in_module):
+        yield _collision("agent-module", name, other, modules)
+    for other in sorted({*neighbours.past.in_file(name, own)} - in_file):
+        yield _past_collision("agent-cache-file", name, other, files)
+    for other in sorted({*neighbours.past.in_module(name, own)} - in_module):
+        yield _past_collision("agent-module", name, other, modules)
 
 
 def _collision(rule: str, name: str, other: str, what: str) -> Problem:
     says = (
         f"the released agent would take {what} of {name} and of {other} for one another;"
         " give one of them another classname"
+    )
+    return Problem(rule, layout.meta_path(name), says)
+
+
+def _past_collision(rule: str, name: str, other: str, what: str) -> Problem:
+    says = (
+        f"the released agent may have {what} of versions that {layout.printable(other)} had"
+        f" before, and would run those; give {name} another classname"
     )
     return Problem(rule, layout.meta_path(name), says)

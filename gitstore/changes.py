@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from gitstore import layout
 from gitstore.catalogue import Catalogue, Release
 from gitstore.codecheck import Checks, check_source
-from gitstore.drafts import Changes, Graft
+from gitstore.drafts import Changes, Content, Graft, Wanted
 from gitstore.errors import BadRequest, Exists, Problem
+from gitstore.past import case_fault, other_spellings
 from gitstore.roundtrip import Plain, edit_yaml
 from gitstore.schema import (
     JobtypeMeta,
     Requirement,
+    Withdrawn,
     parse_meta,
 )
 from gitstore.trees import DIRECTORY, REGULAR_FILE, Entry
@@ -115,6 +117,9 @@ def _jobtype_to_put(catalogue: Catalogue, key: str, wish: JobtypeWish) -> Jobtyp
 def _rename(catalogue: Catalogue, jobtype: Jobtype, name: str) -> Edit:
     if name in catalogue.history.numbers:
         raise Exists(f"the name {layout.shown(name)} is or was in use; choose one never used")
+    twins = other_spellings(catalogue.history, name)
+    if twins:
+        raise Exists(f"the name {layout.shown(name)} {case_fault(twins[0])}")
     fault = layout.jobtype_name_fault(name)
     if fault:
         raise BadRequest(f"the jobtype's name {fault}", "name")
@@ -188,7 +193,7 @@ def withdraw(key: str, number: int) -> Change:
 
 def _withdrawn_changes(
     catalogue: Catalogue, name: str, rename_to: str | None = None, add: int | None = None
-) -> dict[str, bytes | Graft | None]:
+) -> dict[str, Content]:
     """withdrawn.yaml with *name*'s list moved to *rename_to* (None: removed), *add* in it."""
     listed = {n: sorted(numbers) for n, numbers in catalogue.history.withdrawn.items()}
     numbers = listed.pop(name, [])
@@ -201,7 +206,9 @@ def _withdrawn_changes(
     if not listed:
         return {layout.WITHDRAWN: None}
     plain: dict[str, Plain] = {n: [*listed[n]] for n in sorted(listed)}
-    return {layout.WITHDRAWN: edit_yaml(_root_file(catalogue, layout.WITHDRAWN), plain)}
+    data = edit_yaml(_root_file(catalogue, layout.WITHDRAWN), plain)
+    wanted = Withdrawn({n: frozenset(numbers) for n, numbers in listed.items()})
+    return {layout.WITHDRAWN: Wanted(data, wanted)}
 
 
 # Requirements of jobtypes
@@ -262,39 +269,42 @@ def _require(
 
 def requirement_changes(
     catalogue: Catalogue, release: Release, requirements: tuple[Requirement, ...]
-) -> dict[str, bytes | Graft | None]:
+) -> dict[str, Content]:
     """The files of *release* with other *requirements*."""
     meta = release.meta.model_copy(update={"requirements": requirements})
     old = catalogue.contents.objects.read_blob(release.directory.meta_blob)
     return {
         layout.code_path(release.jobtype.name): Graft(Entry(REGULAR_FILE, release.directory.code)),
-        layout.meta_path(release.jobtype.name): _meta_bytes(old, meta),
+        layout.meta_path(release.jobtype.name): _meta_content(old, meta),
     }
 
 
 # Files
 
 
-def _meta_file(catalogue: Catalogue, jobtype: Jobtype | None, meta: JobtypeMeta) -> bytes | Graft:
+def _meta_file(catalogue: Catalogue, jobtype: Jobtype | None, meta: JobtypeMeta) -> Wanted | Graft:
     """The meta.yaml of *jobtype*, edited so that it says *meta*; None: a new file."""
     if jobtype is None:
-        return _meta_bytes(None, meta)
+        return _meta_content(None, meta)
     contents = catalogue.contents
     known = contents.directory(jobtype.tree)
     if known.meta == meta:
         return Graft(contents.objects.entries(jobtype.tree)[layout.META])
     old = read_yaml(contents.objects, known.meta_blob) if known.meta_blob else None
     # What is too large to be one is written anew.
-    return _meta_bytes(old if isinstance(old, bytes) else None, meta)
+    return _meta_content(old if isinstance(old, bytes) else None, meta)
 
 
 def _root_file(catalogue: Catalogue, path: str) -> bytes | None:
+    """The YAML file at *path*, None where there is none or it is too large to be one."""
     assert catalogue.history.tree is not None
-    entry = catalogue.contents.objects.entries(catalogue.history.tree).get(path)
-    return catalogue.contents.objects.read_blob(entry.id) if entry and entry.is_file else None
+    objects = catalogue.contents.objects
+    entry = objects.entries(catalogue.history.tree).get(path)
+    data = read_yaml(objects, entry.id) if entry and entry.is_file else None
+    return data if isinstance(data, bytes) else None
 
 
-def _meta_bytes(old: bytes | None, meta: JobtypeMeta) -> bytes:
+def _meta_content(old: bytes | None, meta: JobtypeMeta) -> Wanted:
     before = parse_meta(old).document if old is not None else None
     written = before.value if before and isinstance(before.value, dict) else {}
     shown = () if before else _SHOWN_FIRST
@@ -311,7 +321,7 @@ def _meta_bytes(old: bytes | None, meta: JobtypeMeta) -> bytes:
         value["requirements"] = [
             kept_item(r.model_dump(), known, "software") for r in meta.requirements
         ]
-    return edit_yaml(old, value)
+    return Wanted(edit_yaml(old, value), meta)
 
 
 def kept_item(values: dict[str, Plain], known: list[object], key: str) -> Plain:

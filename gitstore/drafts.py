@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pydantic import BaseModel
+
 from gitstore.trees import (
     DIRECTORY,
     EMPTY_TREE,
@@ -28,7 +30,16 @@ class Graft:
     entry: Entry
 
 
-Changes = Mapping[str, bytes | Graft | None]
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """In a change to a tree: new content, and the *value* that it has to have when it is read."""
+
+    data: bytes
+    value: BaseModel
+
+
+Content = bytes | Wanted | Graft | None
+Changes = Mapping[str, Content]
 """A change to a tree, by path: new content, an existing entry, or None to remove."""
 
 
@@ -65,6 +76,8 @@ class Draft:
             if change.entry.mode != SUBMODULE:
                 self.grafts.add(change.entry.id)
             return change.entry
+        if isinstance(change, Wanted):
+            change = change.data
         if isinstance(change, bytes):
             mode = old.mode if old and old.is_file else REGULAR_FILE
             return Entry(mode, self._keep_blob(change, old.id if old else None))

@@ -73,6 +73,7 @@ def _encode(history: History) -> bytes:
         "tree": history.tree,
         "counters": asdict(history.counters),
         "numbers": dict(history.numbers),
+        "former": history.former,
         "withdrawn": {name: sorted(n) for name, n in history.withdrawn.items()},
         "software": [astuple(s) for s in history.software.values()],
         "software_ids": dict(history.software_ids),
@@ -118,6 +119,7 @@ def _decode(body: bytes) -> History:
         jobtypes=MappingProxyType({j.name: j for j in jobtypes}),
         numbers=MappingProxyType(document["numbers"]),
         ended=tuple(_jobtype(row) for row in document["ended"]),
+        former=tuple((name, id) for name, id in document["former"]),
         withdrawn=MappingProxyType({n: frozenset(v) for n, v in document["withdrawn"].items()}),
         software=MappingProxyType({s.name: s for s in software}),
         software_ids=MappingProxyType(

@@ -184,20 +184,21 @@ class Parsed(Generic[ModelT]):
 
 def parse_meta(data: YamlData) -> Parsed[JobtypeMeta]:
     """The meta.yaml in *data*."""
-    return _parse(data, JobtypeMeta)
+    return parse_as(JobtypeMeta, data)
 
 
 def parse_software(data: YamlData) -> Parsed[SoftwareFile]:
     """The software file in *data*."""
-    return _parse(data, SoftwareFile)
+    return parse_as(SoftwareFile, data)
 
 
 def parse_withdrawn(data: YamlData) -> Parsed[Withdrawn]:
     """The withdrawn.yaml in *data*."""
-    return _parse(data, Withdrawn)
+    return parse_as(Withdrawn, data)
 
 
-def _parse(data: YamlData, model: type[ModelT]) -> Parsed[ModelT]:
+def parse_as(model: type[ModelT], data: YamlData) -> Parsed[ModelT]:
+    """The *model* that the file in *data* holds."""
     try:
         document = parse_yaml(data, YAML_LIMIT_BYTES)
     except YamlFault as fault:

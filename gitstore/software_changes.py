@@ -9,7 +9,7 @@ from gitstore import layout
 from gitstore.catalogue import Catalogue
 from gitstore.changes import Change, Edit, kept_item, requirement_changes
 from gitstore.codecheck import Checks, check_discovery_code
-from gitstore.drafts import Graft
+from gitstore.drafts import Content, Graft, Wanted
 from gitstore.errors import BadRequest, Exists, NotFound, Problem
 from gitstore.roundtrip import Plain, edit_yaml
 from gitstore.schema import SoftwareFile, SoftwareVersion, parse_software
@@ -81,7 +81,7 @@ def _rename_software(catalogue: Catalogue, software: Software, name: str) -> Edi
     if name in catalogue.history.software_ids:
         raise Exists(f"the name {layout.shown(name)} is or was in use; choose one never used")
     _check_software_name(name)
-    changes: dict[str, bytes | Graft | None] = {
+    changes: dict[str, Content] = {
         layout.software_path(software.name): None,
         layout.software_path(name): Graft(Entry(REGULAR_FILE, software.file)),
     }
@@ -124,7 +124,7 @@ def _software_edit(
     old = catalogue.history.software.get(name)
     known = read_yaml(catalogue.contents.objects, old.file) if old else None
     data = known if isinstance(known, bytes) else None  # Too large to be one: written anew.
-    changes = {layout.software_path(name): _software_bytes(data, SoftwareFile(versions=versions))}
+    changes = {layout.software_path(name): _software_content(data, SoftwareFile(versions=versions))}
     return Edit(changes, f"software {name}: {what}")
 
 
@@ -202,10 +202,10 @@ def software_version(catalogue: Catalogue, software: Software, key: str) -> Soft
     return found
 
 
-def _software_bytes(old: bytes | None, file: SoftwareFile) -> bytes:
+def _software_content(old: bytes | None, file: SoftwareFile) -> Wanted:
     before = parse_software(old).document if old is not None else None
     written = before.value if before and isinstance(before.value, dict) else {}
     listed = written.get("versions")
     known = listed if isinstance(listed, list) else []
     items: list[Plain] = [kept_item(v.model_dump(), known, "version") for v in file.versions]
-    return edit_yaml(old, {"versions": items})
+    return Wanted(edit_yaml(old, {"versions": items}), file)

@@ -12,8 +12,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext, suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -39,6 +39,7 @@ from gitstore.errors import (
 )
 from gitstore.index import Index
 from gitstore.locks import Turns, file_lock
+from gitstore.readback import check_written
 from gitstore.repository import Repository
 from gitstore.stale import StaleLocks
 from gitstore.tags import publish
@@ -411,16 +412,17 @@ class Store:
         repository, history, writer = self.repository, base.history, order.writer
         tree = repository.write_tree(history.tree, edit.changes)
         if tree == history.tree and not edit.trailers:
-            return base
-        if order.checked and edit.checked:
-            problems = check_tree(repository, tree, base, self.checks, touched=edit.jobtypes)
-            errors = errors_among(problems)
-            if errors:
-                raise Invalid(errors)
-        message = _message(writer.message or edit.subject, edit.trailers)
-        parents = (history.tip,) if history.tip else ()
-        commit = repository.write_commit(tree, parents, message, writer.signature, SERVICE)
-        return base.extend([repository.step(history.tree, tree, commit, message)])
+            after = base
+        else:
+            if order.checked and edit.checked:
+                problems = check_tree(repository, tree, base, self.checks, touched=edit.jobtypes)
+                _require_none(errors_among(problems))
+            message = _message(writer.message or edit.subject, edit.trailers)
+            parents = (history.tip,) if history.tip else ()
+            commit = repository.write_commit(tree, parents, message, writer.signature, SERVICE)
+            after = base.extend([repository.step(history.tree, tree, commit, message)])
+        _require_none(check_written(after, edit))
+        return after
 
     def move(self, base: Catalogue, commit: str, access: Access) -> bool:
         """Move the branch from *base*'s tip to *commit*; False if it is elsewhere by now."""
@@ -502,7 +504,8 @@ class Store:
         """What would come of moving the branch by *growth*."""
         base, steps = growth.base, growth.steps
         after = base.extend(steps)
-        return Push(after, difference(base, after, steps), tuple(self.check_growth(growth)))
+        problems = check_tree(self.repository, growth.tree, base, self.checks, after=after.history)
+        return Push(after, difference(base, after, steps), tuple(problems))
 
     def require_access(self, access: Access, growth: Growth) -> None:
         """Hold each step of *growth* against what *access* may change.
@@ -520,7 +523,10 @@ class Store:
     def check_against(self, new: str, base: Catalogue) -> list[Problem]:
         """What is wrong with commit *new*, as a successor of *base*."""
         tree = self.repository.commit(new).tree
-        return check_tree(self.repository, tree, base, self.checks)
+        after = None
+        with suppress(Refused):  # What does not go on from *base* is compared as one step.
+            after = base.history.extend(self.repository.steps(base.history.tip, new))
+        return check_tree(self.repository, tree, base, self.checks, after=after)
 
     def at(self, commit: str | None) -> Catalogue:
         """The catalogue at *commit* of this branch, None for the time before the first.
@@ -591,6 +597,11 @@ def check_access(access: Access, made: Difference) -> None:
     refusals = list(access.refusals(made))
     if refusals:
         raise Forbidden("; ".join(refusals))
+
+
+def _require_none(errors: Collection[Problem]) -> None:
+    if errors:
+        raise Invalid(errors)
 
 
 def _state(catalogue: Catalogue, jobtype: Jobtype, version: Version) -> str:

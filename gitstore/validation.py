@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import islice
 
 from gitstore import layout
@@ -20,6 +20,7 @@ from gitstore.contents import Contents, Directory
 from gitstore.difference import others
 from gitstore.errors import Problem
 from gitstore.parsing import Late, Sources
+from gitstore.past import Past, by_fold, case_fault, other_spellings
 from gitstore.preview import preview_fault
 from gitstore.schema import (
     Fault,
@@ -32,6 +33,7 @@ from gitstore.schema import (
     parse_withdrawn,
 )
 from gitstore.trees import REGULAR_FILE, Entry, Objects
+from gitstore.versions import Blob, History
 from gitstore.yamlfile import read_yaml
 
 PROBLEMS_LIMIT = 10_000
@@ -50,14 +52,16 @@ def check_tree(
     checks: Checks,
     everything: bool = False,
     touched: Collection[str] = (),
+    after: History | None = None,
 ) -> list[Problem]:
     """What is wrong with root tree *tree*, which came from *base*, by path and line.
 
     Looks at what differs from *base*'s own tree and at the jobtypes *touched*, or at all
-    of it where *everything*.
+    of it where *everything*. *after* is the history with that tree, where it takes other than
+    one step to get there.
     """
     sources = checks.sources()
-    change = _Change(objects, tree, base, everything, touched, sources)
+    change = _Change(objects, tree, base, everything, touched, sources, after)
     found: list[Problem] = []
     try:
         for problem in _check(change, checks, sources):
@@ -98,6 +102,7 @@ class _Change:
         everything: bool,
         touched: Collection[str],
         sources: Sources,
+        after: History | None,
     ) -> None:
         self.objects = objects
         self.check_time = sources.check_time
@@ -110,6 +115,15 @@ class _Change:
         self._new = objects.entries(tree)
         came_from = base.history.tree
         self._old = {} if came_from is None or everything else objects.entries(came_from)
+        self._after = after
+
+    @cached_property
+    def past(self) -> Past:
+        """The history that the change comes upon."""
+        entry = self.withdrawn
+        is_file = entry is not None and entry.is_file
+        blob = Blob(entry.id, read_yaml(self.objects, entry.id)) if entry and is_file else None
+        return Past(self.base, self.jobtypes, blob, self._after)
 
     @cached_property
     def jobtypes(self) -> Mapping[str, Entry]:
@@ -244,7 +258,7 @@ def _check_jobtypes(change: _Change, checks: Checks, sources: Sources) -> Iterat
     before, differing = change.jobtypes_before, change.changed_jobtypes
     changed = {name for name, entry in differing.items() if entry.is_tree}
     yield from _check_case(change, changed)
-    neighbours = Neighbours(change.contents, change.jobtypes, before, differing)
+    neighbours = Neighbours(change.contents, change.jobtypes, before, differing, change.past)
     for name in changed:
         change.check_time()
         fault = layout.jobtype_name_fault(name)
@@ -279,30 +293,25 @@ def _check_meta_size(
         yield Problem("meta-size", layout.meta_path(name), says)
 
 
-@lru_cache(maxsize=4)
-def _by_fold(names: tuple[str, ...]) -> dict[str, list[str]]:
-    """*names* by the form in which case makes no difference, as agent._by_stem."""
-    found: dict[str, list[str]] = {}
-    for name in names:
-        found.setdefault(layout.fold(name), []).append(name)
-    return found
-
-
 def _check_case(change: _Change, changed: set[str]) -> Iterator[Problem]:
-    if not changed:
-        return
-    twins = _by_fold(tuple(change.jobtypes))
+    """Names that differ only in case from one that stands beside them, or that was ever used."""
+    known, used = change.base.history.jobtypes, change.past.used
+    twins = by_fold(tuple(change.jobtypes)) if changed else {}
     for name in changed:
-        same = twins[layout.fold(name)]
-        others = [other for other in same if other != name and change.jobtypes[other].is_tree]
+        change.check_time()
+        others = [o for o in twins[layout.fold(name)] if o != name and change.jobtypes[o].is_tree]
+        former = [o for o in other_spellings(used, name) if o not in others]
+        says = case_fault(former[0]) if former else ""
         if others:
             says = (
-                f"differs only in case from {layout.printable(others[0])}, with which a checkout on"
-                " macOS or Windows would merge it; choose another name"
+                f"differs only in case from {layout.printable(others[0])}, with which a checkout"
+                " on macOS or Windows would merge it; choose another name"
             )
-            yield Problem(
-                "name-case", layout.jobtype_path(layout.printable(name)), says, None, "name"
-            )
+        if says:
+            is_kept = name in known and all(other in known for other in others)
+            rule = "name-case-kept" if is_kept else "name-case"
+            path = layout.jobtype_path(layout.printable(name))
+            yield Problem(rule, path, says, None, "name")
 
 
 def _check_requirements(change: _Change, name: str, directory: Directory) -> Iterator[Problem]:
@@ -457,20 +466,28 @@ def _check_withdrawn_numbers(
     change: _Change, parsed: Parsed[Withdrawn], withdrawn: Withdrawn
 ) -> Iterator[Problem]:
     assert parsed.document is not None
-    listed_before = change.base.history.withdrawn
+    base = change.base.history
     for name, numbers in withdrawn.root.items():
-        gone = name not in change.jobtypes
         says = ""
-        if gone and (name in change.base.history.jobtypes or name not in listed_before):
-            says = (
-                f"there is no jobtype {layout.shown(name)} (any more);"
-                " if it was renamed, rename it here too"
-            )
-        else:
-            last = change.base.history.numbers.get(name, 0)
-            unknown = sorted(n for n in numbers - listed_before.get(name, frozenset()) if n > last)
-            if unknown and not gone:
-                says = f"{name} has no version {unknown[0]}; its newest is {last}"
+        if name not in change.jobtypes:
+            if name in base.jobtypes or name not in base.withdrawn:
+                says = (
+                    f"there is no jobtype {layout.shown(name)} (any more);"
+                    " if it was renamed, rename it here too"
+                )
+        elif numbers - base.withdrawn.get(name, frozenset()):
+            says = _unknown_number(change, name, numbers)
         if says:
             line = parsed.document.line((name,))
             yield Problem("withdrawn-unknown", layout.WITHDRAWN, says, line)
+
+
+def _unknown_number(change: _Change, name: str, numbers: frozenset[int]) -> str:
+    """What is wrong with *numbers*, listed for *name*, by the names and numbers of this step."""
+    if max(numbers) <= change.base.history.numbers.get(name, 0):
+        return ""
+    past = change.past
+    last = past.after.numbers.get(name, 0)
+    listed = change.base.history.withdrawn.get(past.name_before(name), frozenset())
+    unknown = min((number for number in numbers - listed if number > last), default=None)
+    return f"{name} has no version {unknown}; its newest is {last}" if unknown else ""

@@ -131,7 +131,8 @@ class History:
 
     *tree* is the root tree of *tip*; both are None before the first commit.
     *numbers* has the highest version number ever used under a name; *ended* the jobtypes
-    that were deleted, in the order of their end. The ids that a software name and a
+    that were deleted, in the order of their end; *former* the names that jobtypes left by a
+    rename, each with the jobtype's id. The ids that a software name and a
     (software id, version) have had are kept for ever, because old versions of jobtypes
     refer to them.
     """
@@ -142,6 +143,7 @@ class History:
     jobtypes: Mapping[str, Jobtype] = field(default_factory=dict)
     numbers: Mapping[str, int] = field(default_factory=dict)
     ended: tuple[Jobtype, ...] = ()
+    former: tuple[tuple[str, int], ...] = ()
     withdrawn: Mapping[str, frozenset[int]] = field(default_factory=dict)
     software: Mapping[str, Software] = field(default_factory=dict)
     software_ids: Mapping[str, Since] = field(default_factory=dict)
@@ -220,6 +222,7 @@ class _Numbering:
         self.jobtypes = _copied(history.jobtypes)
         self.numbers = _copied(history.numbers)
         self.ended = list(history.ended)
+        self.former = history.former
         self.withdrawn = history.withdrawn
         self.software = _copied(history.software)
         self.software_ids = _copied(history.software_ids)
@@ -235,6 +238,7 @@ class _Numbering:
             jobtypes=MappingProxyType(self.jobtypes),
             numbers=MappingProxyType(self.numbers),
             ended=tuple(self.ended),
+            former=self.former,
             withdrawn=MappingProxyType(dict(self.withdrawn)),
             software=MappingProxyType(self.software),
             software_ids=MappingProxyType(self.software_ids),
@@ -301,8 +305,10 @@ class _Numbering:
                     yield name, candidates.pop(0)
 
     def _rename(self, old: str, new: str) -> None:
-        self.jobtypes[new] = replace(self.jobtypes.pop(old), name=new)
+        jobtype = self.jobtypes.pop(old)
+        self.jobtypes[new] = replace(jobtype, name=new)
         self.numbers[new] = self.numbers[old]
+        self.former = (*self.former, (old, jobtype.id))
 
     def _appear(self, name: str, tree: str, ids: list[int]) -> None:
         """Give *name* an id if it has none, and note its directory's tree."""

@@ -125,6 +125,8 @@ CASES = [
          "the jobtype's name is a reserved device name", "name"),
     Case("name-invalid", jobtype("9lives"), "jobtypes/9lives", None, "begins with '9'", "name"),
     Case("name-invalid", jobtype("schema"), "jobtypes/schema", None, "a route of the API", "name"),
+    Case("name-case", {"jobtypes/Old": None, **jobtype("OLD", meta=USES)}, "jobtypes/OLD", None,
+         "differs only in case from Old, which was used before", "name"),
     Case("name-case", jobtype("old"), "jobtypes/old", None,
          "differs only in case from Old", "name"),
     Case("code-missing", without("code.py"), A_CODE, None, "is missing; add the file"),
@@ -254,8 +256,12 @@ def test_rule_is_told_with_path_line_and_sentence(based, case):
 
 
 def test_every_rule_has_a_case():
-    # The last needs a change as a whole: see tests/attacks/test_code_bombs.py.
-    assert {case.rule for case in CASES} == set(RULES) - {"change-jobtypes"}
+    # A change as a whole, a history, and a write: see tests/attacks.
+    assert {case.rule for case in CASES} == set(RULES) - {
+        "change-jobtypes",
+        "name-case-kept",
+        "read-back",
+    }
 
 
 @pytest.mark.parametrize("case", CASES, ids=by_rule)
@@ -273,7 +279,7 @@ def test_a_problem_is_shown_as_path_line_severity_and_sentence():
 
 
 WARNINGS = {
-    "layout-stray", "code-class-default", "software-case", "discovery-function",
+    "layout-stray", "name-case-kept", "code-class-default", "software-case", "discovery-function",
     "withdrawn-unknown", "agent-classname", "agent-ascii", "agent-name", "agent-cache-file",
     "agent-module", "agent-software-space", "agent-python27",
 }  # fmt: skip
@@ -332,7 +338,6 @@ GOOD: dict[str, Mapping[str, Content]] = {
     },
     "a software deleted with the requirement": {"software/blender.yaml": None, **jobtype("Old")},
     "other files": {"LICENSE": "x", "jobtype/A": "x", ".github/x": "x", "Withdrawn.yaml": "x"},
-    "a name in another case whose twin goes": {"jobtypes/Old": None, **jobtype("OLD", meta=USES)},
     "everything gone": {path: None for path in BASE} | {"LICENSE": "x"},
 }
 

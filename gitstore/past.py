@@ -1,0 +1,166 @@
+"""What a change is held against beyond the tree that it came from: names and numbers of before.
+
+Agents keep code for ever, by names that are made of a jobtype's, its class's and a number. So
+names that were used once count, whatever became of the jobtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from gitstore import layout
+from gitstore.catalogue import Catalogue
+from gitstore.trees import Entry
+from gitstore.versions import Blob, History, Jobtype, Step
+
+
+@lru_cache(maxsize=8)
+def by_fold(names: tuple[str, ...]) -> dict[str, list[str]]:
+    """*names* by the form in which case makes no difference; mostly the same are asked for."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(layout.fold(name), []).append(name)
+    return found
+
+
+@lru_cache(maxsize=8)
+def _by_stem(names: tuple[str, ...]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(stem(name), []).append(name)
+    return found
+
+
+def stem(name: str) -> str:
+    """*name* without the digits that it ends with."""
+    return name.rstrip("0123456789")
+
+
+def other_spellings(history: History, name: str) -> list[str]:
+    """The names ever used that differ from *name* in case alone."""
+    used = by_fold(tuple(history.numbers)).get(layout.fold(name), ())
+    return [other for other in used if other != name]
+
+
+def case_fault(other: str) -> str:
+    """What is wrong with a name that differs only in case from *other*, which was used before."""
+    return (
+        f"differs only in case from {layout.printable(other)}, which was used before: an agent on"
+        " macOS or Windows keeps the code of that under the same name; choose another name"
+    )
+
+
+def files_fold(name: str, classname: str) -> str:
+    """What the agent calls the file of a version, less its number, where case is ignored."""
+    return f"{layout.fold(name)}_{layout.fold(classname)}"
+
+
+def heads(file: str) -> Iterator[str]:
+    """Yield what stands before each ``_`` of *file*: the names that may have made it."""
+    return (file[:place] for place, character in enumerate(file) if character == "_")
+
+
+@dataclass(frozen=True)
+class Past:
+    """The history that a change comes upon, *after* it has happened if that is known.
+
+    *jobtypes* and *withdrawn* are what the change leaves.
+    """
+
+    base: Catalogue
+    jobtypes: Mapping[str, Entry]
+    withdrawn: Blob | None
+    known: History | None = None
+
+    @cached_property
+    def after(self) -> History:
+        """The history after the change, as one step where its steps are not known."""
+        if self.known is not None:
+            return self.known
+        old = self.base.history.jobtypes
+        trees = {name: entry.id for name, entry in self.jobtypes.items() if entry.is_tree}
+        changed: dict[str, str | None] = {
+            name: tree
+            for name, tree in trees.items()
+            if name not in old or old[name].tree != tree
+        }  # fmt: skip
+        changed.update({name: None for name in old.keys() - trees.keys()})
+        files = {layout.WITHDRAWN: self.withdrawn}
+        return self.base.history.extend([Step("", "", (), changed, files)])
+
+    @property
+    def used(self) -> History:
+        """The history whose names were used: with those of steps between, where they are known."""
+        return self.known or self.base.history
+
+    def name_before(self, name: str) -> str:
+        """The name that jobtype *name* had before the change."""
+        jobtype = self.after.jobtypes.get(name)
+        known = self.base.history.jobtypes.values()
+        return next((j.name for j in known if jobtype and j.id == jobtype.id), name)
+
+    # The agent's files
+
+    def in_file(self, name: str, classname: str) -> Iterator[str]:
+        """Yield the names whose versions of before an agent may have in *name*'s files."""
+        file = files_fold(name, classname)
+        for head in heads(file):
+            for other in by_fold(tuple(self.used.numbers)).get(head, ()):
+                if head != layout.fold(name) and any(
+                    files_fold(other, found) == file
+                    for found in self._classnames(name, classname, other)
+                ):
+                    yield other
+
+    def in_module(self, name: str, classname: str) -> Iterator[str]:
+        """Yield the names whose modules of before can be called as *name*'s."""
+        module = f"{classname}{name}"
+        whole = stem(module)
+        for start in range(len(whole) + 1):
+            for other in _by_stem(tuple(self.used.numbers)).get(whole[start:], ()):
+                if other != name and any(
+                    _can_meet(module, f"{found}{other}")
+                    for found in self._classnames(name, classname, other)
+                ):
+                    yield other
+
+    def _classnames(self, name: str, classname: str, other: str) -> set[str]:
+        """The classes of the versions that were made under the name *other*.
+
+        Of a jobtype that goes on under that name, those of its old versions count where *name*
+        begins to bear *classname*: what was there before was told of then.
+        """
+        history = self.used
+        own = history.jobtypes.get(name)
+        live = history.jobtypes.get(other)
+        former = {id for left, id in history.former if left == other}
+        found = [j for j in history.ended if j.name == other or j.id in former]
+        found += [j for j in history.jobtypes.values() if j.id in former] if former else []
+        if live is not None and not self._has_borne(name, classname):
+            found.append(live)
+        return {
+            known
+            for jobtype in found
+            if own is None or jobtype.id != own.id
+            for known in self._classes_of(jobtype)
+        }
+
+    def _has_borne(self, name: str, classname: str) -> bool:
+        jobtype = self.base.history.jobtypes.get(name)
+        meta = self.base.contents.meta(jobtype.tree) if jobtype else None
+        return meta is not None and meta.classname == classname
+
+    def _classes_of(self, jobtype: Jobtype) -> Iterator[str]:
+        for tree in {version.tree for version in jobtype.versions}:
+            meta = self.base.contents.meta(tree)
+            if meta is not None and meta.classname is not None:
+                yield meta.classname
+
+
+def _can_meet(one: str, other: str) -> bool:
+    """Whether two modules can become the same by appending a version number to each."""
+    short, long = sorted((one, other), key=len)
+    tail = long[len(short) :]
+    return long.startswith(short) and (not tail or (tail.isdecimal() and tail[0] != "0"))
