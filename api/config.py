@@ -143,6 +143,11 @@ class Config:
         return self.waiting_places + PREVIEW_WAITERS
 
     @property
+    def stuck_s(self) -> int:
+        """How long no request takes, but for clones and pushes."""
+        return max(300, 5 * self.fetch_limit_s, 2 * self.body_limit_s, 2 * self.write_limit_s)
+
+    @property
     def takes_writes(self) -> bool:
         """Whether anybody may write at all."""
         return not (self.read_only or (self.upstream is not None and self.writes is Writes.OFF))

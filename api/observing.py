@@ -73,6 +73,7 @@ class Observed:
         self._store = store
         self._log = log
         self._notes: list[Note] = []
+        self._running: dict[int, float] = {}
         self._times_s = _no_times()
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
@@ -102,12 +103,15 @@ class Observed:
             return start_response(status, headers, exc_info)
 
         path = environ["PATH_INFO"]
+        thread = threading.get_ident()
+        self._running[thread] = began
         try:
             if path == METRICS_PATH and has_good_host(environ):
                 environ[ROUTE_KEY] = METRICS_PATH
                 return self._metrics(environ["REQUEST_METHOD"], start)
             return self._application(environ, start)
         finally:
+            self._running.pop(thread, None)
             get = environ.get
             self.note(
                 (
@@ -122,6 +126,11 @@ class Observed:
                     get(HOT_KEY, False),
                 )
             )
+
+    def running(self, since_s: float) -> int:
+        """How many requests are being answered that began more than *since_s* ago."""
+        before = time.perf_counter() - since_s
+        return sum(began < before for began in list(self._running.values()))
 
     def id_of(self, environ: WSGIEnvironment) -> str:
         """The id of the request of *environ*: the one that it bears, or a new one."""

@@ -181,7 +181,7 @@ def _load_or_exit(config: Config, pulse: Pulse, index: int) -> WSGIApplication:
     """As _load; what goes wrong is a line of the log, and the worker's end."""
     pulse.start(index)
     try:
-        application = _load(config, pulse.was_ready(index))
+        application = _load(config, pulse, pulse.was_ready(index))
         pulse.say_ready(index)
         return application
     except Exception:
@@ -189,7 +189,7 @@ def _load_or_exit(config: Config, pulse: Pulse, index: int) -> WSGIApplication:
         sys.exit(1)
 
 
-def _load(config: Config, is_another: bool) -> WSGIApplication:
+def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
     """What a worker answers with; *is_another* is whether it takes the place of one that died."""
     from api import metrics  # only now: see that module
     from api.hot import Hot
@@ -214,6 +214,9 @@ def _load(config: Config, is_another: bool) -> WSGIApplication:
     log = logs.AccessLog(config.log_format) if config.access_log else None
     observed = Observed(app, store, log)
     observed.start()
+    # Clones and pushes may take long, and hold no more threads than they have places.
+    threads = config.threads + config.waiting_threads - config.git_places
+    pulse.stop_where(lambda: observed.running(config.stuck_s) >= max(1, threads))
     # Who reads with a token is asked for it by the application, each time.
     is_hot = config.hot_path and not config.read_needs_token
     return Hot(observed, app.extensions["shelf"], app.extensions["hosts"]) if is_hot else observed

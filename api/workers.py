@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
@@ -45,14 +46,25 @@ class Pulse:
         self._beats = RawArray("L", workers)
         self._ready = RawArray("L", workers)
 
+        self._is_stuck: Callable[[], bool] = lambda: False
+
     def start(self, index: int) -> None:
         """Have a thread of worker *index* beat from now on."""
         threading.Thread(target=self._run, args=(index,), name="pulse", daemon=True).start()
 
     def _run(self, index: int) -> None:
         while True:
-            self._beats[index] += 1
+            self.beat(index)
             time.sleep(BEAT_S)
+
+    def beat(self, index: int) -> None:
+        """Say that worker *index* goes on, unless its threads are stuck."""
+        if not self._is_stuck():
+            self._beats[index] += 1
+
+    def stop_where(self, is_stuck: Callable[[], bool]) -> None:
+        """Say no more of this worker while *is_stuck* is true, which another thread can tell."""
+        self._is_stuck = is_stuck
 
     def say_ready(self, index: int) -> None:
         """Say that worker *index* has loaded all that it needs."""
@@ -131,15 +143,16 @@ class Watcher:
         self._places = [Place(now) for _ in range(workers)]
         self._looked = now
         self._gave_up = False
+        self._killed: set[int] = set()
 
     def tell_death(self, index: int, pid: int | None, status: int) -> None:
         """Note, and log, that the worker in place *index* ended with that exit status."""
         pause_s = self._places[index].die(time.monotonic())
         self._gave_up = self._gave_up or status >= 0
+        how = "was killed, as it hung" if index in self._killed else cause(status)
+        self._killed.discard(index)
         when = f"in {pause_s:.0f} s" if pause_s else "now"
-        _LOG.error(
-            "worker-%d (process %s) %s; another begins %s", index + 1, pid, cause(status), when
-        )
+        _LOG.error("worker-%d (process %s) %s; another begins %s", index + 1, pid, how, when)
 
     def is_hopeless(self) -> bool:
         """Whether, at the start of the service, all workers died, and not all by a signal.
@@ -181,6 +194,7 @@ class Watcher:
                 fault = place.fault(now, self._pulse.beats(index), _is_stopped(pid))
                 if fault:
                     _LOG.error("worker-%d (process %d) %s; it is killed", index + 1, pid, fault)
+                    self._killed.add(index)
                     found.append(index)
         return found
 

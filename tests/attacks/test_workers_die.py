@@ -7,20 +7,28 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from werkzeug.test import Client
 
+from api import create_app
+from api.config import Config
+from api.observing import Observed
 from api.workers import (
     LONGEST_PAUSE_S,
     SILENT_S,
     STABLE_S,
     STOPPED_S,
     Place,
+    Pulse,
     cause,
 )
 from gitstore import init_repository
+from tests.support.branches import jobtype
+from tests.support.git import git
 from tests.support.processes import workers
 from tests.support.rest import Rest
 from tests.support.server import Server, free_port
@@ -92,6 +100,7 @@ def test_a_worker_that_is_stopped_is_replaced_and_all_reads_are_answered(empty, 
     wait_for(lambda: all(answers(server) for _ in range(20)), "every read to be answered")
     said = server.log.read_text()
     assert f"worker-1 (process {before[0]}) was stopped by a signal" in said
+    assert f"worker-1 (process {before[0]}) was killed, as it hung; another begins now" in said
     assert "worker-2" not in said, said
 
 
@@ -170,6 +179,41 @@ def test_where_no_worker_could_ever_begin_the_service_ends_and_says_so(tmp_path,
     assert done.returncode == 1
     assert "no such thing" in done.stderr
     assert "no worker could begin, so the service ends" in done.stderr
+
+
+def test_requests_that_never_end_are_seen_and_silence_their_worker(branch):
+    commit = branch.commit(jobtype("X"))
+    app = create_app(Config(branch.path))
+    observed = Observed(app, app.extensions["jobtypes"], None)
+    pulse = Pulse(1)
+    pulse.stop_where(lambda: observed.running(0) >= 2)
+    pulse.beat(0)
+    # Who reads that object waits for somebody who writes into the pipe.
+    blob = git(branch.path, "rev-parse", f"{commit}:jobtypes/X/code.py").strip()
+    path = branch.path / "objects" / blob[:2] / blob[2:]
+    kept = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    readers = [
+        threading.Thread(target=Client(observed).get, args=("/api/v1/jobtypes/X",), daemon=True)
+        for _ in range(2)
+    ]
+
+    for reader in readers:
+        reader.start()
+    wait_for(lambda: observed.running(0) == 2, "both to read")
+    pulse.beat(0)
+
+    assert pulse.beats(0) == 1
+    assert observed.running(1000) == 0
+    writer = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    path.unlink()
+    path.write_bytes(kept)
+    os.close(writer)
+    for reader in readers:
+        reader.join(30)
+    pulse.beat(0)
+    assert (observed.running(0), pulse.beats(0)) == (0, 2)
 
 
 # The rules, at times that are given
