@@ -10,6 +10,7 @@ from jinja2 import StrictUndefined
 from api.address import base_url
 from api.following import Follower
 from api.wire import found_page, found_style, store
+from gitstore.layout import is_id, parse_id
 from gitstore.reviews import Reviews
 from gitstore.store import LogRow
 from gitstore.versions import Jobtype
@@ -29,6 +30,10 @@ pre { overflow-x: auto; }
 ins { background: #e6ffec; text-decoration: none; }
 del { background: #ffebe9; text-decoration: none; }
 """
+
+
+ROWS = 100
+"""Rows of a page; there are links to the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,33 +89,54 @@ def overview() -> Response:
     """List the jobtypes, each with its newest version and who made it."""
     served, catalogue = store(), store().catalogue()
     rows = []
-    for jobtype in catalogue.jobtypes():
+    jobtypes = catalogue.jobtypes()
+    start = _place("start")
+    for jobtype in jobtypes[start : start + ROWS]:
         release = catalogue.find_newest(jobtype)
         newest = served.log_row(catalogue, jobtype, release.version) if release else None
         rows.append(Row(jobtype, newest))
-    changes = len(_reviews().changes())
+    changes = _reviews().changes_page(0, 0)[1]
     branch = served.ref.removeprefix("refs/heads/")
-    return _page("overview.html", rows=rows, changes=changes, branch=branch, url=base_url())
+    places = _places(start, len(jobtypes))
+    about = {"changes": changes, "branch": branch, "url": base_url()}
+    return _page("overview.html", rows=rows, places=places, **about)
 
 
 @blueprint.get("/jobtypes/<jobtype>")
 def history(jobtype: str) -> Response:
     """List the versions of a jobtype, newest first: who made each, and why."""
-    rows = store().log(jobtype)
+    log = store().log_page(jobtype, _place("until") or None, ROWS)
     found = store().catalogue().find_jobtype(jobtype)
-    return _page("history.html", name=found.name if found else jobtype, rows=rows)
+    # By their place in the whole history, so that a link shows the same versions for ever.
+    older = log.start or None
+    newer = log.end + ROWS if log.end < log.total else None
+    name = found.name if found else jobtype
+    return _page("history.html", name=name, rows=log.rows, older=older, newer=newer, log=log)
 
 
 @blueprint.get("/changes/")
 def changes() -> Response:
     """List the branches that wait for review."""
-    return _page("changes.html", rows=_reviews().changes())
+    start = _place("start")
+    rows, total = _reviews().changes_page(start, ROWS)
+    return _page("changes.html", rows=rows, places=_places(start, total))
 
 
 @blueprint.get("/changes/<slashed:branch>")
 def change(branch: str) -> Response:
     """Show a change, and what merging it would make."""
     return _page("change.html", review=_reviews().review(branch))
+
+
+def _place(name: str) -> int:
+    """The place in a long list that the query asks for; 0 where it asks for none."""
+    return parse_id(given) if is_id(given := request.args.get(name, "")) else 0
+
+
+def _places(start: int, total: int) -> tuple[int | None, int | None]:
+    """Where the pages before and after the one that begins at *start* begin, of *total* rows."""
+    before = min(max(0, start - ROWS), max(0, total - ROWS)) if start else None
+    return before, start + ROWS if start + ROWS < total else None
 
 
 def _reviews() -> Reviews:

@@ -101,7 +101,9 @@ class Catalogue:
 
     def versions(self, jobtype: Jobtype) -> list[Version]:
         """The versions in service, lowest number first."""
-        return [v for v in jobtype.versions if self.fault(jobtype, v) is None]
+        withdrawn = self.history.withdrawn.get(jobtype.name, frozenset())
+        sound = self.contents.sound([v.tree for v in jobtype.versions])
+        return [v for v in jobtype.versions if v.tree in sound and v.number not in withdrawn]
 
     def fault(self, jobtype: Jobtype, version: Version) -> str | None:
         """Why that version is out of service, as a sentence; None if it is in service."""

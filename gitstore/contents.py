@@ -6,7 +6,9 @@ alone: never from settings or from other files, so that every service says the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +18,11 @@ from gitstore.overlay import Overlay
 from gitstore.schema import Fault, JobtypeMeta, SoftwareFile, parse_meta, parse_software
 from gitstore.trees import Entry, Objects
 from gitstore.yamlfile import read_yaml
+
+_VERDICTS = 200_000
+"""Directories of which it is known whether they can be served, long after they were parsed."""
+
+_MANY = 100
 
 _KEPT = 8192
 """Directories and files whose parsed form is kept in memory, the least used leave."""
@@ -60,6 +67,8 @@ class Contents:
         self._code_faults: Callable[[str], _Faults] = lru_cache(_KEPT)(self._check_encoding)
         self._meta: Callable[[str], _Meta] = lru_cache(_KEPT)(self._parse_meta)
         self.software_file: Callable[[str], SoftwareFile] = lru_cache(_KEPT)(self._software_file)
+        self._sound: dict[str, bool] = {}
+        self._looking = threading.Lock()
 
     def over(self, overlay: Overlay) -> Contents:
         """These contents, and beside them what *overlay* has alone."""
@@ -67,8 +76,24 @@ class Contents:
         made.directory = overlay.either(made.directory, self.directory)
         made._code_faults = overlay.either(made._code_faults, self._code_faults)
         made._meta = overlay.either(made._meta, self._meta)
+        made._sound = self._sound
+        made._looking = self._looking
         made.software_file = overlay.either(made.software_file, self.software_file)
         return made
+
+    def sound(self, trees: Collection[str]) -> set[str]:
+        """Those of the directories *trees* that are not broken. Each is read once."""
+        known = self._sound
+        unknown = [tree for tree in trees if tree not in known]
+        # Whoever asks for a long list at the same time waits for what the first one finds.
+        with self._looking if len(unknown) > _MANY else nullcontext():
+            for tree in unknown:
+                if tree not in known:
+                    known[tree] = not self.directory(tree).faults
+        found = {tree for tree in trees if known.get(tree, False)}
+        if len(known) > _VERDICTS:
+            self._sound = {}
+        return found
 
     def meta(self, tree: str) -> JobtypeMeta | None:
         """The metadata of directory *tree*, without a look at its code; None if unreadable."""

@@ -15,7 +15,7 @@ from gitstore import layout, pulls
 from gitstore.access import EVERYBODY, Access, Role, branch_refusal
 from gitstore.catalogue import Catalogue
 from gitstore.commits import Commit, trimmed
-from gitstore.difference import Difference, by_steps, difference
+from gitstore.difference import Difference, by_steps, difference, others
 from gitstore.errors import (
     Forbidden,
     Invalid,
@@ -27,6 +27,7 @@ from gitstore.errors import (
     Refused,
     errors_among,
 )
+from gitstore.layered import Layered
 from gitstore.merges import MERGED, find_merge, merge_of, what_moved
 from gitstore.once import Once
 from gitstore.overlay import Merge, Overlay
@@ -39,7 +40,7 @@ HEADS = "refs/heads/"
 COMMITS_SHOWN = 250
 OUTCOMES_BYTES = 8 * 1024 * 1024
 """What would come of merges: kept, because checking may take long, and people look again."""
-PREVIEWS_KEPT = 64
+PREVIEWS_BYTES = 8 * 1024 * 1024
 
 Place = Callable[[], AbstractContextManager[None]]
 
@@ -100,6 +101,22 @@ class Merged:
     deleted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Preview:
+    """A preview, and the memory that it takes beside the served catalogue, roughly."""
+
+    catalogue: Catalogue
+    size: int
+
+
+class _Previews:
+    """The previews of one tip, by the commit that is merged."""
+
+    def __init__(self, tip: str | None) -> None:
+        self.tip = tip
+        self.kept = Once[str, _Preview](PREVIEWS_BYTES, lambda made: made.size)
+
+
 class Reviews:
     """What can be done with the changes of one store.
 
@@ -120,7 +137,7 @@ class Reviews:
         self._place = place
         self._waiting = waiting
         self._repository = store.repository
-        self._previews = Once[tuple[str | None, str], Catalogue](PREVIEWS_KEPT)
+        self._previews = _Previews(None)
 
     # Previews
 
@@ -133,9 +150,14 @@ class Reviews:
             NotFound: there is no such thing.
             MergeConflict: it doesn't merge.
         """
-        key = (self._store.catalogue().history.tip, self.resolve(name))
-        with nullcontext() if self._previews.at_hand(key) else self._waiting():
-            return self._previews.get(key, lambda: self._make_preview(key))
+        tip, commit = self._store.catalogue().history.tip, self.resolve(name)
+        previews = self._previews
+        if previews.tip != tip:
+            # Those of the tip before are not asked for any more, and keep all of it in memory.
+            previews = self._previews = _Previews(tip)
+        kept = previews.kept
+        with nullcontext() if kept.at_hand(commit) else self._waiting():
+            return kept.get(commit, lambda: self._make_preview(tip, commit)).catalogue
 
     def resolve(self, name: str) -> str:
         """The commit that *name* means.
@@ -150,13 +172,18 @@ class Reviews:
             return self._repository.resolve(name).id
         raise NotFound(f"there is no branch, pull request, tag or commit {name}")
 
-    def _make_preview(self, key: tuple[str | None, str]) -> Catalogue:
-        tip, commit = key
+    def _make_preview(self, tip: str | None, commit: str) -> _Preview:
         with self._place():
             base = self._store.at(tip)
-            growth = self._growth(base, self._merged(tip, commit), commit)
-        merged = _renumbered(base.history, base.history.extend(growth.steps))
-        return Catalogue(merged, growth.base.contents)
+            merge = self._merged(tip, commit)
+            growth = self._growth(base, merge, commit)
+            merged = _renumbered(base.history, base.history.extend(growth.steps))
+        # Besides its objects, an index of the jobtypes by id may be made of it, and copies of
+        # the long lists of versions that it changes.
+        changed = [merged.jobtypes[name] for name in growth.jobtypes if name in merged.jobtypes]
+        size = 4000 + sum(map(len, merge.objects.values())) + 100 * len(merged.jobtypes)
+        size += sum(1000 + 8 * len(jobtype.versions) for jobtype in changed)
+        return _Preview(Catalogue(merged, growth.base.contents), size)
 
     def _merged(self, tip: str | None, commit: str) -> Merge:
         if tip is None:
@@ -176,12 +203,21 @@ class Reviews:
 
         No URL could name it. A ref that is no branch is left out, too.
         """
-        refs = self._repository.branches()
-        return [
-            ChangeRow(ref.removeprefix(HEADS), self._repository.commit(commit))
-            for ref, commit in sorted(refs.items())
+        return self.changes_page(0, None)[0]
+
+    def changes_page(self, start: int, count: int | None) -> tuple[list[ChangeRow], int]:
+        """As changes, *count* of them from *start* on, None for all; and how many there are."""
+        branches = [
+            (ref.removeprefix(HEADS), commit)
+            for ref, commit in sorted(self._repository.branches().items())
             if ref != self._store.ref and layout.is_text(ref)
         ]
+        end = None if count is None else start + count
+        rows = [
+            ChangeRow(branch, self._repository.commit(commit))
+            for branch, commit in branches[start:end]
+        ]
+        return rows, len(branches)
 
     def change(self, branch: str) -> ChangeRow:
         """The change on *branch*.
@@ -398,9 +434,23 @@ def _check_problems(problems: Sequence[Problem], access: Access) -> None:
 
 
 def _renumbered(base: History, merged: History) -> History:
-    """*merged*, one step after *base*, with that step's versions numbered as previews."""
-    jobtypes = {name: _preview_of(jobtype, base) for name, jobtype in merged.jobtypes.items()}
-    return replace(merged, jobtypes=jobtypes)
+    """*merged*, one step after *base*, with that step's versions numbered as previews.
+
+    It shares with *base* what doesn't differ: many are kept.
+    """
+    new = {
+        name: _preview_of(jobtype, base) for name, jobtype in others(merged.jobtypes, base.jobtypes)
+    }
+    gone = base.jobtypes.keys() - merged.jobtypes.keys()
+    shared = {
+        field: getattr(base, field)
+        for field in ("withdrawn", "software", "software_ids", "version_ids", "ended")
+        if getattr(base, field) == getattr(merged, field)
+    }
+    # Nobody asks a preview for the next number.
+    return replace(
+        merged, jobtypes=Layered(base.jobtypes, gone, new), numbers=base.numbers, **shared
+    )
 
 
 def _preview_of(jobtype: Jobtype, base: History) -> Jobtype:

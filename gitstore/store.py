@@ -152,6 +152,16 @@ class LogRow:
     before: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Some of the *total* versions of a jobtype, newest first: those from *start* to *end*."""
+
+    rows: tuple[LogRow, ...]
+    start: int
+    end: int
+    total: int
+
+
 class Store:
     """One served branch of one repository.
 
@@ -536,6 +546,8 @@ class Store:
         if commit is None:
             return Catalogue(History(), Contents(self.repository))
         base = self.catalogue()
+        if base.history.tip == commit:
+            return base
         try:
             return base.extend(self.repository.steps(base.history.tip, commit))
         except Refused:
@@ -545,10 +557,18 @@ class Store:
         """The commit *id*."""
         return self.repository.commit(id)
 
-    def log(self, key: str) -> list[LogRow]:
+    def log(self, key: str) -> tuple[LogRow, ...]:
         """Every version of the jobtype of that name or id, newest first.
 
         Those of deleted jobtypes of that name are among them.
+
+        Raises:
+            NotFound: there never was one.
+        """
+        return self.log_page(key, None, None).rows
+
+    def log_page(self, key: str, until: int | None, count: int | None) -> Log:
+        """As log, but of the first *until* versions the last *count*; None for all.
 
         Raises:
             NotFound: there never was one.
@@ -557,12 +577,15 @@ class Store:
         ended = [j for j in catalogue.history.ended if j.name == key]
         current = catalogue.find_jobtype(key)
         jobtypes = ended if current is None and ended else [*ended, catalogue.jobtype(key)]
-        rows: list[LogRow] = []
-        for jobtype in jobtypes:
-            for version in jobtype.versions:
-                row = self.log_row(catalogue, jobtype, version)
-                rows.append(replace(row, before=rows[-1].version.number if rows else None))
-        return rows[::-1]
+        made = [(jobtype, version) for jobtype in jobtypes for version in jobtype.versions]
+        end = len(made) if until is None else min(until, len(made))
+        start = 0 if count is None else max(0, end - count)
+        numbers = [None, *(version.number for _, version in made[:end])]
+        rows = [
+            replace(self.log_row(catalogue, *made[place]), before=numbers[place])
+            for place in range(start, end)
+        ]
+        return Log(tuple(rows[::-1]), start, end, len(made))
 
     def log_row(self, catalogue: Catalogue, jobtype: Jobtype, version: Version) -> LogRow:
         """What *catalogue* says of a version, without the one before it."""
