@@ -35,7 +35,15 @@ from api.push_report import FLUSH, NOTHING_TAKEN, Packets, packet, read_updates,
 from api.wire import housekeeping
 from gitstore import ReadOnly, Store, StoreError
 from gitstore.access import Access, Role
-from gitstore.git import Settings, git_environment, nice_git
+from gitstore.git import (
+    TOO_LARGE,
+    UNPACKING,
+    Settings,
+    git_environment,
+    in_limited_memory,
+    is_short_of_memory,
+    nice_git,
+)
 from gitstore.layout import shown
 from gitstore.repository import Repository
 from gitstore.upstream import FOLLOWER, scrub
@@ -52,6 +60,7 @@ CLONE_NICENESS = 19
 """Of clones and fetches, of which there may be many. They must get on even on a machine that is
 full, which with Linux's idle policy they hardly do."""
 CHUNK_BYTES = 64 * 1024
+_FAILED = b"unpack index-pack abnormal exit"
 UPDATES_LOGGED = 20
 """How many of a push's refs get their line in the log."""
 GRACE_S = 10
@@ -147,6 +156,7 @@ class Transports:
             ("receive.hideRefs", HIDDEN_TAGS),
             ("transfer.hideRefs", "refs/upstream"),
             ("transfer.hideRefs", "refs/internal"),
+            *UNPACKING,
             ("uploadpack.allowFilter", "true"),
             # A partial clone asks for single files by their ids. Protocol 2 gives them always.
             ("uploadpack.allowAnySHA1InWant", "true"),
@@ -162,16 +172,20 @@ class Transports:
         is_clone = service.role is Role.READ and FOLLOWER not in request.headers
         git = nice_git(CLONE_NICENESS if is_clone else NICENESS)
         git_dir = str(self.store.repository.git_dir)
+        command = [*git, service.command, "--stateless-rpc", *args, git_dir]
+        is_push = service.role is Role.WRITE and not args
+        errors = tempfile.TemporaryFile() if is_push else None  # noqa: SIM115 (end closes it)
         process = subprocess.Popen(
-            [*git, service.command, "--stateless-rpc", *args, git_dir],
+            in_limited_memory(command) if is_push else command,
             stdin=body,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=errors or subprocess.DEVNULL,
             env=self._environment(access),
             cwd="/",
             # With its hook and its helpers, which end with it.
             process_group=0,
         )
+        process.stderr = errors
         with self._lock:
             self._running[process.pid] = _Run(process, time.monotonic())
         self.store.note("git_begun")
@@ -212,8 +226,8 @@ class Transports:
         with self._lock:
             run = self._running.pop(process.pid)
         self.store.note("git_ended")
-        if process.stdout:
-            process.stdout.close()
+        for stream in filter(None, (process.stdout, process.stderr)):
+            stream.close()
         if run.over:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -477,6 +491,11 @@ class _End:
         self.closing = b""
         """What is to be said after Git, once all is done."""
 
+    @property
+    def said(self) -> bytes:
+        """The end of what Git said so far, of a push."""
+        return self._said
+
     def hear(self, chunk: bytes) -> bytes:
         """What of *chunk* can be passed on; its end says what became of a push."""
         if self._pushed is None:
@@ -523,9 +542,24 @@ def _chunks(
             yield head
         while chunk := process.stdout.read1(CHUNK_BYTES):  # type: ignore[attr-defined]  # a BufferedReader
             if whole := end.hear(chunk):
+                if _FAILED in whole:
+                    whole = _explained(whole, end.said, process)
                 with transports.offering(process):
                     yield whole
     finally:
         end()
     if end.closing:
         yield end.closing
+
+
+def _explained(chunk: bytes, said: bytes, process: subprocess.Popen[bytes]) -> bytes:
+    """*chunk*, in which Git says that a pack could not be unpacked, with the reason.
+
+    That stands where Git's words stood, and is as long: packets tell their length.
+    """
+    if process.stderr is not None:
+        process.stderr.seek(0)
+        said += process.stderr.read(CHUNK_BYTES)
+    if not is_short_of_memory(said.decode(errors="replace")):
+        return chunk
+    return chunk.replace(_FAILED, f"unpack {TOO_LARGE}".encode().ljust(len(_FAILED), b"."))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.util import Finalize
@@ -67,6 +69,38 @@ def nice_git(niceness: int) -> list[str]:
     return [*(("nice", "-n", str(niceness)) if niceness else ()), "git"]
 
 
+UNPACKING = (
+    ("core.packedGitWindowSize", "32m"),
+    ("core.packedGitLimit", "128m"),
+    ("core.bigFileThreshold", "16m"),
+    # Each thread takes of the limit, too.
+    ("pack.threads", "2"),
+)
+"""Git's settings for what runs in limited memory."""
+MEMORY_LIMIT_BYTES = 512 * 1024 * 1024
+TOO_LARGE = "too large to unpack"
+_SHORT = re.compile(
+    r"out of memory|cannot allocate memory|(unable to|cannot) create (async )?thread",
+    re.IGNORECASE,
+)
+
+
+def in_limited_memory(command: list[str]) -> list[str]:
+    """*command*, which then gets MEMORY_LIMIT_BYTES, as does each process that it starts.
+
+    A pack of some kilobytes may hold an object of gigabytes. Linux alone keeps such a limit.
+    """
+    if sys.platform != "linux":
+        return command
+    script = f'ulimit -v {MEMORY_LIMIT_BYTES // 1024} 2>/dev/null; exec "$@"'
+    return ["sh", "-c", script, "sh", *command]
+
+
+def is_short_of_memory(said: str) -> bool:
+    """Whether git, which *said* this on standard error, ended because of such a limit."""
+    return _SHORT.search(said) is not None
+
+
 def run_git(
     repository: Path,
     args: Sequence[str],
@@ -76,19 +110,21 @@ def run_git(
     niceness: int = 0,
     held: Sequence[int] = (),
     variables: Sequence[str] = (),
+    is_limited: bool = False,
 ) -> bytes:
     """What ``git <args>`` prints in *repository*; it is ended with this process.
 
     *variables* are names of those of our environment that it gets beside the usual ones. *held*
     are descriptors that stay open as long as it runs, should this process be killed: those of
-    locks.
+    locks. *is_limited* is whether its memory is, for packs that somebody else made.
 
     Raises:
         GitFailed: it ended with a status other than 0.
         GitTimeout: it took longer than *limit_s*.
     """
+    command = [*nice_git(niceness), "-C", str(repository), *args]
     process = subprocess.Popen(
-        [*nice_git(niceness), "-C", str(repository), *args],
+        in_limited_memory(command) if is_limited else command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -18,6 +18,7 @@ from datetime import timedelta
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 import pygit2
@@ -53,6 +54,7 @@ from gitstore.layout import (
 )
 from gitstore.loose import HEADER_BYTES, LooseObjects, flush
 from gitstore.overlay import Merge
+from gitstore.pruning import wait_for_prune
 from gitstore.trees import (
     EMPTY_TREE,
     Entry,
@@ -114,6 +116,9 @@ _TRIES = 20
 
 FILES_SHOWN = 10_000
 """Files that a list of what differs has at most."""
+
+_WRITTEN = 1000
+"""Objects up to which a write is looked at once more before a ref leads to it."""
 
 _KEPT_TREES = 32
 """Directories that stay parsed. A write asks for the same few again and again."""
@@ -180,10 +185,12 @@ class _Own(threading.local):
     """What each thread has for itself.
 
     *held* are objects that are still to be written, if it holds them back: see together().
+    *written* are those that it wrote since it moved a ref last, as far as it may move the next.
     *merger* merges, which pygit2 does while other threads go on.
     """
 
     held: dict[str, bytes] | None = None
+    written: Mapping[str, bytes] = MappingProxyType({})
     merger: _Merger | None = None
 
 
@@ -378,16 +385,20 @@ class Repository:
             repo.set_ident(by.name, by.email)
             try:
                 if old is None:
+                    self._keep_written()
                     repo.create_reference_direct(ref, pygit2.Oid(hex=new), False, why)
+                    self._end_write()
                     return
                 with repo.transaction() as transaction:
                     transaction.lock_ref(ref)
+                    self._keep_written()
                     # Unlike other ways to move a ref, this one does not ask.
                     self._check_kept(new)
                     target = repo.lookup_reference(ref).target
                     if str(target) != old:
                         raise Moved(f"{ref} is at {target}, not at {old}")
                     transaction.set_target(ref, new, message=why)
+                self._end_write()
             except (KeyError, ValueError, pygit2.AlreadyExistsError):
                 raise Moved(f"{ref} was moved by somebody else") from None
             except pygit2.GitError as error:
@@ -729,10 +740,57 @@ class Repository:
             self._local.held.update(objects)
             return
         with _translated():
-            made = self._loose_objects.write(objects)
+            made = self._write_loose(objects)
         for id in objects.keys() - made:
-            if self._read_object(id) != without_header(objects[id]):
+            if not os.path.exists(self._loose_objects.path(id)):
+                with _translated():
+                    self._write_loose({id: objects[id]})  # It was taken away since.
+            elif self._read_object(id) != without_header(objects[id]):
                 raise self._damaged(id)
+        known = self._local.written
+        if len(known) + len(objects) > _WRITTEN:
+            known = {}
+        self._local.written = {**known, **objects}
+
+    def _write_loose(self, objects: Mapping[str, bytes]) -> set[str]:
+        """Have *objects* on disk; written anew where Git took a file away that was half done."""
+        for _ in range(_TRIES):
+            with suppress(FileNotFoundError):
+                return self._loose_objects.write(objects)
+        return self._loose_objects.write(objects)
+
+    def _keep_written(self) -> None:
+        """Write again what is gone of what this thread wrote, before a ref leads there.
+
+        ``git gc --prune=now`` takes away what no ref reached when it looked, however new.
+
+        Raises:
+            StorageFailed: it is taken away again and again.
+        """
+        for _ in range(_TRIES):
+            written = self._local.written
+            lost = {id: data for id, data in written.items() if not self._is_on_disk(id)}
+            if not lost:
+                return
+            self._write_loose(lost)
+        raise StorageFailed("what is written is tidied away at once; end `git gc --prune=now`")
+
+    def _end_write(self) -> None:
+        """See that what was written outlived the move of the ref, and forget it."""
+        self._keep_written()
+        if self._local.written and wait_for_prune(self.git_dir):
+            self._keep_written()
+        self._local.written = {}
+
+    def _is_on_disk(self, id: str) -> bool:
+        """Whether object *id* is there now, whatever is cached of it."""
+        if os.path.exists(self._loose_objects.path(id)):
+            return True
+        fresh = self._open()
+        try:
+            return pygit2.Oid(hex=id) in fresh.odb
+        finally:
+            fresh.free()
 
     def _check_kept(self, id: str) -> None:
         """See that object *id*, which was written, is there.

@@ -26,7 +26,15 @@ from gitstore.errors import (
     StorageFailed,
     UpstreamFailed,
 )
-from gitstore.git import FOR_UPSTREAM, GitFailed, GitTimeout, run_git
+from gitstore.git import (
+    FOR_UPSTREAM,
+    TOO_LARGE,
+    UNPACKING,
+    GitFailed,
+    GitTimeout,
+    is_short_of_memory,
+    run_git,
+)
 from gitstore.incoming import check_incoming, check_shapes
 from gitstore.locks import file_lock
 from gitstore.repository import Repository, init_repository
@@ -53,6 +61,7 @@ _SETTINGS = (
     ("http.lowSpeedLimit", "1"),
     ("http.lowSpeedTime", "60"),
     ("protocol.ext.allow", "never"),
+    *UNPACKING,
 )
 _TELLING = ("fatal:", "error:", "remote:")
 """How the lines of git's begin that say what is wrong; others give advice."""
@@ -243,6 +252,7 @@ class Upstream:
                 settings=_SETTINGS,
                 limit_s=self._limit_s,
                 variables=FOR_UPSTREAM,
+                is_limited=args[0] == "fetch",
             )
         except GitTimeout:
             says = f"upstream {self.shown_url} did not answer within {self._limit_s:g} s"
@@ -252,6 +262,8 @@ class Upstream:
             # The whole of it goes with the error; the message takes what a person reads.
             lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
             told = [line for line in lines if line.startswith(_TELLING)] or lines
+            if is_short_of_memory(said):
+                told = [f"what it has is {TOO_LARGE}"]
             says = f"upstream {self.shown_url}: {' '.join(told[:3]) or 'git failed'}"
             raise UpstreamFailed(says) from Exception(f"{scrub(error.stdout, self._url)}\n{said}")
 

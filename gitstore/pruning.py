@@ -1,0 +1,33 @@
+"""An admin's ``git gc --prune=now``: it takes away what is being written while it runs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+_LIMIT_S = 30
+"""How long a write waits. A repository for which that is too short has much to tidy up."""
+
+
+def wait_for_prune(git_dir: Path) -> bool:
+    """Return when the ``git gc --prune=...`` has ended that runs now; whether one ran.
+
+    It has looked already which objects are needed, and may take away the newest. One that
+    begins later sees the ref that leads to them. On Linux alone it can be seen at all.
+    """
+    running = began = _pruning(git_dir)
+    end = time.monotonic() + _LIMIT_S
+    while running is not None and running == began and time.monotonic() < end:
+        time.sleep(0.01)
+        running = _pruning(git_dir)
+    return began is not None
+
+
+def _pruning(git_dir: Path) -> int | None:
+    """The process that runs such a command, by the lock of all that tidy up; None if none does."""
+    try:
+        pid = int((git_dir / "gc.pid").read_text().split()[0])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError, IndexError):
+        return None
+    return pid if b"--prune" in command else None

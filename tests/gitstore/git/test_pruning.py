@@ -1,0 +1,54 @@
+"""Objects that an admin's ``git gc --prune=now`` takes away while they are written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from gitstore import Store
+from gitstore.pruning import wait_for_prune
+from tests.support.branches import REF, TD, jobtype
+from tests.support.git import git
+
+
+def test_what_was_tidied_away_before_the_ref_moves_is_written_again(branch):
+    branch.commit(jobtype("A"))
+    new = branch.side(jobtype("B"))
+    git(branch.path, "prune", "--expire=now")
+    assert not branch.repository.has(new)
+
+    branch.repository.move(REF, branch.tip, new, TD, "test")
+
+    git(branch.path, "fsck", "--strict")
+    assert set(Store(branch.path).catalogue().history.jobtypes) == {"A", "B"}
+
+
+def test_an_object_that_was_there_and_goes_is_written_again(branch):
+    branch.commit(jobtype("A"))
+    branch.side(jobtype("B"))
+    git(branch.path, "prune", "--expire=now")
+
+    branch.commit(jobtype("B"))
+
+    git(branch.path, "fsck", "--strict")
+
+
+def test_a_write_waits_for_the_end_of_a_gc_that_prunes(empty):
+    sleeping = [sys.executable, "-c", "import sys; sys.stdin.read()", "--prune=now"]
+    process = subprocess.Popen(sleeping, stdin=subprocess.PIPE)
+    (empty / "gc.pid").write_text(f"{process.pid} localhost")
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(wait_for_prune, empty)
+        assert not waiting.done()
+        process.communicate()
+        assert waiting.result(20)
+
+
+def test_a_gc_that_keeps_what_is_new_is_not_waited_for(empty):
+    assert not wait_for_prune(empty)
+    (empty / "gc.pid").write_text("1 localhost")
+    assert not wait_for_prune(empty)
+    (empty / "gc.pid").write_text("")
+    assert not wait_for_prune(empty)
