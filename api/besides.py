@@ -73,6 +73,11 @@ ALL: tuple[Besides, ...] = (
         (404, *_GIT_ERRORS),
     ),
     Besides(
+        *(f"{_GIT}/info/lfs/objects/batch", "post", "git", _says(git_http.refuse_lfs)),
+        {422: (git_http.LFS_JSON, f'{{"message": "{git_http.LFS_REFUSAL}"}}')},
+        *((401, 403), git_http.LFS_JSON),
+    ),
+    Besides(
         *(f"{_GIT}/{{name}}", "post", "git", _says(git_http.talk)),
         {200: ("application/x-git-upload-pack-result", "")},
         *((400, 404, 408, 413, 415, *_GIT_ERRORS), "application/x-git-upload-pack-request"),

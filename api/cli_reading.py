@@ -22,6 +22,7 @@ from api.options import (
 from gitstore import Checks, NotFound, Problem, Repository, Severity, Store
 from gitstore.catalogue import Catalogue
 from gitstore.layout import is_id, parse_number
+from gitstore.stored import stored
 from gitstore.validation import check_tree
 from gitstore.worktree import NAMED, Worktree
 
@@ -75,8 +76,8 @@ def _problems(where: Path, store: Store | None, staged: bool, checks: Checks) ->
         staged_tree = store.repository.staged_tree()
         return check_tree(store.repository, staged_tree, base, checks, everything=True)
     if not store.repository.is_bare:
-        tree = Worktree(where, store.repository)
-        return check_tree(tree, tree.tree, base, checks, everything=True)
+        with stored(where, NAMED) as (objects, tree_id):
+            return check_tree(objects, tree_id, base, checks, everything=True)
     served = base.history.tree
     return check_tree(store.repository, served, base, checks, everything=True) if served else []
 

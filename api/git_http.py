@@ -7,6 +7,7 @@ Git, so that a stalled upload holds no process, no lock and no quarantine.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -61,6 +62,12 @@ CLONE_NICENESS = 19
 full, which with Linux's idle policy they hardly do."""
 CHUNK_BYTES = 64 * 1024
 _FAILED = b"unpack index-pack abnormal exit"
+LFS_JSON = "application/vnd.git-lfs+json"
+LFS_REFUSAL = (
+    "this repository takes no LFS objects: jobtypes are small files, and Git keeps them itself."
+    " Remove the lines with filter=lfs from .gitattributes, run git add --renormalize . and"
+    " commit; docs/git.md says more"
+)
 UPDATES_LOGGED = 20
 """How many of a push's refs get their line in the log."""
 GRACE_S = 10
@@ -283,6 +290,12 @@ def advertise() -> Response:
         line = f"# service={service.name}\n".encode()
         head = packet(line) + FLUSH
     return _stream(transports, process, service, "advertisement", head)
+
+
+@blueprint.post("/info/lfs/objects/batch")
+def refuse_lfs() -> Response:
+    """Tell a client of Git LFS that no objects are taken or given."""
+    return Response(json.dumps({"message": LFS_REFUSAL}), 422, content_type=LFS_JSON)
 
 
 @blueprint.post(f"/<any({','.join(map(repr, SERVICES))}):name>")

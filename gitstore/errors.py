@@ -52,6 +52,8 @@ def _warning(says: str) -> Rule:
 RULES: dict[str, Rule] = {
     "layout-entry": _error("what the format names is a regular file or a directory, no link"),
     "layout-stray": _warning("files directly under jobtypes/ or of another kind are ignored"),
+    "junk": _warning("what tools leave behind, or a change of mode alone, makes no version"),
+    "lfs-pointer": _error("files of a jobtype are files, and no pointers of Git LFS"),
     "name-invalid": _error("a jobtype's directory bears a valid jobtype name"),
     "name-case": _error("a new name differs in more than case from all ever used", Kind.CONFLICT),
     "name-case-kept": _warning("a name differs in more than case from all ever used"),
@@ -103,7 +105,7 @@ class Problem:
 
     *path* is relative to the tree's root; *line* counts from 1, None where no line is
     meant; *field* is the dotted place within the file's data (``requirements.0.software``),
-    empty where there is none.
+    empty where there is none. *mild* is one that is a warning here, whatever its rule.
     """
 
     rule: str
@@ -111,11 +113,12 @@ class Problem:
     message: str
     line: int | None = None
     field: str = ""
+    mild: bool = False
 
     @property
     def severity(self) -> Severity:
         """Whether it keeps the change out."""
-        return RULES[self.rule].severity
+        return Severity.WARNING if self.mild else RULES[self.rule].severity
 
     @property
     def kind(self) -> Kind:

@@ -7,10 +7,11 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.util import Finalize
 from pathlib import Path
+from types import MappingProxyType
 
 _ALLOWED = (
     *("PATH", "LANG", "TMPDIR", "HOME", "XDG_CONFIG_HOME", "SYSTEMROOT", "GIT_CONFIG_NOSYSTEM"),
@@ -111,12 +112,14 @@ def run_git(
     held: Sequence[int] = (),
     variables: Sequence[str] = (),
     is_limited: bool = False,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> bytes:
     """What ``git <args>`` prints in *repository*; it is ended with this process.
 
-    *variables* are names of those of our environment that it gets beside the usual ones. *held*
-    are descriptors that stay open as long as it runs, should this process be killed: those of
-    locks. *is_limited* is whether its memory is, for packs that somebody else made.
+    *variables* are names of those of our environment that it gets beside the usual ones, *more*
+    are variables with their values. *held* are descriptors that stay open as long as it runs,
+    should this process be killed: those of locks. *is_limited* is whether its memory is, for
+    packs that somebody else made.
 
     Raises:
         GitFailed: it ended with a status other than 0.
@@ -129,7 +132,8 @@ def run_git(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=git_environment((("safe.directory", "*"), *settings))
-        | {name: os.environ[name] for name in variables if name in os.environ},
+        | {name: os.environ[name] for name in variables if name in os.environ}
+        | dict(more),
         # A group of its own, so that the helpers it starts (ssh, http) can be ended too. Without
         # a session of its own they could ask on our terminal; but where Linux gives each session
         # the same share of the processors (autogroup), to be nice counts within one alone.

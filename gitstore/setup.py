@@ -8,15 +8,20 @@ from pathlib import Path
 
 from gitstore.drafts import Changes
 from gitstore.errors import Exists
+from gitstore.extras import JUNK
 from gitstore.repository import init_repository
 from gitstore.store import SERVICE
 
 _ATTRIBUTES = b"""\
 # Line ends in the repository are LF, whatever the machine that edits.
 * text=auto
-jobtypes/**/*.py text eol=lf
+*.py text eol=lf
 *.yaml text eol=lf
+*.md text eol=lf
 """
+_IGNORE = "\n".join(("# What tools, systems and editors leave behind.", *JUNK, "")).encode()
+FOR_CLONES = {".gitattributes": _ATTRIBUTES, ".gitignore": _IGNORE}
+"""Files that a repository of jobtypes begins with, for Git in its clones."""
 _NOT_CARRIED = ("__*", ".git", "*_cache", ".hypothesis", ".venv")
 """Folders that are no part of a sample, by the shell's patterns: what tools leave behind."""
 _README = b"""\
@@ -45,7 +50,7 @@ def create_repository(path: Path, branch: str, source: Path | None) -> str:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise Exists(f"{path} exists and is not empty; name a new path")
     repository = init_repository(path, branch)
-    files: Changes = {".gitattributes": _ATTRIBUTES, "README.md": _README}
+    files: Changes = {**FOR_CLONES, "README.md": _README}
     if source is not None:
         files = {**files, **_files(source)}
     tree = repository.write_tree(None, files)

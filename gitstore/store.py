@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from gitstore import layout
 from gitstore.access import EVERYBODY, Access, direct_refusal
 from gitstore.batches import Batches
 from gitstore.catalogue import Catalogue
@@ -37,6 +38,7 @@ from gitstore.errors import (
     Refused,
     errors_among,
 )
+from gitstore.extras import unseen
 from gitstore.index import Index
 from gitstore.locks import Turns, file_lock
 from gitstore.readback import check_written
@@ -525,6 +527,16 @@ class Store:
         """
         if access.is_limited:
             check_access(access, by_steps(growth.base, growth.steps))
+
+    def unseen(self, growth: Growth) -> list[str]:
+        """A sentence for each jobtype that *growth* gives files which no agent will see."""
+        trees = (growth.base.history.tree, growth.tree)
+        old, new = (self.repository.entries(tree) if tree else {} for tree in trees)
+        below = (root.get(layout.JOBTYPES) for root in (old, new))
+        before, after = (
+            self.repository.entries(entry.id) if entry and entry.is_tree else {} for entry in below
+        )
+        return list(unseen(self.repository, before, after))
 
     def check_growth(self, growth: Growth) -> list[Problem]:
         """What is wrong with the last tree of *growth*, as a successor of its base."""

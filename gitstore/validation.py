@@ -19,6 +19,7 @@ from gitstore.codecheck import Checks, check_code, check_discovery, late
 from gitstore.contents import Contents, Directory
 from gitstore.difference import others
 from gitstore.errors import Problem
+from gitstore.extras import check_extras
 from gitstore.parsing import Late, Sources
 from gitstore.past import Past, by_fold, case_fault, other_spellings
 from gitstore.preview import preview_fault
@@ -259,6 +260,7 @@ def _check_jobtypes(change: _Change, checks: Checks, sources: Sources) -> Iterat
     changed = {name for name, entry in differing.items() if entry.is_tree}
     yield from _check_case(change, changed)
     neighbours = Neighbours(change.contents, change.jobtypes, before, differing, change.past)
+    known = {entry.id for entry in before.values()} if changed else set()
     for name in changed:
         change.check_time()
         fault = layout.jobtype_name_fault(name)
@@ -273,6 +275,8 @@ def _check_jobtypes(change: _Change, checks: Checks, sources: Sources) -> Iterat
         yield from _check_requirements(change, name, directory)
         yield from check_code(change.contents, name, directory, checks, sources)
         yield from check_agent(neighbours, name, sources)
+        old = before.get(name) or (differing[name] if differing[name].id in known else None)
+        yield from check_extras(change.objects, name, old, differing[name], change.check_time)
 
 
 def _check_mark(name: str, directory: Directory) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ from gitstore.access import Role, branch_refusal, direct_refusal
 from gitstore.incoming import check_incoming
 from gitstore.layout import escaped, shown
 from gitstore.repository import Repository
-from gitstore.store import Push
+from gitstore.store import Growth, Push
 from hooks.settings import HIDDEN_TAGS, HookSettings
 from hooks.words import (
     BRANCH_ADVICE,
@@ -187,7 +187,7 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
         closing = f"Refused: {_counted(errors, 'error')}. {MEND_ADVICE}"
         return Verdict(False, (*problem_lines(push.problems), closing))
     store.require_access(settings.access, growth)
-    return _judge_warnings(push, settings)
+    return _judge_warnings(store, growth, push, settings)
 
 
 def _check_incoming(store: Store, update: Update) -> None:
@@ -206,13 +206,14 @@ def branch_name(ref: str) -> str:
     return escaped(ref.removeprefix(_HEADS))
 
 
-def _judge_warnings(push: Push, settings: HookSettings) -> Verdict:
+def _judge_warnings(store: Store, growth: Growth, push: Push, settings: HookSettings) -> Verdict:
     lines = list(problem_lines(push.problems))
     if push.problems and not settings.access.passes_warnings:
         says = f"Refused: {_counted(push.problems, 'warning')}."
         advice = "Mend them, or have an admin push past them."
         return Verdict(False, (*lines, f"{says} {advice}"))
-    return Verdict(True, (*lines, *difference_lines(push.difference, settings.url)))
+    made = difference_lines(push.difference, settings.url)
+    return Verdict(True, (*lines, *made, *store.unseen(growth)))
 
 
 def _judge_branch(store: Store, update: Update, settings: HookSettings) -> Verdict:

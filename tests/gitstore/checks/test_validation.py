@@ -94,6 +94,7 @@ SUBMODULE = Graft(Entry(0o160000, "11" * 20))
 LINK = Link("elsewhere")
 PYTHON27 = Checks(python27=True)
 A_CODE, A_META = "jobtypes/A/code.py", "jobtypes/A/meta.yaml"
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d7a2146' * 8}\nsize 12345\n"
 DISCOVERY = 'versions:\n  - version: "1"\n    rank: 1\n    discovery_code: |\n      '
 
 CASES = [
@@ -230,6 +231,16 @@ CASES = [
          "take the cache file Old_Job_X_v... of Old_Job and of Old for one another"),
     Case("agent-module", jobtype("Old2"), "jobtypes/Old2/meta.yaml", None,
          "take a module such as JobOld21... of Old2 and of Old for one another"),
+    Case("junk", jobtype("A") | {"jobtypes/A/x/__pycache__/code.pyc": "x"},
+         "jobtypes/A/x/__pycache__", None, "git rm -r --cached jobtypes/A/x/__pycache__"),
+    Case("junk", jobtype("A") | {"jobtypes/A/code.py~": "x"}, "jobtypes/A/code.py~", None,
+         "git rm --cached 'jobtypes/A/code.py~'"),
+    Case("lfs-pointer", code(POINTER), A_CODE, None, "is a pointer of Git LFS"),
+    Case("lfs-pointer", code(POINTER), A_CODE, None, "takes no LFS objects", "",
+         Checks(CodeChecks.OFF)),
+    Case("lfs-pointer", meta(POINTER), A_META, None, "is a pointer of Git LFS"),
+    Case("lfs-pointer", jobtype("A") | {"jobtypes/A/icons/a.png": POINTER},
+         "jobtypes/A/icons/a.png", None, "is a pointer of Git LFS"),
     Case("agent-software-space", software(f"{DISCOVERY}def a(): pass\n", "a b"),
          "software/a b.yaml", 4, "the name holds ' ', so the released agent can't ask for this",
          "versions.0.discovery_code"),
@@ -279,7 +290,8 @@ def test_a_problem_is_shown_as_path_line_severity_and_sentence():
 
 
 WARNINGS = {
-    "layout-stray", "name-case-kept", "code-class-default", "software-case", "discovery-function",
+    "layout-stray", "junk", "name-case-kept", "code-class-default", "software-case",
+    "discovery-function",
     "withdrawn-unknown", "agent-classname", "agent-ascii", "agent-name", "agent-cache-file",
     "agent-module", "agent-software-space", "agent-python27",
 }  # fmt: skip
