@@ -47,7 +47,8 @@ class Neighbours:
         self._jobtypes = jobtypes
         self._before = before
         self._changed = changed
-        self._by_stem = _by_stem(tuple(jobtypes))
+        names = tuple(jobtypes)
+        self._by_fold, self._by_stem = by_fold(names), _by_stem(names)
         self._modules = cache(self._read_modules)
 
     def directory(self, name: str) -> Directory:
@@ -61,9 +62,9 @@ class Neighbours:
 
     def in_file(self, name: str, classname: str) -> Iterator[str]:
         """Yield the jobtypes whose cache files would be called as those of *name*."""
-        file, names = files_fold(name, classname), by_fold(tuple(self._jobtypes))
+        file = files_fold(name, classname)
         for head in heads(file):
-            for other in names.get(head, ()) if head != layout.fold(name) else ():
+            for other in self._by_fold.get(head, ()) if head != layout.fold(name) else ():
                 found = self.classname(other) if self._jobtypes[other].is_tree else None
                 if found is not None and files_fold(other, found) == file:
                     yield other

@@ -95,6 +95,18 @@ class Past:
         """The history whose names were used: with those of steps between, where they are known."""
         return self.known or self.base.history
 
+    @cached_property
+    def _folded(self) -> Mapping[str, list[str]]:
+        return by_fold(tuple(self.used.numbers))
+
+    @cached_property
+    def _stems(self) -> Mapping[str, list[str]]:
+        return _by_stem(tuple(self.used.numbers))
+
+    def spellings(self, name: str) -> list[str]:
+        """The names ever used that differ from *name* in case alone."""
+        return [other for other in self._folded.get(layout.fold(name), ()) if other != name]
+
     def name_before(self, name: str) -> str:
         """The name that jobtype *name* had before the change."""
         jobtype = self.after.jobtypes.get(name)
@@ -107,7 +119,7 @@ class Past:
         """Yield the names whose versions of before an agent may have in *name*'s files."""
         file = files_fold(name, classname)
         for head in heads(file):
-            for other in by_fold(tuple(self.used.numbers)).get(head, ()):
+            for other in self._folded.get(head, ()):
                 if head != layout.fold(name) and any(
                     files_fold(other, found) == file
                     for found in self._classnames(name, classname, other)
@@ -119,10 +131,13 @@ class Past:
         module = f"{classname}{name}"
         whole = stem(module)
         for start in range(len(whole) + 1):
-            for other in _by_stem(tuple(self.used.numbers)).get(whole[start:], ()):
-                if other != name and any(
-                    _can_meet(module, f"{found}{other}")
-                    for found in self._classnames(name, classname, other)
+            prefix = whole[:start]
+            for other in self._stems.get(whole[start:], ()):
+                # The names tell which few can meet: not all are looked up.
+                if (
+                    other != name
+                    and _can_meet(module, f"{prefix}{other}")
+                    and prefix in self._classnames(name, classname, other)
                 ):
                     yield other
 
@@ -132,12 +147,8 @@ class Past:
         Of a jobtype that goes on under that name, those of its old versions count where *name*
         begins to bear *classname*: what was there before was told of then.
         """
-        history = self.used
-        own = history.jobtypes.get(name)
-        live = history.jobtypes.get(other)
-        former = {id for left, id in history.former if left == other}
-        found = [j for j in history.ended if j.name == other or j.id in former]
-        found += [j for j in history.jobtypes.values() if j.id in former] if former else []
+        own, live = self.used.jobtypes.get(name), self.used.jobtypes.get(other)
+        found = [*self._gone.get(other, ())]
         if live is not None and not self._has_borne(name, classname):
             found.append(live)
         return {
@@ -146,6 +157,19 @@ class Past:
             if own is None or jobtype.id != own.id
             for known in self._classes_of(jobtype)
         }
+
+    @cached_property
+    def _gone(self) -> Mapping[str, list[Jobtype]]:
+        """The jobtypes that had a name which they have no more, by that name."""
+        history = self.used
+        found: dict[str, list[Jobtype]] = {}
+        for jobtype in history.ended:
+            found.setdefault(jobtype.name, []).append(jobtype)
+        if history.former:
+            by_id = {j.id: j for j in (*history.ended, *history.jobtypes.values())}
+            for name, id in history.former:
+                found.setdefault(name, []).append(by_id[id])
+        return found
 
     def _has_borne(self, name: str, classname: str) -> bool:
         jobtype = self.base.history.jobtypes.get(name)

@@ -21,7 +21,7 @@ from gitstore.difference import others
 from gitstore.errors import Problem
 from gitstore.extras import check_extras
 from gitstore.parsing import Late, Sources
-from gitstore.past import Past, by_fold, case_fault, other_spellings
+from gitstore.past import Past, by_fold, case_fault
 from gitstore.preview import preview_fault
 from gitstore.schema import (
     Fault,
@@ -299,12 +299,12 @@ def _check_meta_size(
 
 def _check_case(change: _Change, changed: set[str]) -> Iterator[Problem]:
     """Names that differ only in case from one that stands beside them, or that was ever used."""
-    known, used = change.base.history.jobtypes, change.past.used
+    known = change.base.history.jobtypes
     twins = by_fold(tuple(change.jobtypes)) if changed else {}
     for name in changed:
         change.check_time()
         others = [o for o in twins[layout.fold(name)] if o != name and change.jobtypes[o].is_tree]
-        former = [o for o in other_spellings(used, name) if o not in others]
+        former = [o for o in change.past.spellings(name) if o not in others]
         says = case_fault(former[0]) if former else ""
         if others:
             says = (

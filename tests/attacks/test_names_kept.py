@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gitstore import Store
+from gitstore.access import Access, Role
+from gitstore.reviews import Reviews
+from gitstore.store import Writer
 from gitstore.upstream import Upstream
 from tests.support.branches import REF, Branch, Content, jobtype
 from tests.support.commands import jobtypes
@@ -213,6 +216,24 @@ def test_a_rename_with_its_list_is_taken_without_a_warning(branch):
     assert push.after.history.jobtypes["Maia"].tree == tree
     assert push.after.history.is_withdrawn("Maia", 1)
     assert store.check_against(renamed, store.catalogue()) == []
+
+
+def test_a_change_that_renames_with_its_list_takes_no_admin_to_merge(branch):
+    branch.commit(jobtype("Maya"))
+    branch.commit(jobtype("Maya", "n = 1\n"))
+    branch.commit({"withdrawn.yaml": "Maya: [1]\n"})
+    files = {
+        path.replace("Maya", "Maia"): text for path, text in jobtype("Maya", "n = 1\n").items()
+    }
+    side = branch.side(gone("Maya") | files | {"withdrawn.yaml": "Maia: [1]\n"})
+    git(branch.path, "update-ref", "refs/heads/side", side)
+    store = Store(branch.path)
+
+    Reviews(store).merge("side", Writer(Access("td", "td@x.example", Role.WRITE)), False)
+
+    history = store.catalogue().history
+    assert history.numbers == {"Maya": 2, "Maia": 2}
+    assert history.is_withdrawn("Maia", 1)
 
 
 def test_a_list_is_held_against_the_numbers_of_its_own_step(branch):
