@@ -58,12 +58,19 @@ def wants_page() -> bool:
     return accepted.best_match([TEXT, HTML]) == HTML and accepted[HTML] > accepted[TEXT]
 
 
+DIFF_LINES = 20_000
+"""Lines of a difference that a page shows. A browser takes longer for each than we do."""
+
+
 def diff_lines(diff: str) -> list[tuple[str, str]]:
     """The lines of a unified diff, each with the element that it is shown in."""
     elements = {"+": "ins", "-": "del"}
+    lines = diff.split("\n", DIFF_LINES)
+    if len(lines) > DIFF_LINES:
+        lines[-1] = "... too long to be shown: the rest is left out"
     return [
         ("span" if line.startswith(("+++", "---")) else elements.get(line[:1], "span"), line)
-        for line in diff.split("\n")
+        for line in lines
     ]
 
 

@@ -27,7 +27,7 @@ COMMIT_LIMIT_BYTES = 1024 * 1024
 """Bytes of a commit, most of which its message has."""
 COMPARED_LIMIT_BYTES = 1024 * 1024
 """Bytes of a file up to which it is compared line by line, to be shown or to be merged."""
-DIFF_LIMIT_BYTES = 8 * 1024 * 1024
+DIFF_LIMIT_BYTES = 2 * 1024 * 1024
 """Bytes of all files together of which one difference is made."""
 FILE_LIMIT_BYTES = 16 * 1024 * 1024
 ALL_LIMIT_BYTES = 200 * 1024 * 1024
