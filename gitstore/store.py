@@ -56,6 +56,9 @@ T = TypeVar("T")
 SERVICE = Signature("Jobtype repository", "jobtypes@localhost")
 """Who commits, and who is the author where no other is known."""
 
+_FIRST_PAUSES_S = (0, 0.02, 0.1)
+"""How long a ref that has been written about is waited for, before it is called lost."""
+
 INDEX_STEPS = 500
 """Steps after which the index on disk is written anew."""
 
@@ -214,7 +217,7 @@ class Store:
         with self._reading:
             # Read again: the branch may have moved while another thread was here, and
             # what this one saw before may be older than what is known by now.
-            tip = self.repository.tip(self.ref)
+            tip = self.repository.tip(self.ref) or self._first_tip()
             known = self._catalogue
             is_first = known is None
             if known is None or known.history.tip != tip:
@@ -226,7 +229,6 @@ class Store:
     def _at(self, tip: str | None, known: Catalogue | None, progress: Progress | None) -> Catalogue:
         contents = known.contents if known else Contents(self.repository)
         if tip is None:
-            self._check_never_begun()
             return Catalogue(History(), contents)
         if known is None:
             kept = self.index.read() or History()
@@ -239,6 +241,24 @@ class Store:
                 _LOG.error("%s was rewritten outside the service: read anew", self.ref)
             self._indexed = 0
             return self.build(tip, contents, progress)
+
+    def _first_tip(self) -> str | None:
+        """Where the branch is by now, whose first commit may just be made; None without one.
+
+        Raises:
+            Damaged, StorageFailed: as _check_never_begun.
+        """
+        for pause_s in _FIRST_PAUSES_S:
+            try:
+                self._check_never_begun()
+                return None
+            except Damaged:
+                # The reflog has the first commit a moment before the ref has it.
+                time.sleep(pause_s)
+                if tip := self.repository.tip(self.ref):
+                    return tip
+        self._check_never_begun()
+        return None
 
     def last_tip(self) -> str | None:
         """The commit where the branch is, or was when it was last seen, before it was lost."""

@@ -268,3 +268,21 @@ def test_an_object_that_is_tidied_away_as_it_is_written_is_written_again(tmp_pat
 
     assert len(branch.history().jobtypes["A"].versions) == 150
     git(branch.path, "fsck", "--strict", "--no-dangling")
+
+
+def test_a_first_commit_that_comes_while_the_branch_is_read_is_no_loss(branch, monkeypatch):
+    reader = Store(branch.path)
+    tip = reader.repository.tip
+    asked = []
+
+    def tip_before_the_commit(ref: str) -> str | None:
+        found = tip(ref)
+        asked.append(found)
+        if len(asked) == 2:
+            branch.commit(jobtype("Job"))
+        return found
+
+    monkeypatch.setattr(reader.repository, "tip", tip_before_the_commit)
+
+    assert [job.name for job in reader.catalogue().jobtypes()] == ["Job"]
+    assert asked[:2] == [None, None]
