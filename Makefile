@@ -3,11 +3,15 @@
 #   PYTHON=python3.12   the interpreter that the environment is made with
 #   VENV=path           an environment that is ready: used as it is, nothing is installed
 #   PORT=8081           where `make serve` listens
+#   TIMES=10         how often `make test-busy` runs the tests
+#   DEPTH=20         how much more input `make deep` makes up
 #   ROW=name            the row of the benchmarks that `make bench` runs; all without it
 #   ARGS="-k push"      more arguments for pytest
 
 PYTHON ?= python3
 PORT ?= 8080
+TIMES ?= 10
+DEPTH ?= 20
 DEMO ?= demo/jobtypes.git
 
 ifeq ($(origin VENV),undefined)
@@ -18,16 +22,22 @@ endif
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test large check bench torture
+.PHONY: help serve test test-busy deep large check bench torture
 
 help: ## list the targets
-	@sed -n 's|^\([a-z]*\):.*## |make \1\t|p' Makefile | expand -t 14
+	@sed -n 's|^\([a-z-]*\):.*## |make \1\t|p' Makefile | expand -t 17
 
 serve: $(READY) $(DEMO) ## serve a demo repository, made from sample_repo, on loopback
 	$(BIN)/jobtypes serve --repo $(DEMO) --host 127.0.0.1 --port $(PORT)
 
 test: $(READY) ## run the tests, on all cores
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+test-busy: $(READY) ## run the tests with four busy loops beside them, TIMES times in a row
+	sh tests/busy.sh $(TIMES) $(BIN)/python -m pytest -n auto $(ARGS)
+
+deep: $(READY) ## run the tests that make their input up, with DEPTH times as much of it
+	TEST_DEPTH=$(DEPTH) $(BIN)/python -m pytest -n auto -m "hypothesis or deep" $(ARGS)
 
 large: $(READY) ## run the tests that move hundreds of megabytes
 	$(BIN)/python -m pytest -m large $(ARGS)

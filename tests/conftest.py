@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,9 +17,23 @@ from gitstore import Store, init_repository
 from gitstore.setup import create_repository, sample_path
 from tests.support.branches import Branch
 from tests.support.git import DATE, Worktree, git
+from tests.support.processes import command, own_children
 from tests.support.server import Server
 
 pytest_plugins = ["tests.support.plugin"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """Fails the test that leaves a process running, and ends it, so that no other test fails."""
+    before = own_children()
+    yield
+    left = {pid: command(pid) for pid in own_children() - before}
+    # Python's own, which is shared; and what has ended has no command any more.
+    left = {pid: said for pid, said in left.items() if said and b"resource_tracker" not in said}
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left, f"left running: {left}"
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from gitstore import RULES, Catalogue, Checks, layout
 from gitstore.pycode import SyntaxFault, parse_code, python3_only, top_level_names
 from gitstore.schema import Parsed, parse_meta, parse_software, parse_withdrawn
-from gitstore.trees import EMPTY_TREE, Entry, blob_id, parse_tree, tree_id
+from gitstore.trees import EMPTY_TREE, Entry, Header, blob_id, parse_tree, tree_id
 from gitstore.validation import check_tree
 from gitstore.versions import parse_trailers, trailer
 from gitstore.yamlfile import YamlFault, parse_yaml
@@ -43,6 +43,12 @@ class Memory:
     def read_blob(self, id: str) -> bytes:
         """The content of blob *id*."""
         return self.blobs[id]
+
+    def header(self, id: str) -> Header | None:
+        """The kind and the size of object *id*; those of a tree are made up."""
+        if id in self.blobs:
+            return Header("blob", len(self.blobs[id]))
+        return Header("tree", 0) if id in self.trees else None
 
     def entries(self, tree: str) -> Mapping[str, Entry]:
         """The entries of tree *tree*."""

@@ -12,10 +12,11 @@ import sys
 import pytest
 
 from gitstore.setup import create_repository, sample_path
+from tests.support.depth import examples
 from tests.support.git import git
 from tests.support.server import Server
 
-EXAMPLES = 3
+EXAMPLES = examples(1)
 """Random requests to each operation; those at the edges of each schema come on top."""
 
 FORESEEN = {"200", "201", "204", "304", "400", "404", "405", "409", "412", "413", "415"}
@@ -63,6 +64,7 @@ RUNS = {
 }
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("options", RUNS.values(), ids=RUNS.keys())
 def test_answers_to_made_up_requests_are_as_described(fuzzed, tmp_path, options):
     config = tmp_path / "schemathesis.toml"

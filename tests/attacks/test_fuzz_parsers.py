@@ -20,6 +20,7 @@ from gitstore import init_repository
 from gitstore.access import Role
 from hooks.forges import FORGES
 from tests.attacks import fuzz
+from tests.support.depth import DEPTH, examples
 
 TRICKS = [
     *(b"\0", b"\xff", b"\xef\xbb\xbf", b"\r", b"\n", b"\t", b"\xed\xa0\x80", b"\xe2\x80\xa8"),
@@ -56,7 +57,7 @@ def mutated(draw: st.DrawFn, good: bytes) -> bytes:
 def test_any_bytes_give_what_is_documented(target):
     good = fuzz.TARGETS[target]
 
-    @settings(max_examples=120)
+    @settings(max_examples=examples(30))
     @given(st.binary(max_size=200) | mutated(good))
     def keeps_to_it(data: bytes) -> None:
         target(data)
@@ -76,7 +77,7 @@ FILES = st.tuples(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(50))
 @given(st.lists(FILES, max_size=8))
 def test_trees_of_odd_entries_have_problems_that_can_be_told(files):
     fuzz.check(files)
@@ -118,7 +119,7 @@ AUTHORIZATIONS = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(37))
 @given(header=AUTHORIZATIONS)
 @example(header=b"Basic \x80")
 def test_no_made_up_authorization_is_taken_for_a_token(alone, header):
@@ -137,7 +138,7 @@ MESSAGES = st.binary(max_size=40) | st.binary(max_size=40).map(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(37))
 @given(message=MESSAGES)
 def test_a_made_up_message_is_taken_or_refused_in_a_sentence(alone, message):
     client, secret = alone
@@ -160,10 +161,11 @@ def deliver(client: FlaskClient, forge: str, body: bytes, headers: dict[str, byt
 
 @pytest.mark.parametrize("forge", FORGES)
 def test_a_made_up_delivery_is_not_genuine(client, forge):
-    @settings(max_examples=60)
+    @settings(max_examples=examples(15))
     @given(st.binary(max_size=80), st.binary(max_size=80), st.binary(max_size=20))
     def is_refused(body: bytes, signature: bytes, event: bytes) -> None:
-        told = {FORGES[forge].signature: signature, FORGES[forge].event: event}
+        told = {scheme.header: signature for scheme in FORGES[forge].schemes}
+        told |= dict.fromkeys(FORGES[forge].headers, event)
         assert deliver(client, forge, body, told) == 401
 
     is_refused()
@@ -179,7 +181,7 @@ FIELDS = st.sampled_from(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(37))
 @given(value=st.dictionaries(FIELDS, JSON, max_size=6) | JSON)
 def test_a_made_up_body_is_taken_or_refused_in_a_sentence(alone, value):
     client, secret = alone
@@ -208,8 +210,9 @@ def atheris_is_missing() -> bool:
     atheris_is_missing(),
     reason="atheris is not installed: it has no wheel for this Python or machine",
 )
+@pytest.mark.deep
 def test_the_fuzzer_finds_nothing_in_a_few_seconds(tmp_path):
-    command = [sys.executable, fuzz.__file__, "--seconds", "4"]
+    command = [sys.executable, fuzz.__file__, "--seconds", str(DEPTH)]
 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 

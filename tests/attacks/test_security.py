@@ -562,15 +562,18 @@ SEEDS = ("a", "0", " ", "/", ".", "\n", "[", "a ", "a/", "a:b,", "/api/v1", "/ve
 
 HANGS = """
 import re, sys, json
-pattern, flags, beginnings, seeds = json.loads(sys.stdin.read())
-compiled = re.compile(pattern, flags)
-for beginning in beginnings:
-    for seed in seeds:
-        for end in ("", "!", "\\n"):
-            text = beginning + seed * (200_000 // len(seed)) + end
-            compiled.fullmatch(text), compiled.match(text)
-            # Searching is quadratic for any pattern that may begin anywhere.
-            compiled.search(text[-2000:])
+patterns, beginnings, seeds = json.loads(sys.stdin.read())
+texts = [
+    beginning + seed * (100_000 // len(seed)) + end
+    for beginning in beginnings for seed in seeds for end in ("", "!", "\\n")
+]
+for pattern, flags in patterns:
+    print(pattern, file=sys.stderr)
+    compiled = re.compile(pattern, flags)
+    for text in texts:
+        compiled.fullmatch(text), compiled.match(text)
+        # Searching is quadratic for any pattern that may begin anywhere.
+        compiled.search(text[-2000:])
 """
 
 CALLS = """
@@ -578,7 +581,7 @@ import sys
 from gitstore import layout, trees, upstream, versions
 for seed in ("%", "a", "/", " ", "..", "a@", "://", "://a", "\\n", " \\n", "\\n\\t", ".lock"):
     for end in ("!", "\\n", ".yaml"):
-        text = "x" + seed * (100_000 // len(seed)) + end
+        text = "x" + seed * (50_000 // len(seed)) + end
         layout.software_name(text), layout.software_file_advice(text), layout.ref_component(text)
         layout.jobtype_name_fault(text), layout.software_name_fault(text), layout.escaped(text)
         upstream.scrub(text, "http://a:b@c/"), list(versions.parse_trailers(text))
@@ -595,16 +598,20 @@ for beginning in sorted({rule.rule.split("<")[0] for rule in routes.iter_rules()
     for seed in ("/", "a/", "//a", "/versions", "/versions/1", "/merge", "1..", "/code"):
         for end in ("", "!", "//", "/versions//"):
             try:
-                routes.bind("").match(beginning + seed * (100_000 // len(seed)) + end)
+                routes.bind("").match(beginning + seed * (50_000 // len(seed)) + end)
             except HTTPException:
                 pass
 """
 
 
 def run(program: str, *args: object, input: object = None) -> None:
-    """Run *program*, which must end within half a minute."""
-    command = [sys.executable, "-c", program, *map(str, args)]
-    subprocess.run(command, input=json.dumps(input), text=True, check=True, timeout=30)
+    """Run *program*, which must end within a minute of processor time, ten times what it takes."""
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (60, 60))\n"
+    command = [sys.executable, "-c", limit + program, *map(str, args)]
+    done = subprocess.run(
+        command, input=json.dumps(input), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-1000:]
 
 
 def test_there_are_patterns():
@@ -612,8 +619,7 @@ def test_there_are_patterns():
 
 
 def test_no_pattern_takes_for_ever():
-    for pattern, flags in PATTERNS:
-        run(HANGS, input=[pattern, flags, BEGINNINGS, SEEDS])
+    run(HANGS, input=[PATTERNS, BEGINNINGS, SEEDS])
 
 
 def test_no_name_message_or_url_takes_for_ever():
@@ -642,8 +648,9 @@ def test_no_browser_runs_what_was_sent(farm):
             paths.append(re.sub(r"<number:\w+>", lambda _: number, path))  # noqa: B023
     paths.append("/jobtypes.git/info/refs?service=git-upload-pack")
 
+    quoted = [path.replace("<", "%3C").replace(">", "%3E") for path in paths]
     # The second time, what can be comes from memory.
-    for path in 2 * [path.replace("<", "%3C").replace(">", "%3E") for path in paths]:
+    for turn, path in [(turn, path) for turn in (1, 2) for path in quoted]:
         answer = farm.get(path, Accept="text/html")
         kind = answer.headers["content-type"]
 
@@ -656,7 +663,8 @@ def test_no_browser_runs_what_was_sent(farm):
             assert "xml" not in kind
         assert answer.headers["x-content-type-options"] == "nosniff"
         known = {"If-None-Match": answer.headers.get("etag", '"none"')}
-        for method, headers in (("GET", known), ("HEAD", {}), ("PATCH", {}), ("TRACE", {})):
+        others = (("GET", known), ("HEAD", {}), ("PATCH", {}), ("TRACE", {}))
+        for method, headers in others if turn == 1 else others[:1]:
             again = farm.request(method, path, headers=headers)
             assert again.headers["x-content-type-options"] == "nosniff", (method, path)
             if method != "HEAD":

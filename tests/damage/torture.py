@@ -95,7 +95,7 @@ def _kill(server: Server, turn: int) -> None:
         for pid in below:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-    server.process.wait(30)
+    server.process.wait(120)
     wait_for(lambda: not any(map(is_python, below)), "the workers to end")
 
 

@@ -6,10 +6,13 @@ import base64
 import os
 import subprocess
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
+
+from tests.support.waiting import wait_for
 
 
 class Forge:
@@ -32,6 +35,8 @@ class Forge:
         self.landing = 0
         self.lands = threading.Event()
         self.lands.set()
+        self._answering = 0
+        self._lock = threading.Lock()
         self._listen(0)
 
     def _listen(self, port: int) -> None:
@@ -59,7 +64,9 @@ class Forge:
     def __exit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
+        self.lands.set()
         self.go_down()
+        wait_for(lambda: not self._answering, "the last of the forge's Git to end")
 
     def go_down(self) -> None:
         """Refuse connections from here on."""
@@ -67,6 +74,17 @@ class Forge:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Let it be known that a request is answered, which may take Git."""
+        with self._lock:
+            self._answering += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._answering -= 1
 
     def come_back(self) -> None:
         """Listen again, at the port of before."""
@@ -88,12 +106,14 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        with suppress(ConnectionError):
+        with suppress(ConnectionError), self.server.forge.answering():
             self._answer(b"")
 
     def do_POST(self) -> None:
         with suppress(ConnectionError):
-            self._answer(self._body())
+            body = self._body()
+            with self.server.forge.answering():
+                self._answer(body)
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):

@@ -18,6 +18,12 @@ def children(pid: int) -> list[int]:
     return found[1:]
 
 
+def own_children() -> set[int]:
+    """The processes that this one started and has not waited for; some may be left out."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for children in lists for pid in children.read_text().split()}
+
+
 def command(pid: int) -> bytes:
     """The words of its command, with NUL between; empty where it has ended."""
     try:

@@ -15,6 +15,9 @@ from pathlib import Path
 from tests.support.processes import children, is_python
 from tests.support.waiting import wait_for
 
+STOP_S = 120
+"""For how long a server may end, on a machine that is busy."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -52,7 +55,13 @@ class Server:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port), *self.options], stdout=log, stderr=log
             )
-        wait_for(self._answers, f"the server to answer; it said {self.log.read_text()}")
+        try:
+            wait_for(self._answers, "the server to answer")
+        except BaseException as error:
+            # Nobody has this server, so that nobody else would end it.
+            self.stop(signal.SIGKILL)
+            error.add_note(f"the server said: {self.log.read_text()}")
+            raise
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
@@ -65,7 +74,11 @@ class Server:
         if self.process.poll() is None:
             self._left = children(self.process.pid)
         self.process.send_signal(by)
-        self.process.wait(30)
+        try:
+            self.process.wait(STOP_S)
+        finally:
+            self.process.kill()
+            self.process.wait()
 
     def request(
         self,

@@ -53,7 +53,7 @@ class Dialer:
         self._made.append(Raw(connection))
         if buffer_bytes:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
-        connection.settimeout(30)
+        connection.settimeout(120)
         connection.connect(("127.0.0.1", port))
         return self._made[-1]
 

@@ -18,6 +18,7 @@ from api import create_app
 from api.config import Config
 from gitstore import Store, init_repository
 from tests.api.rest.model import Model, Said
+from tests.support.depth import examples
 from tests.support.rest import CODE, PREFIX, Rest, code, running
 
 NAMES = ("A", "Bb", "C d")
@@ -235,9 +236,11 @@ class ServiceOverHttp(Service):
 
 
 TestService = Service.TestCase
-TestService.settings = settings(max_examples=20, stateful_step_count=30, phases=[Phase.generate])
+TestService.settings = settings(
+    max_examples=examples(5), stateful_step_count=30, phases=[Phase.generate]
+)
 
 TestServiceOverHttp = ServiceOverHttp.TestCase
 TestServiceOverHttp.settings = settings(
-    max_examples=1, stateful_step_count=50, phases=[Phase.generate]
+    max_examples=examples(1), stateful_step_count=50, phases=[Phase.generate]
 )

@@ -238,7 +238,7 @@ def test_every_kind_of_setting_can_stand_in_the_file(file, serve):
         assert "(refs/heads/main, 0 jobtypes)" in process.stdout.readline()
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
         process.stdout.close()
 
 
@@ -556,4 +556,4 @@ def test_requests_are_counted_while_the_log_can_not_be_written(empty):
             assert samples(server)[name] == n
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)

@@ -16,7 +16,7 @@ def test_all_who_ask_at_the_same_time_get_what_the_first_makes():
 
     def make(key: int) -> list[int]:
         made.append(key)
-        go_on.wait(30)
+        go_on.wait(120)
         return [key]
 
     once = Once[int, list[int]](4)

@@ -23,6 +23,7 @@ from gitstore.layout import software_path
 from gitstore.repository import Repository
 from gitstore.versions import History
 from tests.support.branches import REF, Branch
+from tests.support.depth import examples
 
 slow = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
@@ -399,7 +400,7 @@ def answers(history: History, repository: Repository) -> dict[str, object]:
 # Properties
 
 
-@settings(slow, max_examples=60)
+@settings(slow, max_examples=examples(15))
 @given(histories())
 def test_history_says_what_the_format_says(steps):
     oracle = Oracle()
@@ -415,7 +416,7 @@ def test_history_says_what_the_format_says(steps):
             assert told(history, branch.repository) == oracle.says()
 
 
-@settings(slow, max_examples=40)
+@settings(slow, max_examples=examples(10))
 @given(histories(), st.lists(st.integers(0, 14), max_size=3))
 def test_history_is_the_same_however_it_is_read(steps, cuts):
     with built(steps) as branch:
@@ -455,7 +456,7 @@ def _through_the_index(branch: Branch, cuts: list[str]) -> History:
     return history
 
 
-@settings(slow, max_examples=25)
+@settings(slow, max_examples=examples(6))
 @given(histories(), st.integers(0, 13))
 def test_a_store_that_was_there_all_the_time_answers_as_one_started_on_a_clone(steps, seen):
     assume(seen < len(steps))
@@ -472,7 +473,7 @@ def test_a_store_that_was_there_all_the_time_answers_as_one_started_on_a_clone(s
         )
 
 
-@settings(slow, max_examples=40)
+@settings(slow, max_examples=examples(10))
 @given(histories())
 def test_numbers_and_ids_never_come_back(steps):
     with built([]) as branch:

@@ -16,6 +16,7 @@ from gitstore import Store
 from gitstore.index import Index
 from gitstore.versions import History
 from tests.support.branches import REF, Branch, jobtype
+from tests.support.depth import examples
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_what_can_not_be_trusted_is_as_good_as_nothing(grown, damage):
 
 
 @given(data=st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(15))
 def test_cut_off_or_changed_in_any_byte_it_is_not_believed(grown, data):
     index = written(grown)
     whole = index.path.read_bytes()
@@ -153,8 +154,8 @@ def test_processes_that_start_at_once_do_not_disturb_each_other(grown):
     for process in starting:
         process.start()
     for process in starting:
-        process.join(60)
+        process.join(120)
 
-    assert [found.get(timeout=10) for _ in starting] == [5] * 4
+    assert [found.get(timeout=120) for _ in starting] == [5] * 4
     assert Index(grown.path, REF).read() == grown.history()
     assert not list((grown.path / "jobtypes").glob(".index-*"))

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitstore.pycode import STAR, SyntaxFault, parse_code, python3_only, top_level_names
+from tests.support.depth import examples
 
 
 def parse(source: str) -> ast.Module:
@@ -134,7 +135,7 @@ def test_syntax_that_python_2_has_is_not_named(source):
     assert list(python3_only(parse(source))) == []
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(75))
 @given(st.text() | st.text("()[]{}:=,.*@ \n\t'\"\\#abcdef0123\0", max_size=40))
 def test_any_text_is_parsed_or_has_a_fault(source):
     found = parse_code(source, "code.py")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitstore import layout
+from tests.support.depth import examples
 
 VALID = [
     "A", "_", "a" * 64, "Blender", "Autodesk Maya", "Nuke.12", "FFmpeg+x264", "After-Effects",
@@ -70,7 +71,7 @@ def test_every_fault_ends_in_what_to_do():
     assert all(fault and ("; " in fault) for fault in faults)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(75))
 @given(st.text(max_size=70))
 def test_a_valid_jobtype_name_is_what_the_format_says(name):
     shaped = (
@@ -202,7 +203,7 @@ def test_a_wrong_file_name_is_told_what_it_is_to_be(file_name, says):
 anything = st.text(max_size=70) | st.text('/\\:*?"<>|%. conCON1', max_size=70)
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(125))
 @given(anything)
 def test_a_software_name_survives_its_file_name(name):
     if layout.software_name_fault(name) is None:
@@ -215,7 +216,7 @@ def test_a_software_name_survives_its_file_name(name):
         assert layout.software_name(file_name) == name
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(125))
 @given(anything.map(lambda text: f"{text}.yaml") | st.text("%0123456789ABCDEFabcdef.yml"))
 def test_a_software_has_one_file_name_only(file_name):
     name = layout.software_name(file_name)
@@ -258,7 +259,7 @@ tagged = st.text("aZ_.+- é1", min_size=1, max_size=12) | st.sampled_from(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(6))
 @given(st.lists(tagged, min_size=20, max_size=40))
 def test_git_accepts_the_tag_of_every_valid_name(names):
     valid = [name for name in names if layout.jobtype_name_fault(name) is None]
@@ -270,7 +271,7 @@ def test_git_accepts_the_tag_of_every_valid_name(names):
     assert done.stdout.decode() == ""
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(75))
 @given(tagged, tagged)
 def test_names_share_a_tag_only_where_spaces_are_underscores(a, b):
     if layout.tag_name(a, 1) == layout.tag_name(b, 1):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gitstore.roundtrip import Plain, edit_yaml
 from gitstore.schema import JobtypeMeta, parse_meta
 from gitstore.yamlfile import YamlFault, parse_yaml
+from tests.support.depth import examples
 
 LIMIT = 10**7
 
@@ -331,13 +332,13 @@ broken = st.lists(
 ).map(lambda parts: "".join(parts).encode())  # fmt: skip
 
 
-@settings(max_examples=250)
+@settings(max_examples=examples(62))
 @given(values)
 def test_any_value_is_read_back_exactly_from_a_new_file(value):
     assert parse_yaml(edit_yaml(None, value), LIMIT).value == value
 
 
-@settings(max_examples=250)
+@settings(max_examples=examples(62))
 @given(values, values)
 def test_any_value_is_read_back_exactly_from_a_file_of_another(old, value):
     edited = edit_yaml(edit_yaml(None, old), value)
@@ -359,7 +360,7 @@ def test_a_file_in_a_form_that_nobody_writes_is_written_anew(old):
     assert parse_yaml(edit_yaml(old, {"a": "x"}), LIMIT).value == {"a": "x"}
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(75))
 @given(broken | st.binary() | values.map(lambda v: edit_yaml(None, v)), values)
 @example(b"a: &x [1]\nb: *x\n", {"a": [1], "b": [2]})
 @example(b"a: 1.\n", {"a": 1})
@@ -372,7 +373,7 @@ def test_any_value_is_read_back_exactly_from_any_old_file(old, value):
     assert _typed(parse_yaml(edited, LIMIT).value) == _typed(value)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(50))
 @given(broken)
 def test_a_file_that_says_what_is_wanted_already_keeps_its_comments(old):
     try:
@@ -409,7 +410,7 @@ files = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(100))
 @given(files, files, st.booleans())
 def test_each_comment_of_what_stays_is_still_above_or_beside_it(old, new, blank):
     text = "".join(_commented(old, "\n" if blank else ""))

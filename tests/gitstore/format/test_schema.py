@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitstore.schema import JobtypeMeta, SoftwareFile, parse_meta, parse_software, parse_withdrawn
+from tests.support.depth import examples
 
 FULL = """\
 classname: Blender
@@ -284,7 +285,7 @@ files = st.dictionaries(keys, scalars | below | lists, max_size=5).map(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(125))
 @given(files | st.binary() | st.text().map(lambda t: t.encode(errors="replace")))
 @pytest.mark.parametrize("parse", [parse_meta, parse_software, parse_withdrawn])
 def test_any_bytes_make_a_value_or_faults_that_can_be_shown(parse, data):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from yaml.nodes import ScalarNode
 
 from gitstore.yamlfile import DEPTH_LIMIT, YamlFault, parse_yaml
+from tests.support.depth import examples
 
 LIMIT = 1000
 
@@ -202,7 +203,7 @@ words = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(150))
 @given(
     yaml_like.map(str.encode)
     | st.lists(words, max_size=12).map(lambda w: "".join(w).encode())
@@ -235,7 +236,7 @@ def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, str | int | float | bool | datetime.date)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(75))
 @given(yaml_like | st.lists(words, max_size=12).map("".join))
 def test_what_is_read_pyyaml_reads_the_same(text):
     try:

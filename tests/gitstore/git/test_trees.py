@@ -19,6 +19,7 @@ from gitstore.trees import (
     parse_tree,
     tree_id,
 )
+from tests.support.depth import examples
 from tests.support.git import git
 
 MODES = [0o100644, 0o100755, 0o120000, 0o040000, 0o160000]
@@ -58,7 +59,7 @@ def test_parsing_gives_the_entries_that_were_written(tree):
     assert parse_tree(raw(tree)) == tree
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(75))
 @given(st.lists(trees, min_size=1, max_size=6))
 def test_walker_tells_what_a_comparison_of_dictionaries_tells(states):
     walker = TreeWalker()
@@ -72,7 +73,7 @@ def test_walker_tells_what_a_comparison_of_dictionaries_tells(states):
         before = state
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(75))
 @given(st.data(), st.dictionaries(names, entries, min_size=1, max_size=12))
 def test_walker_finds_ids_that_change_in_place(data, tree):
     walker = TreeWalker()
@@ -92,7 +93,7 @@ LIKE_ENTRIES = st.sampled_from(
 """Ids whose bytes could be the beginning, or the end, of an entry."""
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(75))
 @given(st.data(), st.dictionaries(names, entries, max_size=8))
 def test_walker_follows_a_tree_that_grows_and_shrinks(data, tree):
     walker = TreeWalker()
@@ -207,7 +208,7 @@ def tree_of(data: bytes) -> Tree:
     return Trees(lambda id: data, 1).tree("x")
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(75))
 @given(trees, st.dictionaries(names, st.none() | entries, max_size=4))
 def test_a_changed_tree_is_what_its_entries_make(before, changes):
     after = {name: entry for name, entry in (before | changes).items() if entry}
