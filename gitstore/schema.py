@@ -197,6 +197,10 @@ def parse_withdrawn(data: YamlData) -> Parsed[Withdrawn]:
     return parse_as(Withdrawn, data)
 
 
+FAULTS_SHOWN = 100
+"""Faults of one file that are told: they are kept, and a file has room for thousands."""
+
+
 def parse_as(model: type[ModelT], data: YamlData) -> Parsed[ModelT]:
     """The *model* that the file in *data* holds."""
     try:
@@ -208,7 +212,11 @@ def parse_as(model: type[ModelT], data: YamlData) -> Parsed[ModelT]:
         return Parsed(model.model_validate(value), (), document)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        return Parsed(None, tuple(_fault_of(d, document) for d in details), document)
+        faults = [_fault_of(detail, document) for detail in details[:FAULTS_SHOWN]]
+        if len(details) > FAULTS_SHOWN:
+            more = len(details) - FAULTS_SHOWN
+            faults.append(Fault(f"{more} more of its fields are wrong; mend these first", None))
+        return Parsed(None, tuple(faults), document)
 
 
 def _fault_of(detail: ErrorDetails, document: Document) -> Fault:

@@ -82,13 +82,21 @@ def read_yaml(objects: Objects, id: str) -> YamlData:
     return objects.read_blob(id)
 
 
-@lru_cache(maxsize=32)  # A write asks for the same few files several times.
+_KEPT_BYTES = 8 * 1024
+"""Up to this size, documents are kept. One may take hundreds of times what its file has."""
+
+
 def parse_yaml(data: YamlData, limit_bytes: int) -> Document:
     """The document in *data*, which others are given, too; an empty file holds None.
 
     Raises:
         YamlFault: it is too large, no UTF-8, no YAML, or uses what the subset leaves out.
     """
+    is_small = not isinstance(data, Oversized) and len(data) <= _KEPT_BYTES
+    return _kept(data, limit_bytes) if is_small else _parsed(data, limit_bytes)
+
+
+def _parsed(data: YamlData, limit_bytes: int) -> Document:
     if isinstance(data, Oversized) or len(data) > limit_bytes:
         raise YamlFault(f"the file has {len(data)} bytes; {limit_bytes} is the limit", 1)
     try:
@@ -105,6 +113,8 @@ def parse_yaml(data: YamlData, limit_bytes: int) -> Document:
     except yaml.YAMLError as error:
         raise YamlFault(f"no valid YAML: {str(error).splitlines()[0]}", 1) from None
 
+
+_kept = lru_cache(maxsize=16)(_parsed)  # A write asks for the same few files several times.
 
 BLOCK, FLOW = "block", "flow"
 

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from gitstore.schema import parse_meta
+from gitstore.yamlfile import parse_yaml
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git
 from tests.support.rest import body, error
@@ -104,3 +106,19 @@ def test_hostile_metadata_does_not_take_what_is_there(branch, serve):
     assert len(said["problems"]) < 10_010
     assert any("smaller parts" in problem["message"] for problem in said["problems"])
     wait_for(lambda: server.get("/api/v1/jobtypes/A").status == 200, "reads to go on")
+
+
+def test_a_file_of_faults_tells_a_hundred_and_how_many_more():
+    data = "".join(f"k{number}: 1\n" for number in range(2000)).encode()
+
+    faults = parse_meta(data).faults
+
+    assert len(faults) == 101
+    assert faults[-1].message.startswith("1900 more")
+
+
+def test_a_document_that_takes_much_memory_is_not_kept():
+    large = f"a: [{'1,' * 10_000}]".encode()
+
+    assert parse_yaml(large, 1 << 20) is not parse_yaml(large, 1 << 20)
+    assert parse_yaml(b"a: 1", 1 << 20) is parse_yaml(b"a: 1", 1 << 20)
