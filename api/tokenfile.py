@@ -37,6 +37,9 @@ LIMIT_BYTES = 4 * 1024 * 1024
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._+-]{0,62}[A-Za-z0-9])?")
 """What a token may be called: Git takes other characters off the ends of names."""
 
+_KEPT_NAME = re.compile(r"[^\x00-\x1f\x7f<>]{1,200}")
+"""What a token in the file may be called: earlier releases were less strict with new ones."""
+
 EMAIL = re.compile(r"[^\s<>@]+@[^\s<>@]+")
 
 PATTERN = re.compile(r"[\w .+*?!\[\]-]+")
@@ -65,7 +68,7 @@ class Token(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, _of(NAME)]
+    name: Annotated[str, _of(_KEPT_NAME)]
     sha256: Annotated[str, _of(_SHA256)]
     role: Literal["read", "write", "admin"]
     email: Annotated[str, _of(EMAIL)]

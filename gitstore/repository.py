@@ -314,7 +314,8 @@ class Repository:
         try:
             return run_git(self.path, args, variables=_QUARANTINE).decode().split()
         except GitFailed as error:
-            return [] if error.status == 1 else None
+            # With this status it also ends where an object is missing, which it says.
+            return [] if error.status == 1 and not error.stderr else None
 
     def _peeled(self, id: str) -> str:
         """The commit that object *id* is, or that it leads to as a tag.
