@@ -21,6 +21,9 @@ BENCH_READY := $(VENV)/.bench-installed
 endif
 BIN := $(VENV)/bin
 
+# Without compiled files, collecting the tests takes longer than running half of them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-busy deep large check bench torture
 

@@ -15,9 +15,9 @@ SHORT = Amount(
     cuts=2,
     every=12,
     push_faults=2,
-    clock_s=1,
-    tidying_s=10,
-    damages=4,
+    clock_s=0.5,
+    tidying_s=4,
+    damages=3,
     long_s=0,
 )
 
@@ -68,14 +68,14 @@ def test_whichever_system_call_of_a_push_fails_nothing_is_half_done(torture):
 
 
 def test_nothing_depends_on_the_clock(torture):
-    assert torture("clock").operations > 20
+    assert torture("clock").operations > 7
 
 
 def test_another_process_may_tidy_up_under_load(torture):
     figures = torture("tidying")
 
-    assert figures.faults >= 5
-    assert figures.operations > 10
+    assert figures.faults >= 2
+    assert figures.operations > 2
 
 
 def test_damage_concerns_nothing_but_what_is_damaged(torture):
