@@ -209,6 +209,7 @@ def _store_to_serve(config: Config) -> Store:
     """The store, fetched from upstream where there is one and it can be reached."""
     if config.upstream is None:
         alone = open_store(config.repo, config.branch, config.checks)
+        alone.repository.require_servable(alone.ref)
         state_file(alone.repository).unlink(missing_ok=True)
         return alone
     store = Store(open_follower(config.repo, config.upstream, config.branch), config.ref)
@@ -217,6 +218,7 @@ def _store_to_serve(config: Config) -> Store:
     state = Upstream(store, config.upstream, limit_s).fetch()
     if state.error and not has_tip:
         raise UpstreamFailed(state.error)
+    store.repository.require_servable(store.ref)
     if state.error or state.refusal:
         click.echo(f"serving what was fetched before: {state.error or state.refusal}", err=True)
     return store

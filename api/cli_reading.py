@@ -19,7 +19,7 @@ from api.options import (
     read_catalogue,
     repo_option,
 )
-from gitstore import Checks, NotFound, Problem, Repository, Severity, Store
+from gitstore import Checks, NotFound, NotWhole, Problem, Repository, Severity, Store
 from gitstore.catalogue import Catalogue
 from gitstore.layout import is_id, parse_number
 from gitstore.stored import stored
@@ -71,7 +71,7 @@ def _problems(where: Path, store: Store | None, staged: bool, checks: Checks) ->
         tree = Worktree(where)
         base = Catalogue.empty(tree)
         return check_tree(tree, tree.tree, base, checks, everything=True)
-    base = store.catalogue()
+    base = _base_of(store)
     if staged:
         staged_tree = store.repository.staged_tree()
         return check_tree(store.repository, staged_tree, base, checks, everything=True)
@@ -80,6 +80,20 @@ def _problems(where: Path, store: Store | None, staged: bool, checks: Checks) ->
             return check_tree(objects, tree_id, base, checks, everything=True)
     served = base.history.tree
     return check_tree(store.repository, served, base, checks, everything=True) if served else []
+
+
+def _base_of(store: Store) -> Catalogue:
+    """The catalogue that is changed; an empty one where a part of the history is missing."""
+    try:
+        store.repository.require_whole()
+    except NotWhole as error:
+        click.echo(
+            f"{error}. Checked without it: names and numbers that are taken, and versions that"
+            " withdrawn.yaml names, can't be told",
+            err=True,
+        )
+        return Catalogue.empty(store.repository)
+    return store.catalogue()
 
 
 def _staged_store(where: Path) -> Store:

@@ -79,6 +79,7 @@ def summary(
     main or origin/main), because the numbers come from it.
     """
     repository = Repository(repo)
+    repository.require_whole()
     refs = (f"refs/heads/{base}", f"refs/remotes/{base}")
     ref = next((ref for ref in refs if repository.tip(ref)), None)
     if ref is None:
@@ -134,6 +135,7 @@ def merge_change(
     """
     store = open_store(repo, branch, checks)
     _refuse_follower(store.repository)
+    store.repository.require_servable(store.ref)
     reviews = Reviews(store)
     seen = _looked_at(reviews, change, commit)
     merged = reviews.merge(change, Writer(message=message), delete_branch, seen)

@@ -57,7 +57,7 @@ repo_option = setting(
     "--repo",
     type=click.Path(path_type=Path),
     default=Path("."),
-    help="The Git repository: a bare one, or a clone.",
+    help="The Git repository; to be served, a bare one.",
 )
 branch_option = setting("--branch", help="The served branch.  [default: the one HEAD names]")
 _CHECKS = (
@@ -96,8 +96,10 @@ def open_store(repo: Path, branch: str | None, checks: Checks | None = None) -> 
 
     Raises:
         NotFound: the branch was named, and there are others, but not that one.
+        NotWhole: a part of the history is missing.
     """
     store = Store(repo, Config(repo, branch).ref, checks)
+    store.repository.require_whole()
     if branch is None or store.repository.tip(store.ref) is not None:
         return store
     store.catalogue()  # Which has another word for a branch that was there.

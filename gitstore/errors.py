@@ -281,3 +281,7 @@ class Damaged(StoreError):
 
 class NoRepository(StoreError):
     """A path where no Git repository can be opened."""
+
+
+class NotWhole(StoreError):
+    """A repository that lacks a part of its history, so that versions can't be counted in it."""

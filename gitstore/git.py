@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -55,6 +55,8 @@ def git_environment(settings: Settings = ()) -> dict[str, str]:
     """The environment for a git process, with settings that no file can override."""
     env = {name: os.environ[name] for name in _ALLOWED if name in os.environ}
     env |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_CONFIG_COUNT": str(len(settings))}
+    # refs/replace/ would put other commits in the place of those that are counted.
+    env["GIT_NO_REPLACE_OBJECTS"] = "1"
     for position, (key, value) in enumerate(settings):
         env |= {f"GIT_CONFIG_KEY_{position}": key, f"GIT_CONFIG_VALUE_{position}": value}
     return env
@@ -113,13 +115,14 @@ def run_git(
     variables: Sequence[str] = (),
     is_limited: bool = False,
     more: Mapping[str, str] = MappingProxyType({}),
+    hear: Callable[[str], object] = str,
 ) -> bytes:
     """What ``git <args>`` prints in *repository*; it is ended with this process.
 
     *variables* are names of those of our environment that it gets beside the usual ones, *more*
     are variables with their values. *held* are descriptors that stay open as long as it runs,
     should this process be killed: those of locks. *is_limited* is whether its memory is, for
-    packs that somebody else made.
+    packs that somebody else made. *hear* gets what it says on standard error although it succeeds.
 
     Raises:
         GitFailed: it ended with a status other than 0.
@@ -156,4 +159,5 @@ def run_git(
     if process.returncode:
         texts = (text.decode(errors="replace") for text in (stdout, stderr))
         raise GitFailed(args, process.returncode, *texts)
+    hear(stderr.decode(errors="replace"))
     return stdout

@@ -36,6 +36,7 @@ from gitstore.errors import (
     Moved,
     NoRepository,
     NotFound,
+    NotWhole,
     OutOfBounds,
     Refused,
     StorageFailed,
@@ -74,6 +75,7 @@ from gitstore.trees import (
 )
 from gitstore.versions import Step, trailers_of
 from gitstore.walk import Walk, step_between
+from gitstore.wholeness import common_dir, history_fault, working_copies
 
 pygit2.settings.enable_fsync_gitdir(True)
 # Of packs, no more is mapped than is read at a time. What is asked for often is kept elsewhere.
@@ -215,7 +217,7 @@ class Repository:
         self._trees = Trees(self._read_object, _KEPT_TREES)
         self.commit = lru_cache(_KEPT_COMMITS)(self._read_commit)
         self.git_dir = Path(self._repo.path)
-        self._loose_objects = LooseObjects(_common_dir(self.git_dir) / "objects")
+        self._loose_objects = LooseObjects(common_dir(self.git_dir) / "objects")
         self._damage = Damage(self.git_dir)
         self.bounds = Bounds(self)
 
@@ -230,6 +232,10 @@ class Repository:
         try:
             return pygit2.Repository(str(self.path), self._flags)
         except (pygit2.GitError, KeyError, OSError) as error:
+            for git_dir in (self.path / ".git", self.path):
+                # libgit2 opens no partial clone of the older form.
+                if fault := history_fault(git_dir):
+                    raise NotWhole(f"{self.path} {fault}") from None
             message = f"{self.path} can't be opened as a Git repository: {error}"
             foreign = "not owned" in str(error)
             advice = _FOREIGN if foreign else "jobtypes init makes one"
@@ -246,6 +252,48 @@ class Repository:
     def is_bare(self) -> bool:
         """Whether it has no working copy."""
         return self._repo.is_bare
+
+    def require_whole(self) -> None:
+        """Refuse to count versions where a part of the history is missing.
+
+        Raises:
+            NotWhole: it is; the message says what to do.
+        """
+        if fault := history_fault(self.git_dir):
+            raise NotWhole(f"{self.path} {fault}")
+
+    def require_servable(self, ref: str) -> None:
+        """Refuse to write to *ref* where somebody works in a copy of it.
+
+        Raises:
+            NotWhole: a part of the history is missing.
+            Refused: it is no bare repository, *ref* is no branch, or it is checked out.
+        """
+        self.require_whole()
+        if not self.is_bare:
+            common = common_dir(self.git_dir)
+            kind = "a clone with a working copy"
+            if common != self.git_dir:
+                kind = f"a worktree of {common.resolve()}"
+            raise Refused(
+                f"{self.path} is {kind}, and the next commit there would undo what is written here."
+                f" Serve a bare repository: git clone --bare {self.path} jobtypes.git"
+            )
+        if ref == "HEAD":
+            raise Refused(
+                f"HEAD of {self.path} is detached and names no branch; name one with --branch, or"
+                " run git symbolic-ref HEAD refs/heads/main in it"
+            )
+        self._require_free(ref)
+
+    def _require_free(self, ref: str) -> None:
+        for copy in working_copies(self.git_dir, ref):
+            branch = ref.removeprefix("refs/heads/")
+            raise Refused(
+                f"the branch {branch} is checked out in {copy}, and the next commit there would"
+                f" undo what is written here; run git checkout --detach in it, or git worktree"
+                f" remove {copy}"
+            )
 
     @property
     def worktree(self) -> Path | None:
@@ -378,7 +426,9 @@ class Repository:
 
         Raises:
             Moved: *ref* is not at *old* any more, or somebody else is moving it.
+            Refused: it is checked out in a worktree of this repository.
         """
+        self._require_free(ref)
         with self._moving, _translated():
             # Flushing takes long, and a transaction lets other threads go on meanwhile. They
             # would not get on with the same handle.
@@ -514,7 +564,12 @@ class Repository:
             raise self._damaged(id) from error
 
     def _damaged(self, id: str) -> Damaged:
-        """What to raise of object *id*, which can't be read; it is noted, too."""
+        """What to raise of object *id*, which can't be read; it is noted, too.
+
+        Raises:
+            NotWhole: it is missing because a part of the history is.
+        """
+        self.require_whole()
         self._damage.note(id)
         return Damaged(f"the object {id} is missing or damaged; {_RESTORE}")
 
@@ -1043,14 +1098,6 @@ def init_repository(path: Path, branch: str) -> Repository:
     repository = Repository(path)
     repository._repo.config["core.logAllRefUpdates"] = True
     return repository
-
-
-def _common_dir(git_dir: Path) -> Path:
-    """Where the objects are: *git_dir*, or the repository's that a worktree's belongs to."""
-    try:
-        return git_dir / (git_dir / "commondir").read_text().strip()
-    except FileNotFoundError:
-        return git_dir
 
 
 def _blob_id(data: bytes) -> str:

@@ -21,6 +21,7 @@ from gitstore.commits import Signature
 from gitstore.errors import (
     Moved,
     NotFound,
+    NotWhole,
     OutOfBounds,
     Refused,
     StorageFailed,
@@ -39,6 +40,7 @@ from gitstore.incoming import check_incoming, check_shapes
 from gitstore.locks import file_lock
 from gitstore.repository import Repository, init_repository
 from gitstore.store import Store
+from gitstore.wholeness import is_shallow
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ _REFSPECS = (
     "+refs/tags/*:refs/upstream/tags/*",
     *pulls.refspecs(),
 )
+_FETCH = ("--quiet", "--prune", "--no-tags")
 _FOLLOWER = Signature("Upstream", "jobtypes@localhost")
 FOLLOWER = "X-Jobtypes-Follower"
 """The header that tells another service that it need not tell of its versions' tags."""
@@ -140,7 +143,7 @@ class Upstream:
         repository = self.store.repository
         served, before = repository.tip(self.store.ref), repository.tip(self._fetched)
         try:
-            self._git(["fetch", "--quiet", "--prune", "--no-tags", "--", self._url, *_REFSPECS])
+            self._git(["fetch", *self._deepening(), *_FETCH, "--", self._url, *_REFSPECS])
         except UpstreamFailed as error:
             _LOG.warning("%s", error)
             # Another ref that could not be moved, by a lock perhaps, keeps this one not back.
@@ -151,6 +154,15 @@ class Upstream:
         if refusal and refusal != known.refusal:
             _LOG.error("%s", refusal)
         return UpstreamState(begun, begun, "", refusal)
+
+    def _deepening(self) -> list[str]:
+        """The option that completes a copy that somebody cloned without its history."""
+        if not is_shallow(self.store.repository.git_dir):
+            return []
+        _LOG.warning("the copy is shallow; fetching the whole history")
+        # What was counted without it is worth nothing.
+        self.store.index.delete()
+        return ["--unshallow"]
 
     def _advance(self, served: str | None) -> str:
         """Move the served branch to what was fetched; why not, if it may not."""
@@ -164,6 +176,10 @@ class Upstream:
         tip, last = repository.tip(ref), self.store.last_tip()
         if fetched == tip:
             return ""
+        try:
+            repository.require_servable(ref)
+        except (NotWhole, Refused) as error:
+            return str(error)
         try:
             if last is not None:
                 repository.check_growth(last, fetched)
@@ -244,6 +260,18 @@ class Upstream:
             if state.error or tip is None or not self.store.repository.is_ancestor(new, tip):
                 raise
 
+    def _check_heard(self, said: str) -> None:
+        """Refuse what a fetch that succeeded *said*, if the branch has not come with it.
+
+        Raises:
+            UpstreamFailed: it has no history that could be fetched.
+        """
+        if f"rejected {self._fetched} because shallow roots" in said:
+            raise UpstreamFailed(
+                f"upstream {self.shown_url} is a shallow repository: it has only the last commits"
+                f" of {self.branch}. Run git fetch --unshallow in it"
+            )
+
     def _git(self, args: list[str]) -> bytes:
         try:
             return run_git(
@@ -253,6 +281,7 @@ class Upstream:
                 limit_s=self._limit_s,
                 variables=FOR_UPSTREAM,
                 is_limited=args[0] == "fetch",
+                hear=self._check_heard,
             )
         except GitTimeout:
             says = f"upstream {self.shown_url} did not answer within {self._limit_s:g} s"

@@ -119,8 +119,8 @@ def test_a_service_on_a_mirror_answers_every_get_with_the_same_bytes(rest, serve
     assert set(statuses) == {200, 404}
 
 
-def test_a_service_on_a_clone_with_a_working_copy_answers_the_same(rest, serve, tmp_path):
-    git(tmp_path, "clone", "--quiet", str(rest.server.repo), "clone")
+def test_a_service_on_a_clone_of_a_single_branch_answers_the_same(rest, serve, tmp_path):
+    git(tmp_path, "clone", "--quiet", "--bare", "--single-branch", str(rest.server.repo), "clone")
 
     assert answers(Rest(serve(tmp_path / "clone", "--branch", "main"))) == answers(rest)
 
