@@ -83,7 +83,7 @@ def late() -> Problem:
     """What is wrong with a change that could not be checked to its end."""
     says = "the change takes too long to be checked, or too much is wrong with it"
     return Problem(
-        "check-limits", layout.JOBTYPES, f"{says}; mend it, or bring it in smaller parts"
+        "check-limits", layout.JOBTYPES, f"{says}; fix it, or bring it in smaller parts"
     )
 
 
@@ -121,7 +121,7 @@ def _check_class(path: str, name: str, classname: str | None, facts: Facts) -> I
             f"; it defines {', '.join(map(layout.shown, facts.classes))}" if facts.classes else ""
         )
         says = f"does not define the class {layout.shown(classname)} at its top level{hint}"
-        yield Problem("code-class", path, f"{says}; mend the classname or the code", None, "code")
+        yield Problem("code-class", path, f"{says}; fix the classname or the code", None, "code")
 
 
 def check_discovery(

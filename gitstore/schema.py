@@ -215,7 +215,7 @@ def parse_as(model: type[ModelT], data: YamlData) -> Parsed[ModelT]:
         faults = [_fault_of(detail, document) for detail in details[:FAULTS_SHOWN]]
         if len(details) > FAULTS_SHOWN:
             more = len(details) - FAULTS_SHOWN
-            faults.append(Fault(f"{more} more of its fields are wrong; mend these first", None))
+            faults.append(Fault(f"{more} more of its fields are wrong; fix these first", None))
         return Parsed(None, tuple(faults), document)
 
 
@@ -243,7 +243,7 @@ def _leaf(place: Place) -> str:
 
 _SENTENCES: dict[str, Callable[[ErrorDetails], str]] = {
     "missing": lambda d: "is missing; it is required",
-    "extra_forbidden": lambda d: "is no known field; remove it or mend its spelling",
+    "extra_forbidden": lambda d: "is no known field; remove it or fix its spelling",
     "string_type": lambda d: f"must be a string, not {_shown(d['input'])}",
     "int_type": lambda d: f"must be an integer, not {_shown(d['input'])}",
     "bool_type": lambda d: f"must be true or false, not {_shown(d['input'])}",

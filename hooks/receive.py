@@ -28,7 +28,7 @@ from hooks.words import (
     BRANCH_ADVICE,
     DRY_RUN,
     FETCH_FIRST,
-    MEND_ADVICE,
+    FIX_ADVICE,
     NAME_ADVICE,
     NOTHING_TAKEN,
     PULL_ADVICE,
@@ -184,7 +184,7 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
     push = store.check_push(growth)
     errors = errors_among(push.problems)
     if errors:
-        closing = f"Refused: {_counted(errors, 'error')}. {MEND_ADVICE}"
+        closing = f"Refused: {_counted(errors, 'error')}. {FIX_ADVICE}"
         return Verdict(False, (*problem_lines(push.problems), closing))
     store.require_access(settings.access, growth)
     return _judge_warnings(store, growth, push, settings)
@@ -210,7 +210,7 @@ def _judge_warnings(store: Store, growth: Growth, push: Push, settings: HookSett
     lines = list(problem_lines(push.problems))
     if push.problems and not settings.access.passes_warnings:
         says = f"Refused: {_counted(push.problems, 'warning')}."
-        advice = "Mend them, or have an admin push past them."
+        advice = "Fix them, or have an admin push past them."
         return Verdict(False, (*lines, f"{says} {advice}"))
     made = difference_lines(push.difference, settings.url)
     return Verdict(True, (*lines, *made, *store.unseen(growth)))
@@ -277,7 +277,7 @@ def pre_push(git_dir: Path, lines: Iterable[str], settings: HookSettings) -> Ver
             said += problem_lines(problems)
             taken = taken and not errors_among(problems)
     if not taken:
-        said.append("Not pushed. Mend, commit, and push again (or git push --no-verify).")
+        said.append("Not pushed. Fix, commit, and push again (or git push --no-verify).")
     return Verdict(taken, tuple(said))
 
 

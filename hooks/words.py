@@ -30,7 +30,7 @@ NAME_ADVICE = (
     "    git push origin HEAD:refs/heads/another-name",
 )
 TAGS_ADVICE = ("Push without them:", "    git push --no-follow-tags")
-MEND_ADVICE = "Mend it, git commit --amend, and push again."
+FIX_ADVICE = "Fix it, git commit --amend, and push again."
 FETCH_FIRST = (
     "Refused: fetch first: somebody else was faster. Put your commits on top of theirs"
     " and push again:",

@@ -377,7 +377,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
 
 
 def damages(folder: Path, times: int, say: Say = lambda text: None) -> Figures:
-    """Damage the code of *times* versions, one after the other, and mend it from a mirror.
+    """Damage the code of *times* versions, one after the other, and fix it from a mirror.
 
     Only what needs it may fail, and has to say which object it is.
     """
@@ -401,7 +401,7 @@ def damages(folder: Path, times: int, say: Say = lambda text: None) -> Figures:
         figures.faults += 1
         _check_damage(book, id, f"{page.name}/versions/{number}/code")
         server.stop()
-        _mend(server.repo, folder / "mirror.git", id)
+        _repair(server.repo, folder / "mirror.git", id)
         server.start()
         book.check()
         say(f"{done} damages, the last {kind}: {figures.row}")
@@ -448,7 +448,7 @@ def _check_damage(book: Book, id: str, path: str) -> None:
                 book.compare(other, page.versions[number])
 
 
-def _mend(repo: Path, mirror: Path, id: str) -> None:
+def _repair(repo: Path, mirror: Path, id: str) -> None:
     """As docs/operations.md says."""
     _loose(repo, id).unlink(missing_ok=True)
     pack = subprocess.run(

@@ -229,7 +229,7 @@ def test_a_bad_change_does_not_leave_the_clone(empty, pushing):
 
     assert result.returncode != 0
     assert "jobtypes/First/meta.yaml:2: max_batch" in said(result)
-    assert "Not pushed. Mend, commit, and push again" in said(result)
+    assert "Not pushed. Fix, commit, and push again" in said(result)
     assert git(empty, "for-each-ref") == before
 
 

@@ -463,8 +463,8 @@ def test_a_rewritten_upstream_is_refused_loudly_and_the_last_good_tip_served(ori
     server.start()
     assert health(server)["state"] == "refused"
 
-    mended = origin.side(jobtype("Other"), onto=good)
-    git(origin.path, "update-ref", "refs/heads/main", mended)
+    fixed = origin.side(jobtype("Other"), onto=good)
+    git(origin.path, "update-ref", "refs/heads/main", fixed)
 
     assert server.get("/api/v1/jobtypes/Other").status == 200
     assert health(server)["state"] == "following"

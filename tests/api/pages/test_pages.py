@@ -23,7 +23,7 @@ def farm(branch: Branch) -> FlaskClient:
     """A client of a service with three versions of Maya, whose first was withdrawn."""
     branch.commit(jobtype("Maya", "# 1\n"), f"Maya: {SCRIPT}\n")
     branch.commit(jobtype("Maya", f"# {SCRIPT}\n"))
-    branch.commit(jobtype("Maya", "# 3\n") | {"withdrawn.yaml": "Maya: [1]\n"}, "Maya: mend\n")
+    branch.commit(jobtype("Maya", "# 3\n") | {"withdrawn.yaml": "Maya: [1]\n"}, "Maya: fix\n")
     side = branch.side(jobtype("Nuke"), "Nuke: begin\n")
     git(branch.path, "update-ref", "refs/heads/td/nuke", side)
     return create_app(Config(branch.path)).test_client()
@@ -44,7 +44,7 @@ def text(html: str) -> str:
 def test_the_first_page_tells_who_made_the_newest_version(farm):
     shown = text(page(farm, "/"))
 
-    assert re.search(r"Maya 3 \S+ \S+ Test TD Maya: mend", shown)
+    assert re.search(r"Maya 3 \S+ \S+ Test TD Maya: fix", shown)
     assert "1 change pushed for review" in shown
 
 

@@ -639,7 +639,7 @@ def test_what_is_gone_can_not_be_required_anew_even_where_nothing_differs(rest, 
 
 
 def test_a_rename_may_mend_the_requirements_at_once(rest, dangling):
-    sent = body(f"{dangling} mended", software_requirements=[])
+    sent = body(f"{dangling} fixed", software_requirements=[])
 
     assert written(rest("PUT", item("jobtypes", dangling), sent))["version"] == 3
 

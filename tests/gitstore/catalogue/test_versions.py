@@ -855,7 +855,7 @@ SOFTWARE = [
         {"a": (1, {"1": 1})},
     ),
     SoftwareStory(
-        "a mended file goes on from the entry as it was",
+        "a fixed file goes on from the entry as it was",
         [{"a.yaml": software("1")}, {"a.yaml": UNREADABLE}, {"a.yaml": software("1", "2")}],
         {"a": (1, {"1": 1, "2": 2})},
     ),

@@ -79,7 +79,7 @@ def test_max_batch_null_means_no_limit(text):
 
 
 META_FAULTS = [
-    ("colour: red\n", 1, "colour is no known field; remove it or mend its spelling"),
+    ("colour: red\n", 1, "colour is no known field; remove it or fix its spelling"),
     ("max_batch: ten\n", 1, "max_batch must be an integer, not 'ten'"),
     ("\nmax_batch: '10'\n", 2, "max_batch must be an integer, not '10'"),
     ("max_batch: 1.0\n", 1, "max_batch must be an integer, not 1.0"),
