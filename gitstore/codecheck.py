@@ -82,9 +82,7 @@ def check_source(
 def late() -> Problem:
     """What is wrong with a change that could not be checked to its end."""
     says = "the change takes too long to be checked, or too much is wrong with it"
-    return Problem(
-        "check-limits", layout.JOBTYPES, f"{says}; fix it, or bring it in smaller parts"
-    )
+    return Problem("check-limits", layout.JOBTYPES, f"{says}; fix it, or bring it in smaller parts")
 
 
 def _check_facts(

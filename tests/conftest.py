@@ -23,14 +23,19 @@ from tests.support.server import Server
 pytest_plugins = ["tests.support.plugin"]
 
 
+STAYS = (b"resource_tracker", b"pycode", b"\0serve\0")
+"""Words in the commands of what outlives a test: Python's own helper, the parser of code that all
+share, and a service for many tests, which one of them may restart; its fixture ends it."""
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_running() -> Iterator[None]:
     """Fails the test that leaves a process running, and ends it, so that no other test fails."""
     before = own_children()
     yield
     left = {pid: command(pid) for pid in own_children() - before}
-    # Python's own, which is shared; and what has ended has no command any more.
-    left = {pid: said for pid, said in left.items() if said and b"resource_tracker" not in said}
+    # What has ended has no command any more.
+    left = {pid: said for pid, said in left.items() if said and not any(w in said for w in STAYS)}
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not left, f"left running: {left}"
