@@ -50,7 +50,8 @@ def test_every_threat_names_tests_that_exist():
     files = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
     for row in rows:
         named = re.findall(r"`(test_\w+\.py)`", row)
-        assert named and files.issuperset(named), row
+        assert named, row
+        assert files.issuperset(named), row
 
 
 # Paths
