@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from api import cli_access, cli_reading, cli_reviewing, logs
+from api import cli_access, cli_farm, cli_reading, cli_reviewing, logs
 from api.config import Config, ConfigError, Writes, is_loopback, read_config_file
 from api.connections import check_address
 from api.logs import LogFormat
@@ -20,6 +18,7 @@ from api.options import (
     EXIT_USER,
     branch_option,
     open_store,
+    progress_bar,
     raw_checks_options,
     repo_option,
     setting,
@@ -29,6 +28,7 @@ from api.variables import environment, unknown_variables
 from gitstore import (
     CodeChecks,
     Damaged,
+    FarmFailed,
     StorageFailed,
     Store,
     StoreError,
@@ -52,7 +52,9 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except (StoreError, ConfigError) as error:
             click.echo(f"jobtypes: {error}", err=True)
-            ctx.exit(EXIT_OURS if isinstance(error, StorageFailed | Damaged) else EXIT_USER)
+            ctx.exit(
+                EXIT_OURS if isinstance(error, StorageFailed | Damaged | FarmFailed) else EXIT_USER
+            )
         except BrokenPipeError:
             raise  # Whoever read the output has seen enough; click ends quietly.
         except OSError as error:
@@ -186,7 +188,7 @@ def _check_and_announce(config: Config) -> None:
     if config.protect and not has_tokens:
         click.echo("without tokens nobody can be told apart: everybody may merge his own changes")
         click.echo("jobtypes changes merge, here, merges what needs an admin")
-    with _progress("reading the history") as progress:
+    with progress_bar("reading the history") as progress:
         catalogue = store.catalogue(progress)
     host = f"[{config.host}]" if ":" in config.host else config.host
     url = f"http://{host}:{config.port}"
@@ -234,7 +236,7 @@ def index(rebuild: bool, repo: Path, branch: str | None) -> None:
     The service keeps it by itself; deleting it costs one slow start and nothing else.
     """
     store = open_store(repo, branch)
-    with _progress("reading the history") as progress:
+    with progress_bar("reading the history") as progress:
         catalogue = store.rebuild_index(progress) if rebuild else store.catalogue(progress)
     history = catalogue.history
     versions = sum(len(j.versions) for j in (*history.jobtypes.values(), *history.ended))
@@ -242,22 +244,6 @@ def index(rebuild: bool, repo: Path, branch: str | None) -> None:
         f"{store.ref}: {history.counters.steps} steps, {len(history.jobtypes)} jobtypes,"
         f" {versions} versions; index {store.index.path}"
     )
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal, for what may take seconds; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
-
-        def progress(done: int, total: int) -> None:
-            if done % 200 == 0 or done == total:
-                bar.length = total
-                bar.update(done - bar.pos)
-
-        yield progress
 
 
 for _command in (
@@ -270,5 +256,7 @@ for _command in (
     cli_reviewing.summary,
     cli_access.token,
     cli_access.hooks,
+    cli_farm.import_,
+    cli_farm.compare,
 ):
     main.add_command(_command)

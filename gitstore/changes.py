@@ -206,7 +206,7 @@ def _withdrawn_changes(
     if not listed:
         return {layout.WITHDRAWN: None}
     plain: dict[str, Plain] = {n: [*listed[n]] for n in sorted(listed)}
-    data = edit_yaml(_root_file(catalogue, layout.WITHDRAWN), plain)
+    data = edit_yaml(root_file(catalogue, layout.WITHDRAWN), plain)
     wanted = Withdrawn({n: frozenset(numbers) for n, numbers in listed.items()})
     return {layout.WITHDRAWN: Wanted(data, wanted)}
 
@@ -275,7 +275,7 @@ def requirement_changes(
     old = catalogue.contents.objects.read_blob(release.directory.meta_blob)
     return {
         layout.code_path(release.jobtype.name): Graft(Entry(REGULAR_FILE, release.directory.code)),
-        layout.meta_path(release.jobtype.name): _meta_content(old, meta),
+        layout.meta_path(release.jobtype.name): meta_content(old, meta),
     }
 
 
@@ -285,17 +285,17 @@ def requirement_changes(
 def _meta_file(catalogue: Catalogue, jobtype: Jobtype | None, meta: JobtypeMeta) -> Wanted | Graft:
     """The meta.yaml of *jobtype*, edited so that it says *meta*; None: a new file."""
     if jobtype is None:
-        return _meta_content(None, meta)
+        return meta_content(None, meta)
     contents = catalogue.contents
     known = contents.directory(jobtype.tree)
     if known.meta == meta:
         return Graft(contents.objects.entries(jobtype.tree)[layout.META])
     old = read_yaml(contents.objects, known.meta_blob) if known.meta_blob else None
     # What is too large to be one is written anew.
-    return _meta_content(old if isinstance(old, bytes) else None, meta)
+    return meta_content(old if isinstance(old, bytes) else None, meta)
 
 
-def _root_file(catalogue: Catalogue, path: str) -> bytes | None:
+def root_file(catalogue: Catalogue, path: str) -> bytes | None:
     """The YAML file at *path*, None where there is none or it is too large to be one."""
     assert catalogue.history.tree is not None
     objects = catalogue.contents.objects
@@ -304,7 +304,8 @@ def _root_file(catalogue: Catalogue, path: str) -> bytes | None:
     return data if isinstance(data, bytes) else None
 
 
-def _meta_content(old: bytes | None, meta: JobtypeMeta) -> Wanted:
+def meta_content(old: bytes | None, meta: JobtypeMeta) -> Wanted:
+    """The meta.yaml *old*, edited so that it says *meta*; None: a new file."""
     before = parse_meta(old).document if old is not None else None
     written = before.value if before and isinstance(before.value, dict) else {}
     shown = () if before else _SHOWN_FIRST

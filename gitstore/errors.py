@@ -228,6 +228,10 @@ class UpstreamFailed(StoreError):
     """The upstream repository could not be reached, or would not take it."""
 
 
+class FarmFailed(StoreError):
+    """PyFarm's master, or its database, could not be reached or would not take a write."""
+
+
 class StorageFailed(StoreError):
     """The disk, or what lies beneath it, would not take a write; nothing was changed."""
 

@@ -32,6 +32,9 @@ need are listed under `software/`. Change them, commit and push; every commit th
 changes a jobtype makes its next version.
 """
 
+BEGINNING = {**FOR_CLONES, "README.md": _README}
+"""The files of a new repository without jobtypes."""
+
 
 def sample_path() -> Path:
     """The folder with the sample jobtypes, which is installed beside the packages."""
@@ -50,7 +53,7 @@ def create_repository(path: Path, branch: str, source: Path | None) -> str:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise Exists(f"{path} exists and is not empty; name a new path")
     repository = init_repository(path, branch)
-    files: Changes = {**FOR_CLONES, "README.md": _README}
+    files: Changes = BEGINNING
     if source is not None:
         files = {**files, **_files(source)}
     tree = repository.write_tree(None, files)

@@ -124,7 +124,7 @@ def _software_edit(
     old = catalogue.history.software.get(name)
     known = read_yaml(catalogue.contents.objects, old.file) if old else None
     data = known if isinstance(known, bytes) else None  # Too large to be one: written anew.
-    changes = {layout.software_path(name): _software_content(data, SoftwareFile(versions=versions))}
+    changes = {layout.software_path(name): software_content(data, SoftwareFile(versions=versions))}
     return Edit(changes, f"software {name}: {what}")
 
 
@@ -202,7 +202,8 @@ def software_version(catalogue: Catalogue, software: Software, key: str) -> Soft
     return found
 
 
-def _software_content(old: bytes | None, file: SoftwareFile) -> Wanted:
+def software_content(old: bytes | None, file: SoftwareFile) -> Wanted:
+    """The software file *old*, edited so that it says what *file* does; None: a new file."""
     before = parse_software(old).document if old is not None else None
     written = before.value if before and isinstance(before.value, dict) else {}
     listed = written.get("versions")

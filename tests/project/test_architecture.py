@@ -60,6 +60,15 @@ def test_imports_run_from_api_to_hooks_to_gitstore_and_never_back(module):
     assert not roots & FORBIDDEN[module.split(".")[0]]
 
 
+def test_nothing_of_gitstore_imports_what_is_about_pyfarm():
+    others = [name for name in FILES if not name.startswith("gitstore.pyfarm")]
+    using = {
+        name for name in others for found in imports(FILES[name]) if "gitstore.pyfarm" in found
+    }
+
+    assert not {name for name in using if not name.startswith("api.")}
+
+
 @pytest.mark.parametrize("library", ONLY)
 def test_a_library_is_known_to_its_own_module_alone(library):
     knows = {

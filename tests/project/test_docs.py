@@ -18,6 +18,7 @@ from api.cli import main
 from api.config import Config
 from api.observing import METRICS_PATH
 from gitstore import RULES
+from gitstore.pyfarm.fitting import REASONS
 from tests.support.project import ROOT
 
 DOCS = ROOT / "docs"
@@ -119,6 +120,10 @@ def test_rules_are_those_of_the_validator():
     documented = {row[0].strip("`"): row[1] for row in rows("rules.md") if row[0].startswith("`")}
 
     assert documented == {rule: str(RULES[rule].severity) for rule in RULES}
+
+
+def test_reasons_for_differences_are_documented():
+    assert {row[0].strip("`") for row in rows("migrating.md")} >= set(REASONS)
 
 
 def routes(repo: Path) -> set[str]:

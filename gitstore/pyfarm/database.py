@@ -1,0 +1,227 @@
+"""Opening the master's database: drivers, passwords, transactions, and its tables as they are."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from gitstore.errors import BadRequest, FarmFailed
+from gitstore.upstream import scrub
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Table
+
+_DRIVERS = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+"""The drivers that come with the extra, for URLs that name none."""
+
+JOBTYPES = "jobtypes"
+VERSIONS = "jobtype_versions"
+SOFTWARE = "software"
+SOFTWARE_VERSIONS = "software_versions"
+NEEDS = "jobtype_software_requirements"
+TABLES = (JOBTYPES, VERSIONS, SOFTWARE, SOFTWARE_VERSIONS, NEEDS)
+"""The master's tables that are about jobtypes and software, parents first."""
+LOCK = 7_206_158
+"""The number of our lock in PostgreSQL: nothing but a number that nobody else has."""
+_LOCK_WAIT_S = 30
+
+
+def is_database(source: str) -> bool:
+    """Whether *source* is the URL of a database, and not of a REST API."""
+    return not re.match(r"https?://", source)
+
+
+def _sqlalchemy() -> Any:
+    try:
+        return importlib.import_module("sqlalchemy")
+    except ImportError:
+        raise FarmFailed(
+            "SQLAlchemy is missing, which talks to databases; install it with"
+            " pip install 'jobtype-repository[pyfarm]'"
+        ) from None
+
+
+class Database:
+    """The database at an SQLAlchemy *url*; nothing is asked of it before it is used.
+
+    Raises:
+        BadRequest: *url* is none.
+        FarmFailed: a library for it is missing.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._sa = _sqlalchemy()
+        self._secret = url
+        try:
+            parsed = self._sa.make_url(url)
+        except (self._sa.exc.ArgumentError, ValueError):
+            raise BadRequest(
+                "the database's URL can't be read; write it as"
+                " postgresql://user@host/pyfarm, mysql://user@host/pyfarm or sqlite:////path"
+            ) from None
+        parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+        self.shown = parsed.set(drivername=parsed.get_backend_name()).render_as_string(True)
+        self._password = parsed.password
+        # No pool: between two runs lies most of the time, and databases end idle connections.
+        try:
+            self._engine = self._sa.create_engine(
+                parsed,
+                poolclass=self._sa.pool.NullPool,
+                connect_args=_limits(parsed.get_backend_name()),
+            )
+        except (ImportError, self._sa.exc.NoSuchModuleError) as error:
+            raise FarmFailed(
+                f"the driver of {self.shown} is missing ({error}); install it with"
+                " pip install 'jobtype-repository[pyfarm]'"
+            ) from None
+        if self.is_sqlite:
+            self._begin_by_ourselves()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of SQLite."""
+        return bool(self._engine.dialect.name == "sqlite")
+
+    def _begin_by_ourselves(self) -> None:
+        """Have one transaction be one, which Python's driver for SQLite doesn't promise.
+
+        https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#serializable-isolation-savepoints-transactional-ddl
+        """
+
+        def connected(connection: Any, record: object) -> None:
+            connection.isolation_level = None
+            # Python 2 wrote what it liked.
+            connection.text_factory = _decoded
+            connection.execute("PRAGMA foreign_keys = ON")
+
+        def begun(connection: Any) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+        self._sa.event.listen(self._engine, "connect", connected)
+        self._sa.event.listen(self._engine, "begin", begun)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection whose reads see one state.
+
+        Raises:
+            FarmFailed: the database is away, or refuses.
+        """
+        with self._translated():
+            self._check_file()
+            options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+            engine = self._engine.execution_options(**options)
+            with engine.connect() as connection:
+                yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection with one transaction, which is the only one of our kind.
+
+        It is committed at the end, and rolled back where anything is raised.
+
+        Raises:
+            FarmFailed: the database is away, or refuses.
+        """
+        with self._translated():
+            self._check_file()
+            with (
+                self._engine.connect() as connection,
+                self._lock(connection),
+                connection.begin(),
+            ):
+                if connection.dialect.name == "postgresql":
+                    lock = self._sa.func.pg_advisory_xact_lock(LOCK)
+                    connection.execute(self._sa.select(lock))
+                yield connection
+
+    @contextmanager
+    def _lock(self, connection: Connection) -> Iterator[None]:
+        """Hold the lock by which runs of the mirror wait for each other, in MySQL."""
+        if connection.dialect.name not in ("mysql", "mariadb"):
+            yield
+            return
+        func, select = self._sa.func, self._sa.select
+        # The lock is the connection's, and it is had before the transaction looks at anything.
+        got = connection.scalar(select(func.get_lock("jobtype_repository", _LOCK_WAIT_S)))
+        connection.rollback()
+        if got != 1:
+            raise FarmFailed(f"another mirror holds the lock on {self.shown}; try again")
+        yield
+
+    def _check_file(self) -> None:
+        """Refuse a file that is not there: SQLite would make it."""
+        file = self._engine.url.database
+        if self.is_sqlite and file and not file.startswith("file:"):
+            try:
+                with open(file, "rb"):
+                    return
+            except OSError as error:
+                raise FarmFailed(f"{self.shown} can't be opened: {error.strerror}") from None
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except self._sa.exc.SQLAlchemyError as error:
+            said = str(getattr(error, "orig", None) or error).strip().splitlines()
+            raise FarmFailed(f"{self.shown}: {self.scrub(said[0] if said else '')}") from None
+
+    def scrub(self, text: str) -> str:
+        """*text* without the database's password."""
+        clean = scrub(text, self._secret)
+        return clean.replace(self._password, "***") if self._password else clean
+
+    def tables(self, connection: Connection) -> dict[str, Table]:
+        """The tables of TABLES, with the columns that this master has.
+
+        Raises:
+            FarmFailed: one is missing.
+        """
+        metadata = self._sa.MetaData()
+        there = set(self._sa.inspect(connection).get_table_names())
+        missing = [name for name in TABLES if name not in there]
+        if missing:
+            raise FarmFailed(
+                f"{self.shown} has no table {missing[0]}; name the database of PyFarm's master"
+            )
+        metadata.reflect(connection, only=TABLES)
+        return {name: metadata.tables[name] for name in TABLES}
+
+    def references(self, connection: Connection) -> dict[str, list[tuple[str, str]]]:
+        """The columns of all other tables that refer to a table of TABLES: pairs by its name."""
+        inspector = self._sa.inspect(connection)
+        found: dict[str, list[tuple[str, str]]] = {name: [] for name in TABLES}
+        for (_, table), keys in inspector.get_multi_foreign_keys().items():
+            for key in keys:
+                if table not in TABLES and key["referred_table"] in found:
+                    found[key["referred_table"]].append((table, key["constrained_columns"][0]))
+        return found
+
+    def referred(self, connection: Connection, table: str) -> set[int]:
+        """The ids of rows of *table* that rows of tables which are not ours refer to."""
+        ids: set[int] = set()
+        for other, column in self.references(connection)[table]:
+            found = self._sa.table(other, self._sa.column(column)).c[column]
+            rows = connection.execute(self._sa.select(found).distinct())
+            ids.update(id for (id,) in rows if id is not None)
+        return ids
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode(errors="surrogateescape")
+
+
+def _limits(backend: str) -> dict[str, object]:
+    """How long a driver waits for its server."""
+    if backend == "sqlite":
+        return {"timeout": _LOCK_WAIT_S}
+    return {"connect_timeout": 5}

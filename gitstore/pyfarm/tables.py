@@ -1,0 +1,135 @@
+"""Reading a master's tables: what they say of jobtypes and software, as a Farm."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gitstore.pyfarm.database import (
+    JOBTYPES,
+    NEEDS,
+    SOFTWARE,
+    SOFTWARE_VERSIONS,
+    VERSIONS,
+    Database,
+)
+from gitstore.pyfarm.farm import (
+    FIELDS,
+    SOFTWARE_FIELDS,
+    TEXTS,
+    Farm,
+    FarmJobtype,
+    FarmSoftware,
+    FarmSoftwareVersion,
+    FarmVersion,
+    Need,
+    Value,
+    is_ours,
+    parked_id,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+Progress = Callable[[int, int], None]
+Row = Mapping[str, Any]
+
+
+def read_farm(database: Database, progress: Progress = lambda done, total: None) -> Farm:
+    """What the master's tables in *database* say.
+
+    Versions that a mirror has put aside come back as withdrawn ones, so that their numbers
+    stay used; what else only a mirror makes is left out.
+
+    Raises:
+        FarmFailed: the database is away, or no master's.
+    """
+    with database.reading() as connection:
+        rows = read_rows(database, connection)
+        jobs = database.referred(connection, VERSIONS)
+    total = len(rows[VERSIONS])
+    software = list(_software(rows))
+    known = _Names(rows)
+    notes: list[str] = []
+    versions: dict[int, list[FarmVersion]] = defaultdict(list)
+    names = {row["id"]: row["name"] for row in rows[JOBTYPES]}
+    for done, row in enumerate(rows[VERSIONS], 1):
+        if row["jobtype_id"] not in names:
+            notes.append(f"a version {row['version']} belongs to no jobtype; it is left out")
+            continue
+        version = known.version(row)
+        parked = parked_id(names[row["jobtype_id"]])
+        fault = "was withdrawn" if parked is not None else None
+        home = row["jobtype_id"] if parked is None else parked
+        versions[home].append(replace(version, fault=fault))
+        progress(done, total)
+    lost = len(jobs - {row["id"] for row in rows[VERSIONS]})
+    if lost:
+        notes.append(
+            f"jobs name {lost} versions whose rows are gone; declare their numbers: --next"
+        )
+    jobtypes = tuple(
+        FarmJobtype(
+            row["id"], row["name"], _dressed(versions[row["id"]], texts := _some(row, TEXTS)), texts
+        )
+        for row in sorted(rows[JOBTYPES], key=lambda row: int(row["id"]))
+        if not is_ours(row["name"])
+    )
+    return Farm(jobtypes, tuple(software), tuple(notes))
+
+
+def read_rows(database: Database, connection: Connection) -> dict[str, list[Row]]:
+    """All rows of the tables, with the columns that there are."""
+    tables = database.tables(connection)
+    return {
+        name: [dict(row._mapping) for row in connection.execute(table.select())]
+        for name, table in tables.items()
+    }
+
+
+def _dressed(
+    versions: Iterable[FarmVersion], texts: Mapping[str, Value]
+) -> tuple[FarmVersion, ...]:
+    """*versions* by number, with the *texts* of their jobtype."""
+    return tuple(
+        replace(version, texts=texts) for version in sorted(versions, key=lambda v: v.number)
+    )
+
+
+def _some(row: Row, keys: Iterable[str]) -> dict[str, Value]:
+    return {key: row[key] for key in keys if key in row}
+
+
+def _software(rows: Mapping[str, list[Row]]) -> Iterator[FarmSoftware]:
+    versions: dict[int, list[FarmSoftwareVersion]] = defaultdict(list)
+    for row in sorted(rows[SOFTWARE_VERSIONS], key=lambda row: int(row["id"])):
+        entry = FarmSoftwareVersion(row["version"], _some(row, SOFTWARE_FIELDS))
+        versions[row["software_id"]].append(entry)
+    for row in sorted(rows[SOFTWARE], key=lambda row: int(row["id"])):
+        yield FarmSoftware(row["software"], tuple(versions[row["id"]]))
+
+
+class _Names:
+    """Names of software by id, and requirements by version, to make versions of rows."""
+
+    def __init__(self, rows: Mapping[str, list[Row]]) -> None:
+        self._software = {row["id"]: row["software"] for row in rows[SOFTWARE]}
+        self._versions = {row["id"]: row["version"] for row in rows[SOFTWARE_VERSIONS]}
+        self._needs: dict[int, list[Row]] = defaultdict(list)
+        for row in sorted(rows[NEEDS], key=lambda row: int(row["software_id"])):
+            self._needs[row["jobtype_version_id"]].append(row)
+
+    def version(self, row: Row) -> FarmVersion:
+        """The version that a row of the table of versions is."""
+        needs = (
+            Need(
+                self._software.get(need["software_id"], f"of the id {need['software_id']}"),
+                self._versions.get(need["min_version_id"]),
+                self._versions.get(need["max_version_id"]),
+            )
+            for need in self._needs[row["id"]]
+        )
+        code = row["code"] if row["code"] is not None else ""
+        return FarmVersion(row["version"], code, _some(row, FIELDS), tuple(needs))
