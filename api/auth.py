@@ -12,7 +12,7 @@ from api.tokenfile import Standing
 from api.tokens import Tokens
 from gitstore import Forbidden, ReadOnly, TokensLost, Unauthorized
 from gitstore.access import EVERYBODY, Access, Role
-from gitstore.upstream import scrub
+from gitstore.remote_url import parse_remote_url
 
 _LOG = logging.getLogger(__name__)
 
@@ -134,7 +134,8 @@ def _closed(config: Config) -> str | None:
     what = "is read-only" if config.read_only else "takes no writes"
     if config.upstream is None:
         return f"this service {what}"
-    return f"this service {what}; push to its upstream, {scrub(config.upstream, config.upstream)}"
+    upstream = parse_remote_url(config.upstream).shown
+    return f"this service {what}; push to its upstream, {upstream}"
 
 
 def _secret(request: Request) -> str | None:

@@ -46,8 +46,9 @@ from gitstore.git import (
     nice_git,
 )
 from gitstore.layout import shown
+from gitstore.remote_url import parse_remote_url
 from gitstore.repository import Repository
-from gitstore.upstream import FOLLOWER, scrub
+from gitstore.upstream import FOLLOWER
 from hooks.install import RECEIVING, install_hooks
 from hooks.receive import Update
 from hooks.settings import HIDDEN_TAGS, HookSettings
@@ -353,7 +354,7 @@ def _require(service: Service) -> Access:
     access = auth.current()
     upstream = _transports().config.upstream
     if upstream and service.role is Role.WRITE:
-        raise ReadOnly(f"this service follows {scrub(upstream, upstream)}; push there")
+        raise ReadOnly(f"this service follows {parse_remote_url(upstream).shown}; push there")
     return access
 
 

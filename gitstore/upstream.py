@@ -14,13 +14,11 @@ import re
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from urllib.parse import unquote
 
 from gitstore import pulls
 from gitstore.commits import Signature
 from gitstore.errors import (
     Moved,
-    NotFound,
     NotWhole,
     OutOfBounds,
     Refused,
@@ -38,6 +36,7 @@ from gitstore.git import (
 )
 from gitstore.incoming import check_incoming, check_shapes
 from gitstore.locks import file_lock
+from gitstore.remote_url import RemoteUrl, parse_remote_url
 from gitstore.repository import Repository, init_repository
 from gitstore.store import Store
 from gitstore.wholeness import is_shallow
@@ -67,7 +66,9 @@ _SETTINGS = (
     *UNPACKING,
 )
 _TELLING = ("fatal:", "error:", "remote:")
-"""How the lines of git's begin that say what is wrong; others give advice."""
+"""How the lines of git's begin that say what is wrong."""
+_ADVICE = ("hint:", "Please make sure", "and the repository exists", "To ", "From ")
+"""How its lines begin that say nothing of the kind."""
 _LOST = re.compile(
     r"^!\t.*\[(?:rejected\]"
     r"|remote rejected\] \((?:failed to update ref|incorrect old value provided|cannot lock ref))",
@@ -108,8 +109,9 @@ class Upstream:
         self.store = store
         self.branch = store.ref.removeprefix("refs/heads/")
         self._fetched = _HEADS + self.branch
-        self.shown_url = scrub(url, url)
-        self._url = _checked(url)
+        self.remote = parse_remote_url(url)
+        self.shown_url = self.remote.shown
+        self._url = _checked(self.remote)
         self._limit_s = limit_s
         self._lock = store.repository.git_dir / "jobtypes" / "fetch.lock"
         self._file = state_file(store.repository)
@@ -287,60 +289,35 @@ class Upstream:
             says = f"upstream {self.shown_url} did not answer within {self._limit_s:g} s"
             raise UpstreamFailed(says) from None
         except GitFailed as error:
-            said = scrub(error.stderr.strip(), self._url)
+            said = self.remote.scrub(error.stderr.strip())
             # The whole of it goes with the error; the message takes what a person reads.
-            lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
-            told = [line for line in lines if line.startswith(_TELLING)] or lines
-            if is_short_of_memory(said):
-                told = [f"what it has is {TOO_LARGE}"]
-            says = f"upstream {self.shown_url}: {' '.join(told[:3]) or 'git failed'}"
-            raise UpstreamFailed(says) from Exception(f"{scrub(error.stdout, self._url)}\n{said}")
+            is_short = is_short_of_memory(said)
+            reason = f"what it has is {TOO_LARGE}" if is_short else _reason(said)
+            says = f"upstream {self.shown_url}: {reason}"
+            raise UpstreamFailed(says) from Exception(f"{self.remote.scrub(error.stdout)}\n{said}")
 
 
-def scrub(text: str, url: str) -> str:
-    """*text* without the credentials that *url*, or any URL in it, bears."""
-    secret = _secret(url)
-    for form in {secret, unquote(secret)} if secret else ():
-        text = text.replace(form, "***")
-    return re.sub(r"(?<=://)[^/@\s'\"]+@", "***@", text)
+def _reason(said: str) -> str:
+    """What a person reads of what Git *said* on standard error: why it failed.
 
-
-def _secret(url: str) -> str:
-    """What *url* bears before its last @: a password, or a name alone, which may be a token.
-
-    Read with more suspicion than Git does: there may be a slash in it that is not encoded.
+    What ssh says stands before Git's own lines, and its last line is the reason.
     """
-    before = url.rpartition("@")[0]
-    scheme, slashes, rest = before.partition("://")
-    _, colon, password = (rest if slashes else scheme).partition(":")
-    return password if colon else rest
+    lines = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(_ADVICE)]
+    told = [n for n, line in enumerate(lines) if line.startswith(_TELLING)]
+    first = told[0] if told else len(lines)
+    return " ".join([*lines[:first][-1:], *(lines[n] for n in told[:3])]) or "git failed"
 
 
-_UNCLEAR = re.compile(
-    r"""
-      (?:https?|ssh|git|ftps?):/(?!/)       # one slash is missing
-    | [^/@:]+:[^/@]*@[^/]*:                 # a password, for which SSH's short form has no place
-    | [^/:]+://[^/?#]*[\s"@\[\]][^/?#]*@     # what ends a name or a password, within one
-    | [^/:]+://(?!(?:[\w.-]*|\[[\w:.]+\])(?::\d*)?/)[^/?#@]*[/?#].*@
-    """,
-    re.VERBOSE,
-)
-"""URLs of which it can't be told where a password in them ends, so that parts might show."""
+def _checked(url: RemoteUrl) -> str:
+    """*url* as Git gets it.
 
-
-def _checked(url: str) -> str:
-    if url.startswith("-") or any(ord(c) < 32 for c in url):
-        raise NotFound(f"{scrub(url, url)!r} is no URL or path of a repository")
-    if Path(url).is_dir():
-        # A path counts from where we are, not from the repository that git runs in.
-        return str(Path(url).resolve())
-    if _UNCLEAR.match(url):
-        raise NotFound(
-            "the upstream's URL is not clear; write it as https://name:password@host/path, and"
-            " percent-encode in name and password what is neither letter nor digit: / is %2F,"
-            " @ is %40"
-        )
-    return url
+    Raises:
+        NotFound: it is not clear.
+    """
+    url.require_clear()
+    # A path counts from where we are, not from the repository that git runs in.
+    return str(Path(url.text).resolve()) if Path(url.text).is_dir() else url.text
 
 
 def open_follower(path: Path, url: str, branch: str | None) -> Repository:
@@ -355,12 +332,14 @@ def open_follower(path: Path, url: str, branch: str | None) -> Repository:
 
 
 def _default_branch(url: str) -> str:
+    remote = parse_remote_url(url)
     try:
-        asked = ["ls-remote", "--symref", "--", _checked(url), "HEAD"]
+        asked = ["ls-remote", "--symref", "--", _checked(remote), "HEAD"]
         said = run_git(Path("."), asked, limit_s=60, variables=FOR_UPSTREAM).decode(
             errors="replace"
         )
     except (GitFailed, GitTimeout) as error:
-        raise UpstreamFailed(f"upstream: {scrub(str(error), url)}") from None
+        said = _reason(error.stderr) if isinstance(error, GitFailed) else str(error)
+        raise UpstreamFailed(f"upstream {remote.shown}: {remote.scrub(said)}") from None
     found = re.search(r"^ref: refs/heads/(\S+)\tHEAD", said, re.MULTILINE)
     return found[1] if found else "main"

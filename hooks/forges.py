@@ -13,6 +13,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from urllib.parse import quote
 
+from gitstore.remote_url import parse_remote_url
 from hooks.signatures import (
     Delivery,
     Scheme,
@@ -174,23 +175,10 @@ def review_link(url: str, base: str, branch: str) -> str | None:
 
     *url* is upstream's, without credentials. The forge is told by its host's name.
     """
-    web = _web_url(url)
+    web = parse_remote_url(url).web
     if web is None:
         return None
     host = web.split("/")[2]
     forges = (f for f in FORGES.values() if any(name in host for name in f.hosts))
     page = next((forge.review for forge in forges), None)
     return page and page.format(web=web, base=quote(base), branch=quote(branch))
-
-
-def _web_url(url: str) -> str | None:
-    """The address of a repository's page, from the address that Git uses."""
-    rest = url.removesuffix("/").removesuffix(".git")
-    for scheme in ("https://", "http://", "ssh://"):
-        if rest.startswith(scheme):
-            host, _, path = rest.removeprefix(scheme).rpartition("@")[2].partition("/")
-            return f"https://{host.split(':')[0] if scheme == 'ssh://' else host}/{path}"
-    host, colon, path = rest.partition(":")
-    if colon and "/" not in host:
-        return f"https://{host.rpartition('@')[2]}/{path}"
-    return None

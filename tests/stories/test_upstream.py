@@ -17,7 +17,8 @@ import pytest
 from api.config import Config, ConfigError, Writes
 from api.following import poll_pause_s
 from gitstore import Store, UpstreamFailed
-from gitstore.upstream import Upstream, UpstreamState, open_follower, scrub
+from gitstore.remote_url import parse_remote_url
+from gitstore.upstream import Upstream, UpstreamState, open_follower
 from hooks.forges import review_link
 from tests.support.branches import Branch, Content, jobtype
 from tests.support.commands import jobtypes
@@ -389,7 +390,7 @@ def test_a_url_whose_password_can_not_be_told_is_refused_and_not_shown(tmp_path,
     assert done.returncode == 1
     assert "percent-encode" in done.stderr
     assert "S3CRET" not in done.stdout + done.stderr
-    assert "S3CRET" not in scrub(f"fatal: {url}: no", url)
+    assert "S3CRET" not in parse_remote_url(url).scrub(f"fatal: {url}: no")
 
 
 @pytest.mark.parametrize(
@@ -412,7 +413,7 @@ def test_a_url_that_is_clear_is_taken(empty, url):
 def test_a_password_of_digits_before_a_slash_is_not_shown():
     url = "http://bot:12/S3CRETx@h.example/x.git"
 
-    assert "S3CRET" not in scrub(f"fatal: unable to access '{url}/': no", url)
+    assert "S3CRET" not in parse_remote_url(url).scrub(f"fatal: unable to access '{url}/': no")
 
 
 @pytest.mark.parametrize(
@@ -434,7 +435,7 @@ def test_a_password_of_digits_before_a_slash_is_not_shown():
     ],
 )
 def test_scrubbing_takes_out_what_is_secret(url, text, shown):
-    scrubbed = scrub(text, url)
+    scrubbed = parse_remote_url(url).scrub(text)
 
     assert shown in scrubbed
     assert not re.search(r"pw|tok\b|p@w|p%40w", scrubbed)
