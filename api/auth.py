@@ -10,8 +10,8 @@ from api.browsers import Senders
 from api.config import Config
 from api.tokenfile import Standing
 from api.tokens import Tokens
-from gitstore import Forbidden, ReadOnly, TokensLost, Unauthorized
 from gitstore.access import EVERYBODY, Access, Role
+from gitstore.errors import Forbidden, ReadOnly, TokensLost, Unauthorized
 from gitstore.remote_url import parse_remote_url
 
 _LOG = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from api.config import Config, is_loopback
 from api.hosts import find_host
 from api.public_url import parse_origin
-from gitstore import Forbidden
+from gitstore.errors import Forbidden
 from gitstore.layout import shown
 
 if TYPE_CHECKING:

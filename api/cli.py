@@ -25,17 +25,11 @@ from api.options import (
 )
 from api.tokens import Tokens
 from api.variables import environment, unknown_variables
-from gitstore import (
-    CodeChecks,
-    Damaged,
-    FarmFailed,
-    StorageFailed,
-    Store,
-    StoreError,
-    UpstreamFailed,
-)
+from gitstore.codecheck import CodeChecks
+from gitstore.errors import Damaged, FarmFailed, StorageFailed, StoreError, UpstreamFailed
 from gitstore.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 from gitstore.setup import create_repository, sample_path
+from gitstore.store import Store
 from gitstore.upstream import Upstream, open_follower, state_file
 
 _LOG = logging.getLogger(__name__)

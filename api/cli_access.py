@@ -10,8 +10,9 @@ from api.config import Config
 from api.options import branch_option, checks_options, print_table, repo_option
 from api.tokenfile import EMAIL, NAME, PATTERN
 from api.tokens import Tokens
-from gitstore import Checks, Repository
 from gitstore.access import Role
+from gitstore.codecheck import Checks
+from gitstore.repository import Repository
 from hooks.install import PUSHING, RECEIVING, hooks_folder, install_hooks
 from hooks.settings import HookSettings
 

@@ -16,8 +16,9 @@ from api.options import (
     read_catalogue,
     repo_option,
 )
-from gitstore import Checks, Refused, Store, init_repository
 from gitstore.catalogue import Catalogue
+from gitstore.codecheck import Checks
+from gitstore.errors import Refused
 from gitstore.layout import escaped
 from gitstore.pyfarm.branch import branch_farm
 from gitstore.pyfarm.comparing import compare as compare_farms
@@ -25,6 +26,8 @@ from gitstore.pyfarm.farm import Farm
 from gitstore.pyfarm.fitting import REASONS, Fitted, Note, fit, parse_renames
 from gitstore.pyfarm.importing import Plan, land, parse_next, plan_import
 from gitstore.pyfarm.source import read_source
+from gitstore.repository import init_repository
+from gitstore.store import Store
 from gitstore.validation import check_tree
 
 rename_option = click.option(

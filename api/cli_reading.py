@@ -19,9 +19,12 @@ from api.options import (
     read_catalogue,
     repo_option,
 )
-from gitstore import Checks, NotFound, NotWhole, Problem, Repository, Severity, Store
 from gitstore.catalogue import Catalogue
+from gitstore.codecheck import Checks
+from gitstore.errors import NotFound, NotWhole, Problem, Severity
 from gitstore.layout import is_id, parse_number
+from gitstore.repository import Repository
+from gitstore.store import Store
 from gitstore.stored import stored
 from gitstore.validation import check_tree
 from gitstore.worktree import NAMED, Worktree

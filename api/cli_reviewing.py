@@ -10,10 +10,12 @@ import click
 
 from api import report
 from api.options import branch_option, checks_options, open_store, print_table, repo_option
-from gitstore import Checks, NotFound, ReadOnly, Repository, Store
+from gitstore.codecheck import Checks
+from gitstore.errors import NotFound, ReadOnly
 from gitstore.layout import escaped
+from gitstore.repository import Repository
 from gitstore.reviews import Outcome, Reviews
-from gitstore.store import Writer
+from gitstore.store import Store, Writer
 from gitstore.upstream import state_file
 
 

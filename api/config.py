@@ -10,7 +10,8 @@ from pathlib import Path
 
 from api.logs import LogFormat
 from api.public_url import PublicUrl, parse_public_url
-from gitstore import RULES, Checks, CodeChecks
+from gitstore.codecheck import Checks, CodeChecks
+from gitstore.errors import RULES
 from gitstore.layout import (
     ALL_LIMIT_BYTES,
     CODE_LIMIT_BYTES,

@@ -11,7 +11,7 @@ from api.auth import CHALLENGES
 from api.git_http import PATH as GIT_PATH
 from api.git_http import refusal
 from api.wire import InvalidBody, Proposed, json_response
-from gitstore import (
+from gitstore.errors import (
     BadRequest,
     Busy,
     Damaged,

@@ -34,8 +34,8 @@ from api.housekeeping import Housekeeping
 from api.places import Places, Work
 from api.push_report import FLUSH, NOTHING_TAKEN, Packets, packet, read_updates, report
 from api.wire import housekeeping
-from gitstore import ReadOnly, Store, StoreError
 from gitstore.access import Access, Role
+from gitstore.errors import ReadOnly, StoreError
 from gitstore.git import (
     TOO_LARGE,
     UNPACKING,
@@ -48,6 +48,7 @@ from gitstore.git import (
 from gitstore.layout import shown
 from gitstore.remote_url import parse_remote_url
 from gitstore.repository import Repository
+from gitstore.store import Store
 from gitstore.upstream import FOLLOWER
 from hooks.install import RECEIVING, install_hooks
 from hooks.receive import Update

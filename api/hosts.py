@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, request
 
-from gitstore import BadRequest
+from gitstore.errors import BadRequest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from functools import partial
 
 from api import heap, pace
-from gitstore import Store
 from gitstore.git import GitFailed
 from gitstore.maintenance import maintain
+from gitstore.store import Store
 
 _LOG = logging.getLogger(__name__)
 

@@ -21,7 +21,9 @@ from api.wire import (
     written,
 )
 from api.wire import catalogue as current
-from gitstore import Catalogue, NotFound, Release, changes
+from gitstore import changes
+from gitstore.catalogue import Catalogue, Release
+from gitstore.errors import NotFound
 from gitstore.schema import Requirement
 
 blueprint = Blueprint("jobtypes", __name__)

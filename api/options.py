@@ -15,10 +15,12 @@ import click
 
 from api.config import Config, make_checks
 from api.variables import is_link, link_warning
-from gitstore import Checks, CodeChecks, NotFound, Store
 from gitstore.catalogue import Catalogue
+from gitstore.codecheck import Checks, CodeChecks
+from gitstore.errors import NotFound
 from gitstore.layout import escaped
 from gitstore.reviews import HEADS
+from gitstore.store import Store
 
 EXIT_USER = 1
 EXIT_OURS = 3

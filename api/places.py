@@ -19,7 +19,7 @@ from flask import Flask, current_app, g
 from api import pace
 from api.auth import SAFE, this_request
 from api.config import PREVIEW_WAITERS, Config
-from gitstore import Busy
+from gitstore.errors import Busy
 
 CHUNK_BYTES = 512
 """How much of a body is waited for at a time. The server's read returns when it has all

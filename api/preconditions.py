@@ -6,7 +6,7 @@ import re
 
 from flask import request
 
-from gitstore import PreconditionFailed
+from gitstore.errors import PreconditionFailed
 
 
 def check_preconditions(tag: str | None) -> None:

@@ -12,7 +12,7 @@ from flask import Flask, g
 from werkzeug.exceptions import MethodNotAllowed
 
 from api.auth import PREVIEW_KEY, SAFE, this_request
-from gitstore import StoreError
+from gitstore.errors import StoreError
 from gitstore.reviews import Reviews
 
 if TYPE_CHECKING:

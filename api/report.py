@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 
-from gitstore import Problem, Severity
+from gitstore.errors import Problem, Severity
 from gitstore.layout import escaped
 
 

@@ -21,8 +21,8 @@ from api.wire import (
     writer,
 )
 from api.wire import written as answer
-from gitstore import Moved, ReadOnly
 from gitstore.commits import Commit
+from gitstore.errors import Moved, ReadOnly
 from gitstore.layout import printable, shown
 from gitstore.reviews import ChangeRow, Review, Reviews
 from gitstore.schema import Model

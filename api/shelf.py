@@ -19,7 +19,9 @@ from werkzeug.http import parse_etags, unquote_etag
 from api.auth import PREVIEW_KEY, ROUTE_KEY, this_request
 from api.config import PREFIX
 from api.wire import Complete
-from gitstore import Catalogue, Store, StoreError
+from gitstore.catalogue import Catalogue
+from gitstore.errors import StoreError
+from gitstore.store import Store
 from gitstore.versions import History, Jobtype, Version
 
 HOT_KEY = "jobtypes.hot"

@@ -22,7 +22,9 @@ from api.wire import (
     written,
 )
 from api.wire import catalogue as current
-from gitstore import Catalogue, NotFound, software_changes
+from gitstore import software_changes
+from gitstore.catalogue import Catalogue
+from gitstore.errors import NotFound
 from gitstore.schema import SoftwareFile
 
 blueprint = Blueprint("software", __name__)

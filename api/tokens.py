@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from api.tokenfile import Standing, Token, TokenFile
-from gitstore import Exists, NotFound, TokensLost
 from gitstore.access import EVERYBODY, Access, Role
+from gitstore.errors import Exists, NotFound, TokensLost
 
 PREFIX = "jtr_"
 """What every token begins with, so that secret scanners know one when they see it."""

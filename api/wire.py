@@ -23,22 +23,14 @@ from api.following import Follower
 from api.housekeeping import Housekeeping
 from api.places import CHUNK_BYTES, places
 from api.preconditions import check_preconditions
-from gitstore import (
-    BadRequest,
-    Catalogue,
-    Checks,
-    Exists,
-    Invalid,
-    NotFound,
-    Problem,
-    Store,
-    Writer,
-)
+from gitstore.catalogue import Catalogue
 from gitstore.changes import Change
+from gitstore.codecheck import Checks
 from gitstore.difference import difference
-from gitstore.errors import errors_among
+from gitstore.errors import BadRequest, Exists, Invalid, NotFound, Problem, errors_among
 from gitstore.layout import ref_component
 from gitstore.schema import Model, explain
+from gitstore.store import Store, Writer
 from hooks.forges import review_link
 
 if TYPE_CHECKING:

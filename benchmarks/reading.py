@@ -13,7 +13,8 @@ from benchmarks import data
 from benchmarks.load import Figures, Requests, in_turns, median, run_wrk
 from benchmarks.rows import Row, row
 from benchmarks.servers import Server, constant, running, service
-from gitstore import Catalogue, Store
+from gitstore.catalogue import Catalogue
+from gitstore.store import Store
 
 ROUNDS = 5
 MANY_ROUNDS = 11

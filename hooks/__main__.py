@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from gitstore import StoreError
+from gitstore.errors import StoreError
 from hooks.receive import (
     Verdict,
     parse_updates,

@@ -8,7 +8,7 @@ import stat
 import sys
 from pathlib import Path
 
-from gitstore import Exists, Refused
+from gitstore.errors import Exists, Refused
 from gitstore.git import run_git
 from hooks.settings import HookSettings
 

@@ -7,22 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitstore import (
+from gitstore.access import Role, branch_refusal, direct_refusal
+from gitstore.errors import (
     BadRequest,
     Forbidden,
     NotFound,
     OutOfBounds,
     Problem,
     Refused,
-    Store,
     StoreError,
     errors_among,
 )
-from gitstore.access import Role, branch_refusal, direct_refusal
 from gitstore.incoming import check_incoming
 from gitstore.layout import escaped, shown
 from gitstore.repository import Repository
-from gitstore.store import Growth, Push
+from gitstore.store import Growth, Push, Store
 from hooks.settings import HIDDEN_TAGS, HookSettings
 from hooks.words import (
     BRANCH_ADVICE,

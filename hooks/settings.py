@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
 
-from gitstore import Checks, CodeChecks
 from gitstore.access import EVERYBODY, Access, Role
+from gitstore.codecheck import Checks, CodeChecks
 from gitstore.store import JOBTYPES_LIMIT
 
 _NAME = "JOBTYPES_HOOK"

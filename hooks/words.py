@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
-from gitstore import Problem, Severity
 from gitstore.difference import Difference, NewVersions
+from gitstore.errors import Problem, Severity
 from gitstore.layout import escaped
 
 _COLUMNS = 72

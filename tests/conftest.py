@@ -13,8 +13,9 @@ from flask.testing import FlaskClient
 
 from api import create_app
 from api.config import Config
-from gitstore import Store, init_repository
+from gitstore.repository import init_repository
 from gitstore.setup import create_repository, sample_path
+from gitstore.store import Store
 from tests.support.branches import Branch
 from tests.support.git import DATE, Worktree, git
 from tests.support.processes import command, own_children

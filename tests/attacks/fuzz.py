@@ -14,7 +14,10 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from gitstore import RULES, Catalogue, Checks, layout
+from gitstore import layout
+from gitstore.catalogue import Catalogue
+from gitstore.codecheck import Checks
+from gitstore.errors import RULES
 from gitstore.pycode import SyntaxFault, parse_code, python3_only, top_level_names
 from gitstore.schema import Parsed, parse_meta, parse_software, parse_withdrawn
 from gitstore.trees import EMPTY_TREE, Entry, Header, blob_id, parse_tree, tree_id

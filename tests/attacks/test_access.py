@@ -11,12 +11,12 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gitstore import Forbidden, Store
 from gitstore.access import Access, Role
 from gitstore.drafts import Graft
+from gitstore.errors import Forbidden
 from gitstore.reviews import Reviews
 from gitstore.roundtrip import edited_keys
-from gitstore.store import Growth, Writer
+from gitstore.store import Growth, Store, Writer
 from gitstore.trees import Entry
 from gitstore.versions import Step
 from tests.support.branches import Branch, Content, Link, jobtype

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitstore import Damaged, Signature, Store
 from gitstore.commit_text import SHOWN_LIMIT_BYTES, parse_commit
+from gitstore.commits import Signature
+from gitstore.errors import Damaged
 from gitstore.reviews import Reviews
+from gitstore.store import Store
 from gitstore.upstream import Upstream
 from tests.support.branches import REF, TD, Branch, jobtype
 from tests.support.commands import jobtypes

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from api import create_app
 from api.config import Config
 from api.tokens import Tokens
-from gitstore import init_repository
 from gitstore.access import Role
+from gitstore.repository import init_repository
 from hooks.forges import FORGES
 from tests.attacks import fuzz
 from tests.support.depth import DEPTH, examples

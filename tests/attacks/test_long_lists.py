@@ -8,9 +8,9 @@ import pytest
 
 from api import create_app
 from api.config import Config
-from gitstore import Store
 from gitstore.layered import Layered
 from gitstore.reviews import Reviews
+from gitstore.store import Store
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gitstore import Store
 from gitstore.access import Access, Role
 from gitstore.reviews import Reviews
-from gitstore.store import Writer
+from gitstore.store import Store, Writer
 from gitstore.upstream import Upstream
 from tests.support.branches import REF, Branch, Content, jobtype
 from tests.support.commands import jobtypes

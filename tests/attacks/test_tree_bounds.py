@@ -11,10 +11,11 @@ import pytest
 
 from api import create_app
 from api.config import Config
-from gitstore import OutOfBounds, Store
+from gitstore.errors import OutOfBounds
 from gitstore.layout import DIRECTORY_LIMIT_BYTES
 from gitstore.repository import Repository, init_repository
 from gitstore.setup import create_repository, sample_path
+from gitstore.store import Store
 from gitstore.upstream import Upstream
 from gitstore.worktree import Worktree as Folder
 from tests.support.git import git

@@ -8,7 +8,8 @@ import pytest
 
 from api import create_app
 from api.config import Config
-from gitstore import Damaged, Store
+from gitstore.errors import Damaged
+from gitstore.store import Store
 from tests.support.branches import Branch, jobtype
 from tests.support.commands import jobtypes
 from tests.support.git import git

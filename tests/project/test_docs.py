@@ -17,7 +17,7 @@ from api import PREFIX, create_app
 from api.cli import main
 from api.config import Config
 from api.observing import METRICS_PATH
-from gitstore import RULES
+from gitstore.errors import RULES
 from gitstore.pyfarm.fitting import REASONS
 from tests.support.project import ROOT
 

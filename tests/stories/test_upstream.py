@@ -16,8 +16,9 @@ import pytest
 
 from api.config import Config, ConfigError, Writes
 from api.following import poll_pause_s
-from gitstore import Store, UpstreamFailed
+from gitstore.errors import UpstreamFailed
 from gitstore.remote_url import parse_remote_url
+from gitstore.store import Store
 from gitstore.upstream import Upstream, UpstreamState, open_follower
 from hooks.forges import review_link
 from tests.support.branches import Branch, Content, jobtype

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitstore import Signature, init_repository
+from gitstore.commits import Signature
 from gitstore.drafts import Graft
+from gitstore.repository import init_repository
 from gitstore.trees import Entry
 from gitstore.versions import History
 

@@ -21,8 +21,9 @@ from api.hot import Hot
 from api.observing import Observed
 from api.shelf import Answer, Shelf
 from api.tokens import Tokens
-from gitstore import Catalogue, Store
 from gitstore.access import Role
+from gitstore.catalogue import Catalogue
+from gitstore.store import Store
 from tests.support.branches import Branch, Content, jobtype
 from tests.support.depth import examples
 from tests.support.git import git

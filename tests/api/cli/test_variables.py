@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from api.variables import unknown_variables
-from gitstore import Store
 from gitstore.git import FOR_UPSTREAM, git_environment
+from gitstore.store import Store
 from gitstore.upstream import Upstream
 from tests.support.commands import jobtypes
 from tests.support.project import ROOT

@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from api import create_app
 from api.config import Config
-from gitstore import Store, init_repository
+from gitstore.repository import init_repository
+from gitstore.store import Store
 from tests.api.rest.model import Model, Said
 from tests.support.depth import examples
 from tests.support.rest import CODE, PREFIX, Rest, code, running

@@ -16,8 +16,8 @@ from werkzeug.test import TestResponse
 
 from api import create_app
 from api.config import Config
-from gitstore import Store
 from gitstore.setup import create_repository
+from gitstore.store import Store
 from gitstore.upstream import Upstream
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git

@@ -13,8 +13,10 @@ from api import create_app
 from api.config import PREVIEW_WAITERS, Config
 from api.payloads import JobtypeBody
 from api.places import Places, Work
-from gitstore import Busy, Store, Writer, changes
+from gitstore import changes
+from gitstore.errors import Busy
 from gitstore.setup import create_repository, sample_path
+from gitstore.store import Store, Writer
 from tests.support.branches import jobtype
 from tests.support.cloning import add_large_branch, begin_clone
 from tests.support.git import git

@@ -11,7 +11,7 @@ import pytest
 from api import pace
 from api.config import Config
 from api.places import Places, Work
-from gitstore import Busy
+from gitstore.errors import Busy
 
 CALM_S = 0.005
 """Python's own."""

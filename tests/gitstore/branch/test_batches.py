@@ -11,14 +11,14 @@ from contextvars import ContextVar
 
 import pytest
 
-from gitstore import Busy, Exists, Forbidden, Invalid, StorageFailed, StorageFull, Store
 from gitstore.access import Access, Role
 from gitstore.batches import LIMIT, Batches
 from gitstore.catalogue import Catalogue
 from gitstore.changes import JobtypeWish, create_jobtype
+from gitstore.errors import Busy, Exists, Forbidden, Invalid, StorageFailed, StorageFull
 from gitstore.locks import Turns
 from gitstore.schema import JobtypeMeta
-from gitstore.store import Writer
+from gitstore.store import Store, Writer
 from tests.support.branches import REF, Branch, jobtype
 from tests.support.git import git
 from tests.support.waiting import wait_for

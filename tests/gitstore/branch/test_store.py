@@ -9,19 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gitstore import (
-    Busy,
-    Catalogue,
-    Forbidden,
-    Invalid,
-    Moved,
-    NotFound,
-    StorageFailed,
-    Store,
-    Writer,
-)
 from gitstore.access import Access, Role
+from gitstore.catalogue import Catalogue
 from gitstore.changes import Change, Edit, delete_jobtype, remove_requirement, withdraw
+from gitstore.errors import Busy, Forbidden, Invalid, Moved, NotFound, StorageFailed
+from gitstore.store import Store, Writer
 from gitstore.versions import History
 from tests.support.branches import REF, TD, Branch, jobtype
 from tests.support.git import git

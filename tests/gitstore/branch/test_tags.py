@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitstore import Store
+from gitstore.store import Store
 from tests.support.branches import REF, TD, jobtype
 from tests.support.git import git
 

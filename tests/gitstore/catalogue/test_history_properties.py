@@ -16,11 +16,12 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from gitstore import Catalogue, Store
+from gitstore.catalogue import Catalogue
 from gitstore.contents import Contents
 from gitstore.index import Index
 from gitstore.layout import software_path
 from gitstore.repository import Repository
+from gitstore.store import Store
 from gitstore.versions import History
 from tests.support.branches import REF, Branch
 from tests.support.depth import examples

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from gitstore import Catalogue, NotFound
+from gitstore.catalogue import Catalogue
 from gitstore.contents import Contents
+from gitstore.errors import NotFound
 from gitstore.versions import History, parse_trailers
 from tests.support.branches import Branch, Link, jobtype
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitstore import Catalogue, Store
+from gitstore.catalogue import Catalogue
 from gitstore.contents import Contents
 from gitstore.preview import (
     PREVIEW_FIRST,
@@ -15,6 +15,7 @@ from gitstore.preview import (
     preview_number,
 )
 from gitstore.reviews import Reviews
+from gitstore.store import Store
 from tests.support.branches import jobtype
 
 TREE = "5c" * 20

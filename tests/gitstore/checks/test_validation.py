@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from gitstore import RULES, Catalogue, Checks, CodeChecks, Invalid, Kind, Problem, Severity
+from gitstore.catalogue import Catalogue
+from gitstore.codecheck import Checks, CodeChecks
 from gitstore.contents import Contents
 from gitstore.drafts import Graft
-from gitstore.errors import errors_among
+from gitstore.errors import RULES, Invalid, Kind, Problem, Severity, errors_among
 from gitstore.trees import Entry, Header
 from gitstore.validation import check_tree
 from tests.support.branches import TD, Branch, Content, Link, jobtype

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gitstore import Catalogue, Checks, NotFound, Store
+from gitstore.catalogue import Catalogue
+from gitstore.codecheck import Checks
+from gitstore.errors import NotFound
 from gitstore.repository import Repository
+from gitstore.store import Store
 from gitstore.trees import EMPTY_TREE, Entry
 from gitstore.validation import check_tree
 from gitstore.worktree import Worktree as Folder

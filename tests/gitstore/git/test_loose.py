@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from gitstore import Damaged, Repository, Signature
+from gitstore.commits import Signature
 from gitstore.drafts import Graft
+from gitstore.errors import Damaged
 from gitstore.loose import LooseObjects
+from gitstore.repository import Repository
 from gitstore.trees import Entry, object_id, with_header
 from tests.support.branches import TD, Branch, jobtype
 from tests.support.git import git

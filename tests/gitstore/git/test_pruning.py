@@ -6,8 +6,8 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from gitstore import Store
 from gitstore.pruning import wait_for_prune
+from gitstore.store import Store
 from tests.support.branches import REF, TD, jobtype
 from tests.support.git import git
 

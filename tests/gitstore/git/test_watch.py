@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gitstore import Store, watch
+from gitstore import watch
+from gitstore.store import Store
 from gitstore.watch import Watch
 from tests.support.branches import REF, TD, Branch, jobtype
 from tests.support.git import git

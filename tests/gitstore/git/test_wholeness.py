@@ -6,9 +6,11 @@ import json
 
 import pytest
 
-from gitstore import NotWhole, Refused, Repository, Store
 from gitstore.commits import Signature
+from gitstore.errors import NotWhole, Refused
 from gitstore.git import run_git
+from gitstore.repository import Repository
+from gitstore.store import Store
 from gitstore.upstream import Upstream, open_follower
 from tests.support.commands import jobtypes
 from tests.support.git import git
