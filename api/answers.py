@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, RootModel
 
 from api.payloads import RequirementBody
-from gitstore.schema import JobtypeFields, Model
+from gitstore.format.schema import JobtypeFields, Model
 
 Id = Annotated[int, Field(ge=1)]
 Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]

@@ -34,7 +34,7 @@ from api.housekeeping import Housekeeping
 from api.places import Places, Work
 from api.shelf import Shelf
 from api.tokens import Tokens
-from gitstore.layout import parse_number
+from gitstore.format.layout import parse_number
 from gitstore.reviews import Reviews
 from gitstore.store import Store
 from gitstore.upstream import Upstream

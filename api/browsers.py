@@ -14,7 +14,7 @@ from api.config import Config, is_loopback
 from api.hosts import find_host
 from api.public_url import parse_origin
 from gitstore.errors import Forbidden
-from gitstore.layout import shown
+from gitstore.format.layout import shown
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

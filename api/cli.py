@@ -27,7 +27,7 @@ from api.tokens import Tokens
 from api.variables import environment, unknown_variables
 from gitstore.codecheck import CodeChecks
 from gitstore.errors import Damaged, FarmFailed, StorageFailed, StoreError, UpstreamFailed
-from gitstore.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
+from gitstore.format.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 from gitstore.setup import create_repository, sample_path
 from gitstore.store import Store
 from gitstore.upstream import Upstream, open_follower, state_file

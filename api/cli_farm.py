@@ -19,7 +19,7 @@ from api.options import (
 from gitstore.catalogue import Catalogue
 from gitstore.codecheck import Checks
 from gitstore.errors import Refused
-from gitstore.layout import escaped
+from gitstore.format.layout import escaped
 from gitstore.pyfarm.branch import branch_farm
 from gitstore.pyfarm.comparing import compare as compare_farms
 from gitstore.pyfarm.farm import Farm

@@ -22,7 +22,7 @@ from api.options import (
 from gitstore.catalogue import Catalogue
 from gitstore.codecheck import Checks
 from gitstore.errors import NotFound, NotWhole, Problem, Severity
-from gitstore.layout import is_id, parse_number
+from gitstore.format.layout import is_id, parse_number
 from gitstore.repository import Repository
 from gitstore.store import Store
 from gitstore.stored import stored

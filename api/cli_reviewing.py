@@ -12,7 +12,7 @@ from api import report
 from api.options import branch_option, checks_options, open_store, print_table, repo_option
 from gitstore.codecheck import Checks
 from gitstore.errors import NotFound, ReadOnly
-from gitstore.layout import escaped
+from gitstore.format.layout import escaped
 from gitstore.repository import Repository
 from gitstore.reviews import Outcome, Reviews
 from gitstore.store import Store, Writer

@@ -12,7 +12,7 @@ from api.logs import LogFormat
 from api.public_url import PublicUrl, parse_public_url
 from gitstore.codecheck import Checks, CodeChecks
 from gitstore.errors import RULES
-from gitstore.layout import (
+from gitstore.format.layout import (
     ALL_LIMIT_BYTES,
     CODE_LIMIT_BYTES,
     FILE_LIMIT_BYTES,

@@ -14,7 +14,7 @@ from api import answers
 from api.errors import SENTENCES
 from api.payloads import JOBTYPE_SCHEMA, JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.reviews import MergeBody
-from gitstore.schema import Requirement
+from gitstore.format.schema import Requirement
 
 Example = dict[str, object]
 

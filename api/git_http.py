@@ -36,6 +36,7 @@ from api.push_report import FLUSH, NOTHING_TAKEN, Packets, packet, read_updates,
 from api.wire import housekeeping
 from gitstore.access import Access, Role
 from gitstore.errors import ReadOnly, StoreError
+from gitstore.format.layout import shown
 from gitstore.git import (
     TOO_LARGE,
     UNPACKING,
@@ -45,7 +46,6 @@ from gitstore.git import (
     is_short_of_memory,
     nice_git,
 )
-from gitstore.layout import shown
 from gitstore.remote_url import parse_remote_url
 from gitstore.repository import Repository
 from gitstore.store import Store

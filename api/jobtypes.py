@@ -24,7 +24,7 @@ from api.wire import catalogue as current
 from gitstore import changes
 from gitstore.catalogue import Catalogue, Release
 from gitstore.errors import NotFound
-from gitstore.schema import Requirement
+from gitstore.format.schema import Requirement
 
 blueprint = Blueprint("jobtypes", __name__)
 

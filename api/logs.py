@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import StrEnum
 
-from gitstore.layout import escaped
+from gitstore.format.layout import escaped
 
 _LOG = logging.getLogger(__name__)
 

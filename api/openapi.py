@@ -26,7 +26,7 @@ from api.config import PREFIX
 from api.payloads import JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.reviews import MergeBody
 from api.wire import JSON, MESSAGE_LIMIT, PYTHON, Routes, add_routes, found
-from gitstore.schema import Requirement
+from gitstore.format.schema import Requirement
 
 blueprint = Blueprint("openapi", __name__)
 

@@ -18,7 +18,7 @@ from api.variables import is_link, link_warning
 from gitstore.catalogue import Catalogue
 from gitstore.codecheck import Checks, CodeChecks
 from gitstore.errors import NotFound
-from gitstore.layout import escaped
+from gitstore.format.layout import escaped
 from gitstore.reviews import HEADS
 from gitstore.store import Store
 

@@ -11,9 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from gitstore.catalogue import Catalogue, Release
 from gitstore.changes import JobtypeWish
 from gitstore.errors import BadRequest
-from gitstore.layout import NAME_LIMIT, is_text
-from gitstore.preview import is_preview, preview_classname, preview_code
-from gitstore.schema import (
+from gitstore.format.layout import NAME_LIMIT, is_text
+from gitstore.format.schema import (
     INTEGER_LIMIT,
     FunctionName,
     JobtypeFields,
@@ -27,6 +26,7 @@ from gitstore.schema import (
     check_unique,
     refusal,
 )
+from gitstore.preview import is_preview, preview_classname, preview_code
 from gitstore.software_changes import SoftwareWish
 from gitstore.versions import Jobtype, Software
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from gitstore.errors import Problem, Severity
-from gitstore.layout import escaped
+from gitstore.format.layout import escaped
 
 
 def _text(problems: Sequence[Problem]) -> str:

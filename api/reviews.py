@@ -23,9 +23,9 @@ from api.wire import (
 from api.wire import written as answer
 from gitstore.commits import Commit
 from gitstore.errors import Moved, ReadOnly
-from gitstore.layout import printable, shown
+from gitstore.format.layout import printable, shown
+from gitstore.format.schema import Model
 from gitstore.reviews import ChangeRow, Review, Reviews
-from gitstore.schema import Model
 
 blueprint = Blueprint("changes", __name__)
 

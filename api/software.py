@@ -25,7 +25,7 @@ from api.wire import catalogue as current
 from gitstore import software_changes
 from gitstore.catalogue import Catalogue
 from gitstore.errors import NotFound
-from gitstore.schema import SoftwareFile
+from gitstore.format.schema import SoftwareFile
 
 blueprint = Blueprint("software", __name__)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 from api.config import Config
-from gitstore.layout import shown
+from gitstore.format.layout import shown
 
 PREFIX = "JOBTYPES_"
 _OURS = frozenset(

@@ -11,7 +11,7 @@ from api.config import Config
 from api.following import Follower
 from api.wire import json_response, read_bytes
 from gitstore.errors import Forbidden, NotFound, Unauthorized
-from gitstore.layout import shown
+from gitstore.format.layout import shown
 from hooks.forges import FORGES, Event
 from hooks.signatures import Delivery
 

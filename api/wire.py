@@ -28,8 +28,8 @@ from gitstore.changes import Change
 from gitstore.codecheck import Checks
 from gitstore.difference import difference
 from gitstore.errors import BadRequest, Exists, Invalid, NotFound, Problem, errors_among
-from gitstore.layout import ref_component
-from gitstore.schema import Model, explain
+from gitstore.format.layout import ref_component
+from gitstore.format.schema import Model, explain
 from gitstore.store import Store, Writer
 from hooks.forges import review_link
 

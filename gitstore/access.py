@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from gitstore.commits import trimmed
 from gitstore.difference import Difference
-from gitstore.layout import escaped
+from gitstore.format.layout import escaped
 
 NAMES_SHOWN = 20
 """How many names a refusal lists."""

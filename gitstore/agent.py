@@ -12,13 +12,13 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache, lru_cache
 
-from gitstore import layout
 from gitstore.contents import Contents, Directory
 from gitstore.errors import Problem
+from gitstore.format import layout
+from gitstore.format.schema import Parsed, SoftwareFile
 from gitstore.parsing import Sources
 from gitstore.past import Past, by_fold, files_fold, heads, stem
 from gitstore.pycode import Facts
-from gitstore.schema import Parsed, SoftwareFile
 from gitstore.trees import Entry
 
 _UNASKED = re.compile("[ #?<>`]|%[0-9A-Fa-f]{2}")

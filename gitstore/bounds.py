@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
-from gitstore import layout
 from gitstore.errors import OutOfBounds
+from gitstore.format import layout
 from gitstore.trees import EMPTY_TREE, Entry, Header, Listing
 
 T = TypeVar("T")

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from gitstore import layout
 from gitstore.contents import Contents, Directory
 from gitstore.errors import NotFound
+from gitstore.format import layout
+from gitstore.format.schema import JobtypeMeta, Requirement, SoftwareFile
 from gitstore.preview import is_preview, preview_fault
-from gitstore.schema import JobtypeMeta, Requirement, SoftwareFile
 from gitstore.trees import Objects
 from gitstore.versions import History, Jobtype, Software, Step, Version, id_at
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gitstore import layout
 from gitstore.contents import Contents, Directory
 from gitstore.errors import Problem
+from gitstore.format import layout
+from gitstore.format.schema import JobtypeMeta, Parsed, SoftwareFile, SoftwareVersion
 from gitstore.parsing import Late, Sources
 from gitstore.pycode import Facts, Wanted
-from gitstore.schema import JobtypeMeta, Parsed, SoftwareFile, SoftwareVersion
 from gitstore.trees import blob_id
 
 

@@ -8,10 +8,10 @@ from itertools import compress
 from operator import is_not
 from typing import TypeVar
 
-from gitstore import layout
 from gitstore.catalogue import Catalogue
-from gitstore.layout import printable
-from gitstore.roundtrip import edited_keys
+from gitstore.format import layout
+from gitstore.format.layout import printable
+from gitstore.format.yaml_editor import edited_keys
 from gitstore.trees import Entry
 from gitstore.versions import Jobtype, Step
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gitstore.layout import shown
+from gitstore.format.layout import shown
 
 
 class Severity(StrEnum):

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from gitstore import layout
 from gitstore.errors import Problem
+from gitstore.format import layout
 from gitstore.trees import Entry, Objects
 
 JUNK = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitstore.layout import Sizes
+from gitstore.format.layout import Sizes
 from gitstore.repository import Repository
 
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 from gitstore.commits import Commit
 from gitstore.errors import NotFound
-from gitstore.layout import shown
+from gitstore.format.layout import shown
 from gitstore.repository import Repository
 
 MERGED = "Merged-Branch: "

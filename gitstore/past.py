@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from gitstore import layout
 from gitstore.catalogue import Catalogue
+from gitstore.format import layout
 from gitstore.trees import Entry
 from gitstore.versions import Blob, History, Jobtype, Step
 

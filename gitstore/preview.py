@@ -11,7 +11,7 @@ from __future__ import annotations
 import keyword
 import re
 
-from gitstore import layout
+from gitstore.format import layout
 
 PREVIEW_FIRST = layout.NUMBER_LIMIT + 1
 """Would-be versions are numbered from here, where no released version ever is."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitstore import layout
 from gitstore.catalogue import Catalogue
 from gitstore.changes import Edit
 from gitstore.drafts import Wanted
 from gitstore.errors import Problem
-from gitstore.schema import parse_as
+from gitstore.format import layout
+from gitstore.format.schema import parse_as
 from gitstore.versions import TRAILER_VERSION, parse_trailers
 
 

@@ -44,8 +44,7 @@ from gitstore.errors import (
     is_broken,
     storage_error,
 )
-from gitstore.git import GitFailed, run_git
-from gitstore.layout import (
+from gitstore.format.layout import (
     CODE_LIMIT_BYTES,
     COMMIT_LIMIT_BYTES,
     COMPARED_LIMIT_BYTES,
@@ -53,6 +52,7 @@ from gitstore.layout import (
     printable,
     shown,
 )
+from gitstore.git import GitFailed, run_git
 from gitstore.loose import HEADER_BYTES, LooseObjects, flush
 from gitstore.overlay import Merge
 from gitstore.pruning import wait_for_prune

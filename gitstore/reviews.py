@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
-from gitstore import layout, pulls
+from gitstore import pulls
 from gitstore.access import EVERYBODY, Access, Role, branch_refusal
 from gitstore.catalogue import Catalogue
 from gitstore.commits import Commit, trimmed
@@ -27,6 +27,7 @@ from gitstore.errors import (
     Refused,
     errors_among,
 )
+from gitstore.format import layout
 from gitstore.layered import Layered
 from gitstore.merges import MERGED, find_merge, merge_of, what_moved
 from gitstore.once import Once

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from gitstore import layout
 from gitstore.catalogue import Catalogue
 from gitstore.changes import Change, Edit, kept_item, requirement_changes
 from gitstore.codecheck import Checks, check_discovery_code
 from gitstore.drafts import Content, Graft, Wanted
 from gitstore.errors import BadRequest, Exists, NotFound, Problem
-from gitstore.roundtrip import Plain, edit_yaml
-from gitstore.schema import SoftwareFile, SoftwareVersion, parse_software
+from gitstore.format import layout
+from gitstore.format.schema import SoftwareFile, SoftwareVersion, parse_software
+from gitstore.format.yaml_editor import Plain, edit_yaml
+from gitstore.format.yaml_reader import read_yaml
 from gitstore.trees import REGULAR_FILE, Entry
 from gitstore.versions import TRAILER_VERSION, Software, trailer
-from gitstore.yamlfile import read_yaml
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from gitstore import layout
 from gitstore.access import EVERYBODY, Access, direct_refusal
 from gitstore.batches import Batches
 from gitstore.catalogue import Catalogue
@@ -39,6 +38,7 @@ from gitstore.errors import (
     errors_among,
 )
 from gitstore.extras import unseen
+from gitstore.format import layout
 from gitstore.index import Index
 from gitstore.locks import Turns, file_lock
 from gitstore.readback import check_written

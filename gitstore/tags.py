@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import takewhile
 
-from gitstore import layout
 from gitstore.commits import Commit
+from gitstore.format import layout
 from gitstore.git import run_git
 from gitstore.repository import Repository
 from gitstore.versions import History, Version

@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 
-from gitstore import layout
 from gitstore.agent import Neighbours, check_agent, check_agent_software
 from gitstore.catalogue import Catalogue
 from gitstore.codecheck import Checks, check_code, check_discovery, late
@@ -20,10 +19,8 @@ from gitstore.contents import Contents, Directory
 from gitstore.difference import others
 from gitstore.errors import Problem
 from gitstore.extras import check_extras
-from gitstore.parsing import Late, Sources
-from gitstore.past import Past, by_fold, case_fault
-from gitstore.preview import preview_fault
-from gitstore.schema import (
+from gitstore.format import layout
+from gitstore.format.schema import (
     Fault,
     Parsed,
     Requirement,
@@ -33,9 +30,12 @@ from gitstore.schema import (
     parse_software,
     parse_withdrawn,
 )
+from gitstore.format.yaml_reader import read_yaml
+from gitstore.parsing import Late, Sources
+from gitstore.past import Past, by_fold, case_fault
+from gitstore.preview import preview_fault
 from gitstore.trees import REGULAR_FILE, Entry, Objects
 from gitstore.versions import Blob, History
-from gitstore.yamlfile import read_yaml
 
 PROBLEMS_LIMIT = 10_000
 TEXT_LIMIT = 1000

@@ -15,9 +15,9 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import TypeVar
 
-from gitstore import layout
-from gitstore.schema import parse_software, parse_withdrawn
-from gitstore.yamlfile import YamlData
+from gitstore.format import layout
+from gitstore.format.schema import parse_software, parse_withdrawn
+from gitstore.format.yaml_reader import YamlData
 
 KeyT = TypeVar("KeyT")
 T = TypeVar("T")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from gitstore import layout
+from gitstore.format import layout
+from gitstore.format.yaml_reader import read_yaml
 from gitstore.trees import Entry, Objects, Tree, TreeWalker, parse_tree
 from gitstore.versions import Blob, Step, trailers_of
-from gitstore.yamlfile import read_yaml
 
 
 class RawObjects(Objects, Protocol):

@@ -9,9 +9,9 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from gitstore import layout
 from gitstore.bounds import DEEP
 from gitstore.errors import NotFound, OutOfBounds
+from gitstore.format import layout
 from gitstore.trees import (
     DIRECTORY,
     EMPTY_TREE,

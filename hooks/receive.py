@@ -18,8 +18,8 @@ from gitstore.errors import (
     StoreError,
     errors_among,
 )
+from gitstore.format.layout import escaped, shown
 from gitstore.incoming import check_incoming
-from gitstore.layout import escaped, shown
 from gitstore.repository import Repository
 from gitstore.store import Growth, Push, Store
 from hooks.settings import HIDDEN_TAGS, HookSettings

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from gitstore.difference import Difference, NewVersions
 from gitstore.errors import Problem, Severity
-from gitstore.layout import escaped
+from gitstore.format.layout import escaped
 
 _COLUMNS = 72
 _PROBLEMS_SHOWN = 20

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gitstore.catalogue import Catalogue
 from gitstore.errors import NotFound
+from gitstore.format.schema import JobtypeMeta, SoftwareVersion
 from gitstore.pyfarm.farm import (
     FIELDS,
     SOFTWARE_FIELDS,
@@ -17,7 +18,6 @@ from gitstore.pyfarm.farm import (
     FarmVersion,
     Need,
 )
-from gitstore.schema import JobtypeMeta, SoftwareVersion
 from gitstore.versions import Jobtype, Software, Version
 
 WITHDRAWN = "was withdrawn"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from gitstore.format.schema import SoftwareFile
 from gitstore.pyfarm.branch import WITHDRAWN
 from gitstore.pyfarm.farm import (
     Farm,
@@ -15,7 +16,6 @@ from gitstore.pyfarm.farm import (
     Value,
 )
 from gitstore.pyfarm.fitting import Note
-from gitstore.schema import SoftwareFile
 
 _SHOWN = 60
 

@@ -10,8 +10,9 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from gitstore import layout
 from gitstore.errors import BadRequest
+from gitstore.format import layout
+from gitstore.format.schema import INTEGER_LIMIT
 from gitstore.pyfarm.farm import (
     TEXTS,
     Farm,
@@ -22,7 +23,6 @@ from gitstore.pyfarm.farm import (
     Need,
     Value,
 )
-from gitstore.schema import INTEGER_LIMIT
 
 REASONS = {
     "renamed": "--rename gives it another name",

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from itertools import chain
 from uuid import uuid4
 
-from gitstore import layout
 from gitstore.catalogue import Catalogue
 from gitstore.changes import meta_content, root_file
 from gitstore.errors import BadRequest, Refused
+from gitstore.format import layout
+from gitstore.format.schema import JobtypeMeta, Requirement, SoftwareFile, SoftwareVersion
+from gitstore.format.yaml_editor import edit_yaml
 from gitstore.git import run_git
 from gitstore.pyfarm.branch import WITHDRAWN, branch_jobtype
 from gitstore.pyfarm.comparing import differing_software, differing_version
 from gitstore.pyfarm.farm import Farm, FarmJobtype, FarmSoftware, FarmSoftwareVersion, FarmVersion
-from gitstore.roundtrip import edit_yaml
-from gitstore.schema import JobtypeMeta, Requirement, SoftwareFile, SoftwareVersion
 from gitstore.setup import BEGINNING
 from gitstore.software_changes import software_content
 from gitstore.store import SERVICE, Store

@@ -14,8 +14,8 @@ import pytest
 from gitstore.access import Access, Role
 from gitstore.drafts import Graft
 from gitstore.errors import Forbidden
+from gitstore.format.yaml_editor import edited_keys
 from gitstore.reviews import Reviews
-from gitstore.roundtrip import edited_keys
 from gitstore.store import Growth, Store, Writer
 from gitstore.trees import Entry
 from gitstore.versions import Step

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gitstore.schema import parse_meta
-from gitstore.yamlfile import parse_yaml
+from gitstore.format.schema import parse_meta
+from gitstore.format.yaml_reader import parse_yaml
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git
 from tests.support.rest import body, error

@@ -8,7 +8,7 @@ import pytest
 
 from api import create_app
 from api.config import Config
-from gitstore.layout import YAML_LIMIT_BYTES
+from gitstore.format.layout import YAML_LIMIT_BYTES
 from gitstore.store import Store
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git

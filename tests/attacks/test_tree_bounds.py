@@ -12,7 +12,7 @@ import pytest
 from api import create_app
 from api.config import Config
 from gitstore.errors import OutOfBounds
-from gitstore.layout import DIRECTORY_LIMIT_BYTES
+from gitstore.format.layout import DIRECTORY_LIMIT_BYTES
 from gitstore.repository import Repository, init_repository
 from gitstore.setup import create_repository, sample_path
 from gitstore.store import Store

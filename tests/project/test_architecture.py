@@ -26,7 +26,7 @@ FORBIDDEN = {
 
 ONLY = {
     "pygit2": {"gitstore.repository"},
-    "yaml": {"gitstore.yamlfile"},
+    "yaml": {"gitstore.format.yaml_reader"},
     "granian": {"api.serving"},
     "prometheus_client": {"api.metrics"},
     "subprocess": {"gitstore.git", "gitstore.parsing", "api.git_http"},

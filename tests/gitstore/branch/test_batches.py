@@ -16,8 +16,8 @@ from gitstore.batches import LIMIT, Batches
 from gitstore.catalogue import Catalogue
 from gitstore.changes import JobtypeWish, create_jobtype
 from gitstore.errors import Busy, Exists, Forbidden, Invalid, StorageFailed, StorageFull
+from gitstore.format.schema import JobtypeMeta
 from gitstore.locks import Turns
-from gitstore.schema import JobtypeMeta
 from gitstore.store import Store, Writer
 from tests.support.branches import REF, Branch, jobtype
 from tests.support.git import git

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from gitstore.catalogue import Catalogue
 from gitstore.contents import Contents
+from gitstore.format.layout import software_path
 from gitstore.index import Index
-from gitstore.layout import software_path
 from gitstore.repository import Repository
 from gitstore.store import Store
 from gitstore.versions import History

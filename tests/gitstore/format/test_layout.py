@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitstore import layout
+from gitstore.format import layout
 from tests.support.depth import examples
 
 VALID = [

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gitstore.roundtrip import Plain, edit_yaml
-from gitstore.schema import JobtypeMeta, parse_meta
-from gitstore.yamlfile import YamlFault, parse_yaml
+from gitstore.format.schema import JobtypeMeta, parse_meta
+from gitstore.format.yaml_editor import Plain, edit_yaml
+from gitstore.format.yaml_reader import YamlFault, parse_yaml
 from tests.support.depth import examples
 
 LIMIT = 10**7

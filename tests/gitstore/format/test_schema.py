@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitstore.schema import JobtypeMeta, SoftwareFile, parse_meta, parse_software, parse_withdrawn
+from gitstore.format.schema import (
+    JobtypeMeta,
+    SoftwareFile,
+    parse_meta,
+    parse_software,
+    parse_withdrawn,
+)
 from tests.support.depth import examples
 
 FULL = """\

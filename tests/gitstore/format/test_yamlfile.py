@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yaml.nodes import ScalarNode
 
-from gitstore.yamlfile import DEPTH_LIMIT, YamlFault, parse_yaml
+from gitstore.format.yaml_reader import DEPTH_LIMIT, YamlFault, parse_yaml
 from tests.support.depth import examples
 
 LIMIT = 1000

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gitstore.layout import YAML_LIMIT_BYTES
-from gitstore.yamlfile import BLOCK, FLOW, Span, YamlFault, parse_yaml, span_of
+from gitstore.format.layout import YAML_LIMIT_BYTES
+from gitstore.format.yaml_reader import BLOCK, FLOW, Span, YamlFault, parse_yaml, span_of
 
 Plain = str | int | bool | None | list["Plain"] | dict[str, "Plain"]
 """What our files consist of."""

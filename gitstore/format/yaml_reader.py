@@ -18,7 +18,7 @@ from yaml.constructor import ConstructorError, SafeConstructor
 from yaml.nodes import ScalarNode
 from yaml.resolver import Resolver
 
-from gitstore.layout import YAML_LIMIT_BYTES
+from gitstore.format.layout import YAML_LIMIT_BYTES
 from gitstore.trees import Objects
 
 DEPTH_LIMIT = 8

@@ -14,8 +14,8 @@ from typing import Annotated, Generic, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from gitstore.layout import NAME_LIMIT, YAML_LIMIT_BYTES
-from gitstore.yamlfile import Document, Place, YamlData, YamlFault, parse_yaml
+from gitstore.format.layout import NAME_LIMIT, YAML_LIMIT_BYTES
+from gitstore.format.yaml_reader import Document, Place, YamlData, YamlFault, parse_yaml
 
 INTEGER_LIMIT = 2**31 - 1
 """The largest integer a field holds: the range of the database columns they came from."""

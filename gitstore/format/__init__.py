@@ -1,0 +1,1 @@
+"""The format of a repository's files: names, limits, YAML. Knows no Git."""
