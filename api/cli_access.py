@@ -12,7 +12,7 @@ from api.tokenfile import EMAIL, NAME, PATTERN
 from api.tokens import Tokens
 from gitstore.access import Role
 from gitstore.codecheck import Checks
-from gitstore.repository import Repository
+from gitstore.git.repository import Repository
 from hooks.install import PUSHING, RECEIVING, hooks_folder, install_hooks
 from hooks.settings import HookSettings
 

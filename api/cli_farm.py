@@ -20,13 +20,13 @@ from gitstore.catalogue import Catalogue
 from gitstore.codecheck import Checks
 from gitstore.errors import Refused
 from gitstore.format.layout import escaped
+from gitstore.git.repository import init_repository
 from gitstore.pyfarm.branch import branch_farm
 from gitstore.pyfarm.comparing import compare as compare_farms
 from gitstore.pyfarm.farm import Farm
 from gitstore.pyfarm.fitting import REASONS, Fitted, Note, fit, parse_renames
 from gitstore.pyfarm.importing import Plan, land, parse_next, plan_import
 from gitstore.pyfarm.source import read_source
-from gitstore.repository import init_repository
 from gitstore.store import Store
 from gitstore.validation import check_tree
 

@@ -23,7 +23,7 @@ from gitstore.catalogue import Catalogue
 from gitstore.codecheck import Checks
 from gitstore.errors import NotFound, NotWhole, Problem, Severity
 from gitstore.format.layout import is_id, parse_number
-from gitstore.repository import Repository
+from gitstore.git.repository import Repository
 from gitstore.store import Store
 from gitstore.stored import stored
 from gitstore.validation import check_tree

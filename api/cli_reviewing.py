@@ -13,7 +13,7 @@ from api.options import branch_option, checks_options, open_store, print_table, 
 from gitstore.codecheck import Checks
 from gitstore.errors import NotFound, ReadOnly
 from gitstore.format.layout import escaped
-from gitstore.repository import Repository
+from gitstore.git.repository import Repository
 from gitstore.reviews import Outcome, Reviews
 from gitstore.store import Store, Writer
 from gitstore.upstream import state_file

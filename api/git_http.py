@@ -37,7 +37,7 @@ from api.wire import housekeeping
 from gitstore.access import Access, Role
 from gitstore.errors import ReadOnly, StoreError
 from gitstore.format.layout import shown
-from gitstore.git import (
+from gitstore.git.command import (
     TOO_LARGE,
     UNPACKING,
     Settings,
@@ -46,8 +46,8 @@ from gitstore.git import (
     is_short_of_memory,
     nice_git,
 )
+from gitstore.git.repository import Repository
 from gitstore.remote_url import parse_remote_url
-from gitstore.repository import Repository
 from gitstore.store import Store
 from gitstore.upstream import FOLLOWER
 from hooks.install import RECEIVING, install_hooks

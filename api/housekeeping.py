@@ -10,8 +10,8 @@ from collections.abc import Callable
 from functools import partial
 
 from api import heap, pace
-from gitstore.git import GitFailed
-from gitstore.maintenance import maintain
+from gitstore.git.command import GitFailed
+from gitstore.git.maintenance import maintain
 from gitstore.store import Store
 
 _LOG = logging.getLogger(__name__)

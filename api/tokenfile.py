@@ -17,8 +17,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, TypeAdapter, ValidationError
 
 from gitstore.access import Access, Role
-from gitstore.locks import file_lock, try_file_lock
-from gitstore.watch import Watch, Watched
+from gitstore.git.file_watch import Watch, Watched
+from gitstore.git.locks import file_lock, try_file_lock
 
 _LOG = logging.getLogger(__name__)
 

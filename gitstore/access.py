@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
 
-from gitstore.commits import trimmed
 from gitstore.difference import Difference
 from gitstore.format.layout import escaped
+from gitstore.git.commits import trimmed
 
 NAMES_SHOWN = 20
 """How many names a refusal lists."""

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from gitstore.locks import Turns
+from gitstore.git.locks import Turns
 
 T = TypeVar("T")
 

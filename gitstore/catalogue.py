@@ -14,8 +14,8 @@ from gitstore.contents import Contents, Directory
 from gitstore.errors import NotFound
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Requirement, SoftwareFile
+from gitstore.git.trees import Objects
 from gitstore.preview import is_preview, preview_fault
-from gitstore.trees import Objects
 from gitstore.versions import History, Jobtype, Software, Step, Version, id_at
 
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from gitstore.catalogue import Catalogue, Release
 from gitstore.codecheck import Checks, check_source
-from gitstore.drafts import Changes, Content, Graft, Wanted
 from gitstore.errors import BadRequest, Exists, Problem
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Requirement, Withdrawn, parse_meta
 from gitstore.format.yaml_editor import Plain, edit_yaml
 from gitstore.format.yaml_reader import read_yaml
+from gitstore.git.tree_edit import Changes, Content, Graft, Wanted
+from gitstore.git.trees import DIRECTORY, REGULAR_FILE, Entry
 from gitstore.past import case_fault, other_spellings
-from gitstore.trees import DIRECTORY, REGULAR_FILE, Entry
 from gitstore.versions import TRAILER_VERSION, Jobtype, trailer
 
 

@@ -10,9 +10,9 @@ from gitstore.contents import Contents, Directory
 from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Parsed, SoftwareFile, SoftwareVersion
+from gitstore.git.trees import blob_id
 from gitstore.parsing import Late, Sources
 from gitstore.pycode import Facts, Wanted
-from gitstore.trees import blob_id
 
 
 class CodeChecks(StrEnum):

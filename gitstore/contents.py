@@ -16,8 +16,8 @@ from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import Fault, JobtypeMeta, SoftwareFile, parse_meta, parse_software
 from gitstore.format.yaml_reader import read_yaml
-from gitstore.overlay import Overlay
-from gitstore.trees import Entry, Objects
+from gitstore.git.overlay import Overlay
+from gitstore.git.trees import Entry, Objects
 
 _VERDICTS = 200_000
 """Directories of which it is known whether they can be served, long after they were parsed."""

@@ -12,7 +12,7 @@ from gitstore.catalogue import Catalogue
 from gitstore.format import layout
 from gitstore.format.layout import printable
 from gitstore.format.yaml_editor import edited_keys
-from gitstore.trees import Entry
+from gitstore.git.trees import Entry
 from gitstore.versions import Jobtype, Step
 
 V = TypeVar("V")

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from gitstore.errors import Problem
 from gitstore.format import layout
-from gitstore.trees import Entry, Objects
+from gitstore.git.trees import Entry, Objects
 
 JUNK = (
     *("__pycache__", "*.pyc", "*.pyo", "*.egg-info", ".*_cache", ".ipynb_checkpoints"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitstore.format.layout import Sizes
-from gitstore.repository import Repository
+from gitstore.git.repository import Repository
 
 
 def check_incoming(repository: Repository, new: str, known: str | None, sizes: Sizes) -> None:

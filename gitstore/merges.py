@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from gitstore.commits import Commit
 from gitstore.errors import NotFound
 from gitstore.format.layout import shown
-from gitstore.repository import Repository
+from gitstore.git.commits import Commit
+from gitstore.git.repository import Repository
 
 MERGED = "Merged-Branch: "
 """Begins the trailer of a merge that names the branch, which may be gone when asked for."""

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 from gitstore import pycode
-from gitstore.once import Once
+from gitstore.git.single_flight import Once
 from gitstore.pycode import CPU_LIMIT_S, Facts, Wanted, asked, facts_of, read_facts
 
 SMALL_BYTES = 8 * 1024

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 
 from gitstore.catalogue import Catalogue
 from gitstore.format import layout
-from gitstore.trees import Entry
+from gitstore.git.trees import Entry
 from gitstore.versions import Blob, History, Jobtype, Step
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 from gitstore.catalogue import Catalogue
 from gitstore.changes import Edit
-from gitstore.drafts import Wanted
 from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import parse_as
+from gitstore.git.tree_edit import Wanted
 from gitstore.versions import TRAILER_VERSION, parse_trailers
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from gitstore import pulls
 from gitstore.access import EVERYBODY, Access, Role, branch_refusal
 from gitstore.catalogue import Catalogue
-from gitstore.commits import Commit, trimmed
 from gitstore.difference import Difference, by_steps, difference, others
 from gitstore.errors import (
     Forbidden,
@@ -28,10 +27,11 @@ from gitstore.errors import (
     errors_among,
 )
 from gitstore.format import layout
+from gitstore.git.commits import Commit, trimmed
+from gitstore.git.overlay import Merge, Overlay
+from gitstore.git.single_flight import Once
 from gitstore.layered import Layered
 from gitstore.merges import MERGED, find_merge, merge_of, what_moved
-from gitstore.once import Once
-from gitstore.overlay import Merge, Overlay
 from gitstore.preview import preview_number
 from gitstore.store import JOBTYPES_LIMIT, SERVICE, Growth, Store, Writer, check_access
 from gitstore.versions import History, Jobtype

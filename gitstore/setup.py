@@ -6,10 +6,10 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from gitstore.drafts import Changes
 from gitstore.errors import Exists
 from gitstore.extras import JUNK
-from gitstore.repository import init_repository
+from gitstore.git.repository import init_repository
+from gitstore.git.tree_edit import Changes
 from gitstore.store import SERVICE
 
 _ATTRIBUTES = b"""\

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from gitstore.catalogue import Catalogue
 from gitstore.changes import Change, Edit, kept_item, requirement_changes
 from gitstore.codecheck import Checks, check_discovery_code
-from gitstore.drafts import Content, Graft, Wanted
 from gitstore.errors import BadRequest, Exists, NotFound, Problem
 from gitstore.format import layout
 from gitstore.format.schema import SoftwareFile, SoftwareVersion, parse_software
 from gitstore.format.yaml_editor import Plain, edit_yaml
 from gitstore.format.yaml_reader import read_yaml
-from gitstore.trees import REGULAR_FILE, Entry
+from gitstore.git.tree_edit import Content, Graft, Wanted
+from gitstore.git.trees import REGULAR_FILE, Entry
 from gitstore.versions import TRAILER_VERSION, Software, trailer
 
 

@@ -24,7 +24,6 @@ from gitstore.batches import Batches
 from gitstore.catalogue import Catalogue
 from gitstore.changes import Change, Edit
 from gitstore.codecheck import Checks
-from gitstore.commits import Commit, Signature
 from gitstore.contents import Contents
 from gitstore.difference import Difference, by_steps, difference, union
 from gitstore.errors import (
@@ -39,15 +38,16 @@ from gitstore.errors import (
 )
 from gitstore.extras import unseen
 from gitstore.format import layout
+from gitstore.git.commits import Commit, Signature
+from gitstore.git.file_watch import Watch, Watched
+from gitstore.git.locks import Turns, file_lock
+from gitstore.git.repository import Repository
+from gitstore.git.stale_locks import StaleLocks
 from gitstore.index import Index
-from gitstore.locks import Turns, file_lock
 from gitstore.readback import check_written
-from gitstore.repository import Repository
-from gitstore.stale import StaleLocks
 from gitstore.tags import publish
 from gitstore.validation import check_tree
 from gitstore.versions import History, Jobtype, Step, Version
-from gitstore.watch import Watch, Watched
 
 _LOG = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gitstore.errors import Refused
-from gitstore.git import GitFailed, run_git
-from gitstore.repository import Repository, init_repository
+from gitstore.git.command import GitFailed, run_git
+from gitstore.git.repository import Repository, init_repository
 
 _USERS = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
 """Where the settings are of the user whose working copy it is."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import takewhile
 
-from gitstore.commits import Commit
 from gitstore.format import layout
-from gitstore.git import run_git
-from gitstore.repository import Repository
+from gitstore.git.command import run_git
+from gitstore.git.commits import Commit
+from gitstore.git.repository import Repository
 from gitstore.versions import History, Version
 
 _MANY = 1000

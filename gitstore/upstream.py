@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gitstore import pulls
-from gitstore.commits import Signature
 from gitstore.errors import (
     Moved,
     NotWhole,
@@ -25,7 +24,7 @@ from gitstore.errors import (
     StorageFailed,
     UpstreamFailed,
 )
-from gitstore.git import (
+from gitstore.git.command import (
     FOR_UPSTREAM,
     TOO_LARGE,
     UNPACKING,
@@ -34,12 +33,13 @@ from gitstore.git import (
     is_short_of_memory,
     run_git,
 )
+from gitstore.git.commits import Signature
+from gitstore.git.locks import file_lock
+from gitstore.git.repository import Repository, init_repository
+from gitstore.git.wholeness import is_shallow
 from gitstore.incoming import check_incoming, check_shapes
-from gitstore.locks import file_lock
 from gitstore.remote_url import RemoteUrl, parse_remote_url
-from gitstore.repository import Repository, init_repository
 from gitstore.store import Store
-from gitstore.wholeness import is_shallow
 
 _LOG = logging.getLogger(__name__)
 

@@ -31,10 +31,10 @@ from gitstore.format.schema import (
     parse_withdrawn,
 )
 from gitstore.format.yaml_reader import read_yaml
+from gitstore.git.trees import REGULAR_FILE, Entry, Objects
 from gitstore.parsing import Late, Sources
 from gitstore.past import Past, by_fold, case_fault
 from gitstore.preview import preview_fault
-from gitstore.trees import REGULAR_FILE, Entry, Objects
 from gitstore.versions import Blob, History
 
 PROBLEMS_LIMIT = 10_000

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gitstore.format import layout
 from gitstore.format.yaml_reader import read_yaml
-from gitstore.trees import Entry, Objects, Tree, TreeWalker, parse_tree
+from gitstore.git.trees import Entry, Objects, Tree, TreeWalker, parse_tree
 from gitstore.versions import Blob, Step, trailers_of
 
 

@@ -9,10 +9,10 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from gitstore.bounds import DEEP
 from gitstore.errors import NotFound, OutOfBounds
 from gitstore.format import layout
-from gitstore.trees import (
+from gitstore.git.bounds import DEEP
+from gitstore.git.trees import (
     DIRECTORY,
     EMPTY_TREE,
     REGULAR_FILE,

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from gitstore.errors import Exists, Refused
-from gitstore.git import run_git
+from gitstore.git.command import run_git
 from hooks.settings import HookSettings
 
 _MARK = "# made by: jobtypes hooks install"

@@ -19,8 +19,8 @@ from gitstore.errors import (
     errors_among,
 )
 from gitstore.format.layout import escaped, shown
+from gitstore.git.repository import Repository
 from gitstore.incoming import check_incoming
-from gitstore.repository import Repository
 from gitstore.store import Growth, Push, Store
 from hooks.settings import HIDDEN_TAGS, HookSettings
 from hooks.words import (

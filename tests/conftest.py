@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from api import create_app
 from api.config import Config
-from gitstore.repository import init_repository
+from gitstore.git.repository import init_repository
 from gitstore.setup import create_repository, sample_path
 from gitstore.store import Store
 from tests.support.branches import Branch

@@ -19,7 +19,7 @@ from yaml.nodes import ScalarNode
 from yaml.resolver import Resolver
 
 from gitstore.format.layout import YAML_LIMIT_BYTES
-from gitstore.trees import Objects
+from gitstore.git.trees import Objects
 
 DEPTH_LIMIT = 8
 """How deep lists and mappings may stand in one another; the format itself needs four."""

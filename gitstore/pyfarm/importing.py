@@ -18,7 +18,7 @@ from gitstore.errors import BadRequest, Refused
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Requirement, SoftwareFile, SoftwareVersion
 from gitstore.format.yaml_editor import edit_yaml
-from gitstore.git import run_git
+from gitstore.git.command import run_git
 from gitstore.pyfarm.branch import WITHDRAWN, branch_jobtype
 from gitstore.pyfarm.comparing import differing_software, differing_version
 from gitstore.pyfarm.farm import Farm, FarmJobtype, FarmSoftware, FarmSoftwareVersion, FarmVersion

@@ -20,8 +20,8 @@ from gitstore.errors import RULES
 from gitstore.format import layout
 from gitstore.format.schema import Parsed, parse_meta, parse_software, parse_withdrawn
 from gitstore.format.yaml_reader import YamlFault, parse_yaml
+from gitstore.git.trees import EMPTY_TREE, Entry, Header, blob_id, parse_tree, tree_id
 from gitstore.pycode import SyntaxFault, parse_code, python3_only, top_level_names
-from gitstore.trees import EMPTY_TREE, Entry, Header, blob_id, parse_tree, tree_id
 from gitstore.validation import check_tree
 from gitstore.versions import parse_trailers, trailer
 from hooks.receive import Update, parse_updates

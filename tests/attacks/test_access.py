@@ -12,12 +12,12 @@ from subprocess import CompletedProcess
 import pytest
 
 from gitstore.access import Access, Role
-from gitstore.drafts import Graft
 from gitstore.errors import Forbidden
 from gitstore.format.yaml_editor import edited_keys
+from gitstore.git.tree_edit import Graft
+from gitstore.git.trees import Entry
 from gitstore.reviews import Reviews
 from gitstore.store import Growth, Store, Writer
-from gitstore.trees import Entry
 from gitstore.versions import Step
 from tests.support.branches import Branch, Content, Link, jobtype
 from tests.support.commands import jobtypes

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitstore.commit_text import SHOWN_LIMIT_BYTES, parse_commit
-from gitstore.commits import Signature
 from gitstore.errors import Damaged
+from gitstore.git.commit_text import SHOWN_LIMIT_BYTES, parse_commit
+from gitstore.git.commits import Signature
 from gitstore.reviews import Reviews
 from gitstore.store import Store
 from gitstore.upstream import Upstream

@@ -17,7 +17,7 @@ from api import create_app
 from api.config import Config
 from api.tokens import Tokens
 from gitstore.access import Role
-from gitstore.repository import init_repository
+from gitstore.git.repository import init_repository
 from hooks.forges import FORGES
 from tests.attacks import fuzz
 from tests.support.depth import DEPTH, examples

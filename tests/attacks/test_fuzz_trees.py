@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from api import create_app
 from api.config import Config
 from gitstore.errors import OutOfBounds
+from gitstore.git.repository import init_repository
 from gitstore.incoming import check_incoming
-from gitstore.repository import init_repository
 from gitstore.store import Store
 from tests.support.git import git
 from tests.support.processes import workers

@@ -15,8 +15,8 @@ import pytest
 
 from api import create_app
 from api.config import Config
-from gitstore.git import in_limited_memory, is_short_of_memory, run_git
-from gitstore.repository import init_repository
+from gitstore.git.command import in_limited_memory, is_short_of_memory, run_git
+from gitstore.git.repository import init_repository
 from gitstore.store import Store
 from gitstore.upstream import Upstream
 from hooks.receive import parse_updates

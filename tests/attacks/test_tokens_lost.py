@@ -19,7 +19,7 @@ from api.config import Config
 from api.tokenfile import FILE, LIMIT_BYTES, MARKER
 from api.tokens import Tokens
 from gitstore.access import Role
-from gitstore.repository import init_repository
+from gitstore.git.repository import init_repository
 from tests.support.commands import jobtypes
 from tests.support.git import git
 from tests.support.rest import PREFIX, body

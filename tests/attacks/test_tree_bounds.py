@@ -13,7 +13,7 @@ from api import create_app
 from api.config import Config
 from gitstore.errors import OutOfBounds
 from gitstore.format.layout import DIRECTORY_LIMIT_BYTES
-from gitstore.repository import Repository, init_repository
+from gitstore.git.repository import Repository, init_repository
 from gitstore.setup import create_repository, sample_path
 from gitstore.store import Store
 from gitstore.upstream import Upstream

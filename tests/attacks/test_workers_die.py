@@ -26,7 +26,7 @@ from api.workers import (
     Pulse,
     cause,
 )
-from gitstore.repository import init_repository
+from gitstore.git.repository import init_repository
 from tests.support.branches import jobtype
 from tests.support.git import git
 from tests.support.processes import workers

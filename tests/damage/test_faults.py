@@ -20,7 +20,7 @@ from flask.testing import FlaskClient
 from api import create_app
 from api.config import Config
 from gitstore.errors import StorageFailed, StorageFull
-from gitstore.repository import Repository, init_repository
+from gitstore.git.repository import Repository, init_repository
 from gitstore.setup import create_repository, sample_path
 from gitstore.store import SERVICE
 from tests.support.cloning import UPLOAD, wanted

@@ -25,11 +25,11 @@ FORBIDDEN = {
 }
 
 ONLY = {
-    "pygit2": {"gitstore.repository"},
+    "pygit2": {"gitstore.git.command.repository"},
     "yaml": {"gitstore.format.yaml_reader"},
     "granian": {"api.serving"},
     "prometheus_client": {"api.metrics"},
-    "subprocess": {"gitstore.git", "gitstore.parsing", "api.git_http"},
+    "subprocess": {"gitstore.git.command", "gitstore.parsing", "api.git_http"},
 }
 """Libraries and the modules that know them."""
 
@@ -97,5 +97,11 @@ def test_few_modules_look_at_the_environment():
 
     # What Git gets of it, what a hook is told by it, where a library wants its folder named, and
     # which names in it look like settings.
-    allowed = {"gitstore.git", "hooks.__main__", "api.serving", "api.metrics", "api.variables"}
+    allowed = {
+        "gitstore.git.command",
+        "hooks.__main__",
+        "api.serving",
+        "api.metrics",
+        "api.variables",
+    }
     assert looking == allowed

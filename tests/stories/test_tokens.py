@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from api.tokens import Tokens
-from gitstore.repository import init_repository
+from gitstore.git.repository import init_repository
 from tests.support.commands import Done, jobtypes
 from tests.support.git import Worktree, git
 from tests.support.rest import CODE, PREFIX, body, error, item

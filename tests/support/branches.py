@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitstore.commits import Signature
-from gitstore.drafts import Graft
-from gitstore.repository import init_repository
-from gitstore.trees import Entry
+from gitstore.git.commits import Signature
+from gitstore.git.repository import init_repository
+from gitstore.git.tree_edit import Graft
+from gitstore.git.trees import Entry
 from gitstore.versions import History
 
 REF = "refs/heads/main"

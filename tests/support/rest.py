@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from flask.testing import FlaskClient
 
-from gitstore.repository import init_repository
+from gitstore.git.repository import init_repository
 from tests.support.server import Answer, Server
 
 PREFIX = "/api/v1"

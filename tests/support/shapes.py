@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from gitstore.trees import object_id, with_header
+from gitstore.git.trees import object_id, with_header
 
 FILE, TREE = "100644", "40000"
 

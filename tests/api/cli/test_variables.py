@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.variables import unknown_variables
-from gitstore.git import FOR_UPSTREAM, git_environment
+from gitstore.git.command import FOR_UPSTREAM, git_environment
 from gitstore.store import Store
 from gitstore.upstream import Upstream
 from tests.support.commands import jobtypes

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from api import create_app
 from api.config import Config
-from gitstore.repository import init_repository
+from gitstore.git.repository import init_repository
 from gitstore.store import Store
 from tests.api.rest.model import Model, Said
 from tests.support.depth import examples

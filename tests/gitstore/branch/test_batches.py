@@ -17,7 +17,7 @@ from gitstore.catalogue import Catalogue
 from gitstore.changes import JobtypeWish, create_jobtype
 from gitstore.errors import Busy, Exists, Forbidden, Invalid, StorageFailed, StorageFull
 from gitstore.format.schema import JobtypeMeta
-from gitstore.locks import Turns
+from gitstore.git.locks import Turns
 from gitstore.store import Store, Writer
 from tests.support.branches import REF, Branch, jobtype
 from tests.support.git import git

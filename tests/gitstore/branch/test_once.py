@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gitstore.once import Once
+from gitstore.git.single_flight import Once
 
 
 def test_all_who_ask_at_the_same_time_get_what_the_first_makes():

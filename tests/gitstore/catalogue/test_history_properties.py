@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from gitstore.catalogue import Catalogue
 from gitstore.contents import Contents
 from gitstore.format.layout import software_path
+from gitstore.git.repository import Repository
 from gitstore.index import Index
-from gitstore.repository import Repository
 from gitstore.store import Store
 from gitstore.versions import History
 from tests.support.branches import REF, Branch

@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 
+from gitstore.git.trees import blob_id
 from gitstore.parsing import _PARSERS, CHECK_LIMIT_S, SMALL_BYTES, TOGETHER_BYTES, Late, Sources
 from gitstore.pycode import Facts, Wanted, facts_of
-from gitstore.trees import blob_id
 
 WANTED = Wanted(parsed=True, python27=True)
 PADDING = b"\n#" + b"x" * SMALL_BYTES

@@ -11,9 +11,9 @@ import pytest
 from gitstore.catalogue import Catalogue
 from gitstore.codecheck import Checks, CodeChecks
 from gitstore.contents import Contents
-from gitstore.drafts import Graft
 from gitstore.errors import RULES, Invalid, Kind, Problem, Severity, errors_among
-from gitstore.trees import Entry, Header
+from gitstore.git.tree_edit import Graft
+from gitstore.git.trees import Entry, Header
 from gitstore.validation import check_tree
 from tests.support.branches import TD, Branch, Content, Link, jobtype
 

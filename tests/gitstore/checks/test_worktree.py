@@ -9,9 +9,9 @@ import pytest
 from gitstore.catalogue import Catalogue
 from gitstore.codecheck import Checks
 from gitstore.errors import NotFound
-from gitstore.repository import Repository
+from gitstore.git.repository import Repository
+from gitstore.git.trees import EMPTY_TREE, Entry
 from gitstore.store import Store
-from gitstore.trees import EMPTY_TREE, Entry
 from gitstore.validation import check_tree
 from gitstore.worktree import Worktree as Folder
 from tests.support.branches import jobtype

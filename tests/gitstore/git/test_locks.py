@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gitstore.locks import PATIENCE_S, Turns, try_file_lock
+from gitstore.git.locks import PATIENCE_S, Turns, try_file_lock
 from tests.support.waiting import wait_for
 
 LONG_S = 60.0

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from gitstore.commits import Signature
-from gitstore.drafts import Graft
 from gitstore.errors import Damaged
-from gitstore.loose import LooseObjects
-from gitstore.repository import Repository
-from gitstore.trees import Entry, object_id, with_header
+from gitstore.git.commits import Signature
+from gitstore.git.loose_objects import LooseObjects
+from gitstore.git.repository import Repository
+from gitstore.git.tree_edit import Graft
+from gitstore.git.trees import Entry, object_id, with_header
 from tests.support.branches import TD, Branch, jobtype
 from tests.support.git import git
 from tests.support.strace import attached, fault

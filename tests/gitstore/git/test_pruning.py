@@ -6,7 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from gitstore.pruning import wait_for_prune
+from gitstore.git.pruning import wait_for_prune
 from gitstore.store import Store
 from tests.support.branches import REF, TD, jobtype
 from tests.support.git import git

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from gitstore.stale import StaleLocks
+from gitstore.git.stale_locks import StaleLocks
 from tests.support.branches import Branch, jobtype
 from tests.support.rest import Rest, body
 from tests.support.waiting import wait_for

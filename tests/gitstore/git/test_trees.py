@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitstore.trees import (
+from gitstore.git.trees import (
     EMPTY_TREE,
     Entry,
     Tree,

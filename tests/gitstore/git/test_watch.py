@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gitstore import watch
+from gitstore.git import file_watch
+from gitstore.git.file_watch import Watch
 from gitstore.store import Store
-from gitstore.watch import Watch
 from tests.support.branches import REF, TD, Branch, jobtype
 from tests.support.git import git
 
@@ -22,7 +22,7 @@ SETTLED_S = 0.05
 
 @pytest.fixture(autouse=True)
 def settled_soon(monkeypatch) -> None:
-    monkeypatch.setattr(watch, "SETTLED_S", SETTLED_S)
+    monkeypatch.setattr(file_watch, "SETTLED_S", SETTLED_S)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_a_ref_that_is_a_symbolic_link_is_not_relied_on(branch):
 
 
 def test_a_repository_that_another_is_put_in_the_place_of_is_noticed(branch, monkeypatch):
-    monkeypatch.setattr(watch, "RENEWED_S", 0.1)
+    monkeypatch.setattr(file_watch, "RENEWED_S", 0.1)
     watched = Watch(branch.path, REF)
     mark = watched.mark()
     assert mark is not None
@@ -189,7 +189,7 @@ def test_a_packed_ref_in_a_folder_that_git_has_removed_is_not_relied_on(branch):
 
 def test_a_file_system_that_other_machines_may_change_is_not_relied_on(branch, monkeypatch):
     time.sleep(SETTLED_S * 2)
-    monkeypatch.setattr(watch, "_LOCAL", {0x6969: "nfs"})
+    monkeypatch.setattr(file_watch, "_LOCAL", {0x6969: "nfs"})
     assert Watch(branch.path, REF).mark() is None
 
 

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from gitstore.commits import Signature
 from gitstore.errors import NotWhole, Refused
-from gitstore.git import run_git
-from gitstore.repository import Repository
+from gitstore.git.command import run_git
+from gitstore.git.commits import Signature
+from gitstore.git.repository import Repository
 from gitstore.store import Store
 from gitstore.upstream import Upstream, open_follower
 from tests.support.commands import jobtypes

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from gitstore.git.repository import Repository
 from gitstore.pyfarm.branch import branch_farm
 from gitstore.pyfarm.fitting import REASONS
-from gitstore.repository import Repository
 from gitstore.store import Store
 from tests.support.commands import Done, jobtypes
 from tests.support.git import git

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from gitstore.trees import (
+from gitstore.git.trees import (
     DIRECTORY,
     EMPTY_TREE,
     REGULAR_FILE,

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from gitstore.errors import OutOfBounds
 from gitstore.format import layout
-from gitstore.trees import EMPTY_TREE, Entry, Header, Listing
+from gitstore.git.trees import EMPTY_TREE, Entry, Header, Listing
 
 T = TypeVar("T")
 

@@ -24,11 +24,6 @@ from typing import TypeVar
 import pygit2
 from pygit2.enums import MergeFlag, ObjectType, ReferenceType, RepositoryOpenFlag, SortMode
 
-from gitstore.bounds import Bounds
-from gitstore.commit_text import parse_commit, parse_parents, parse_step
-from gitstore.commits import Commit, Signature
-from gitstore.damage import Damage
-from gitstore.drafts import Changes, Draft
 from gitstore.errors import (
     BadRequest,
     Damaged,
@@ -52,11 +47,16 @@ from gitstore.format.layout import (
     printable,
     shown,
 )
-from gitstore.git import GitFailed, run_git
-from gitstore.loose import HEADER_BYTES, LooseObjects, flush
-from gitstore.overlay import Merge
-from gitstore.pruning import wait_for_prune
-from gitstore.trees import (
+from gitstore.git.bounds import Bounds
+from gitstore.git.command import GitFailed, run_git
+from gitstore.git.commit_text import parse_commit, parse_parents, parse_step
+from gitstore.git.commits import Commit, Signature
+from gitstore.git.damaged_objects import Damage
+from gitstore.git.loose_objects import HEADER_BYTES, LooseObjects, flush
+from gitstore.git.overlay import Merge
+from gitstore.git.pruning import wait_for_prune
+from gitstore.git.tree_edit import Changes, Draft
+from gitstore.git.trees import (
     EMPTY_TREE,
     Entry,
     Header,
@@ -73,9 +73,9 @@ from gitstore.trees import (
     with_header,
     without_header,
 )
+from gitstore.git.wholeness import common_dir, history_fault, working_copies
 from gitstore.versions import Step, trailers_of
 from gitstore.walk import Walk, step_between
-from gitstore.wholeness import common_dir, history_fault, working_copies
 
 pygit2.settings.enable_fsync_gitdir(True)
 # Of packs, no more is mapped than is read at a time. What is asked for often is kept elsewhere.

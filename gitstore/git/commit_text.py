@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-from gitstore.commits import Commit, Signature, trimmed
+from gitstore.git.commits import Commit, Signature, trimmed
 
 SHOWN_LIMIT_BYTES = 64 * 1024
 """How much of a message a Commit keeps, to be shown. Trailers are read from all of it."""

@@ -7,8 +7,8 @@ import shutil
 import time
 from pathlib import Path
 
-from gitstore.git import GitFailed, GitTimeout, run_git
-from gitstore.locks import try_file_lock
+from gitstore.git.command import GitFailed, GitTimeout, run_git
+from gitstore.git.locks import try_file_lock
 
 _LOG = logging.getLogger(__name__)
 

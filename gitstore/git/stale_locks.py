@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitstore.locks import try_file_lock
+from gitstore.git.locks import try_file_lock
 
 _LOG = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Git itself: objects, refs, commits, the git program. Knows no jobtypes."""
