@@ -16,7 +16,7 @@ from api.options import (
     read_catalogue,
     repo_option,
 )
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
 from gitstore.codecheck import Checks
 from gitstore.errors import Refused
 from gitstore.format.layout import escaped

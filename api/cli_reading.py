@@ -19,7 +19,7 @@ from api.options import (
     read_catalogue,
     repo_option,
 )
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
 from gitstore.codecheck import Checks
 from gitstore.errors import NotFound, NotWhole, Problem, Severity
 from gitstore.format.layout import is_id, parse_number

@@ -22,7 +22,7 @@ from api.wire import (
 )
 from api.wire import catalogue as current
 from gitstore import changes
-from gitstore.catalogue import Catalogue, Release
+from gitstore.catalogue.catalogue import Catalogue, Release
 from gitstore.errors import NotFound
 from gitstore.format.schema import Requirement
 

@@ -15,7 +15,7 @@ import click
 
 from api.config import Config, make_checks
 from api.variables import is_link, link_warning
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
 from gitstore.codecheck import Checks, CodeChecks
 from gitstore.errors import NotFound
 from gitstore.format.layout import escaped

@@ -8,7 +8,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from gitstore.catalogue import Catalogue, Release
+from gitstore.catalogue.catalogue import Catalogue, Release
+from gitstore.catalogue.history import Jobtype, Software
+from gitstore.catalogue.preview import is_preview, preview_classname, preview_code
 from gitstore.changes import JobtypeWish
 from gitstore.errors import BadRequest
 from gitstore.format.layout import NAME_LIMIT, is_text
@@ -26,9 +28,7 @@ from gitstore.format.schema import (
     check_unique,
     refusal,
 )
-from gitstore.preview import is_preview, preview_classname, preview_code
 from gitstore.software_changes import SoftwareWish
-from gitstore.versions import Jobtype, Software
 
 RANK_STEP = 100
 

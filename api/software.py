@@ -23,7 +23,7 @@ from api.wire import (
 )
 from api.wire import catalogue as current
 from gitstore import software_changes
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
 from gitstore.errors import NotFound
 from gitstore.format.schema import SoftwareFile
 

@@ -23,10 +23,10 @@ from api.following import Follower
 from api.housekeeping import Housekeeping
 from api.places import CHUNK_BYTES, places
 from api.preconditions import check_preconditions
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.difference import difference
 from gitstore.changes import Change
 from gitstore.codecheck import Checks
-from gitstore.difference import difference
 from gitstore.errors import BadRequest, Exists, Invalid, NotFound, Problem, errors_among
 from gitstore.format.layout import ref_component
 from gitstore.format.schema import Model, explain

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
 
-from gitstore.difference import Difference
+from gitstore.catalogue.difference import Difference
 from gitstore.format.layout import escaped
 from gitstore.git.commits import trimmed
 

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache, lru_cache
 
-from gitstore.contents import Contents, Directory
+from gitstore.catalogue.contents import Contents, Directory
 from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import Parsed, SoftwareFile

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from gitstore.catalogue import Catalogue, Release
+from gitstore.catalogue.catalogue import Catalogue, Release
+from gitstore.catalogue.history import TRAILER_VERSION, Jobtype, trailer
 from gitstore.codecheck import Checks, check_source
 from gitstore.errors import BadRequest, Exists, Problem
 from gitstore.format import layout
@@ -19,7 +20,6 @@ from gitstore.format.yaml_reader import read_yaml
 from gitstore.git.tree_edit import Changes, Content, Graft, Wanted
 from gitstore.git.trees import DIRECTORY, REGULAR_FILE, Entry
 from gitstore.past import case_fault, other_spellings
-from gitstore.versions import TRAILER_VERSION, Jobtype, trailer
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gitstore.contents import Contents, Directory
+from gitstore.catalogue.contents import Contents, Directory
 from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Parsed, SoftwareFile, SoftwareVersion

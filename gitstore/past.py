@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.history import Blob, History, Jobtype, Step
 from gitstore.format import layout
 from gitstore.git.trees import Entry
-from gitstore.versions import Blob, History, Jobtype, Step
 
 
 @lru_cache(maxsize=8)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.history import TRAILER_VERSION, parse_trailers
 from gitstore.changes import Edit
 from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import parse_as
 from gitstore.git.tree_edit import Wanted
-from gitstore.versions import TRAILER_VERSION, parse_trailers
 
 
 def check_written(after: Catalogue, edit: Edit) -> list[Problem]:

@@ -13,8 +13,12 @@ from dataclasses import dataclass, replace
 
 from gitstore import pulls
 from gitstore.access import EVERYBODY, Access, Role, branch_refusal
-from gitstore.catalogue import Catalogue
-from gitstore.difference import Difference, by_steps, difference, others
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.difference import Difference, by_steps, difference, others
+from gitstore.catalogue.history import History, Jobtype
+from gitstore.catalogue.layered import Layered
+from gitstore.catalogue.preview import preview_number
+from gitstore.catalogue.steps import step_between
 from gitstore.errors import (
     Forbidden,
     Invalid,
@@ -30,12 +34,8 @@ from gitstore.format import layout
 from gitstore.git.commits import Commit, trimmed
 from gitstore.git.overlay import Merge, Overlay
 from gitstore.git.single_flight import Once
-from gitstore.layered import Layered
 from gitstore.merges import MERGED, find_merge, merge_of, what_moved
-from gitstore.preview import preview_number
 from gitstore.store import JOBTYPES_LIMIT, SERVICE, Growth, Store, Writer, check_access
-from gitstore.versions import History, Jobtype
-from gitstore.walk import step_between
 
 HEADS = "refs/heads/"
 COMMITS_SHOWN = 250

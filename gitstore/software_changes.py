@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.history import TRAILER_VERSION, Software, trailer
 from gitstore.changes import Change, Edit, kept_item, requirement_changes
 from gitstore.codecheck import Checks, check_discovery_code
 from gitstore.errors import BadRequest, Exists, NotFound, Problem
@@ -15,7 +16,6 @@ from gitstore.format.yaml_editor import Plain, edit_yaml
 from gitstore.format.yaml_reader import read_yaml
 from gitstore.git.tree_edit import Content, Graft, Wanted
 from gitstore.git.trees import REGULAR_FILE, Entry
-from gitstore.versions import TRAILER_VERSION, Software, trailer
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,13 @@ from typing import TypeVar
 
 from gitstore.access import EVERYBODY, Access, direct_refusal
 from gitstore.batches import Batches
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.contents import Contents
+from gitstore.catalogue.difference import Difference, by_steps, difference, union
+from gitstore.catalogue.history import History, Jobtype, Step, Version
+from gitstore.catalogue.index import Index
 from gitstore.changes import Change, Edit
 from gitstore.codecheck import Checks
-from gitstore.contents import Contents
-from gitstore.difference import Difference, by_steps, difference, union
 from gitstore.errors import (
     Busy,
     Damaged,
@@ -43,11 +45,9 @@ from gitstore.git.file_watch import Watch, Watched
 from gitstore.git.locks import Turns, file_lock
 from gitstore.git.repository import Repository
 from gitstore.git.stale_locks import StaleLocks
-from gitstore.index import Index
 from gitstore.readback import check_written
 from gitstore.tags import publish
 from gitstore.validation import check_tree
-from gitstore.versions import History, Jobtype, Step, Version
 
 _LOG = logging.getLogger(__name__)
 

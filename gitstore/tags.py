@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import takewhile
 
+from gitstore.catalogue.history import History, Version
 from gitstore.format import layout
 from gitstore.git.command import run_git
 from gitstore.git.commits import Commit
 from gitstore.git.repository import Repository
-from gitstore.versions import History, Version
 
 _MANY = 1000
 """Tags whose looking up leaves so much in libgit2's caches that it is worth starting anew."""

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
-from gitstore.difference import Difference, NewVersions
+from gitstore.catalogue.difference import Difference, NewVersions
 from gitstore.errors import Problem, Severity
 from gitstore.format.layout import escaped
 

@@ -24,6 +24,8 @@ from typing import TypeVar
 import pygit2
 from pygit2.enums import MergeFlag, ObjectType, ReferenceType, RepositoryOpenFlag, SortMode
 
+from gitstore.catalogue.history import Step, trailers_of
+from gitstore.catalogue.steps import Walk, step_between
 from gitstore.errors import (
     BadRequest,
     Damaged,
@@ -74,8 +76,6 @@ from gitstore.git.trees import (
     without_header,
 )
 from gitstore.git.wholeness import common_dir, history_fault, working_copies
-from gitstore.versions import Step, trailers_of
-from gitstore.walk import Walk, step_between
 
 pygit2.settings.enable_fsync_gitdir(True)
 # Of packs, no more is mapped than is read at a time. What is asked for often is kept elsewhere.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.history import Jobtype, Software, Version
 from gitstore.errors import NotFound
 from gitstore.format.schema import JobtypeMeta, SoftwareVersion
 from gitstore.pyfarm.farm import (
@@ -18,7 +19,6 @@ from gitstore.pyfarm.farm import (
     FarmVersion,
     Need,
 )
-from gitstore.versions import Jobtype, Software, Version
 
 WITHDRAWN = "was withdrawn"
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from uuid import uuid4
 
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.history import TRAILER_ID, TRAILER_VERSION, trailer
 from gitstore.changes import meta_content, root_file
 from gitstore.errors import BadRequest, Refused
 from gitstore.format import layout
@@ -25,7 +26,6 @@ from gitstore.pyfarm.farm import Farm, FarmJobtype, FarmSoftware, FarmSoftwareVe
 from gitstore.setup import BEGINNING
 from gitstore.software_changes import software_content
 from gitstore.store import SERVICE, Store
-from gitstore.versions import TRAILER_ID, TRAILER_VERSION, trailer
 
 Progress = Callable[[int, int], None]
 Files = Mapping[str, bytes]

@@ -14,7 +14,8 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.history import parse_trailers, trailer
 from gitstore.codecheck import Checks
 from gitstore.errors import RULES
 from gitstore.format import layout
@@ -23,7 +24,6 @@ from gitstore.format.yaml_reader import YamlFault, parse_yaml
 from gitstore.git.trees import EMPTY_TREE, Entry, Header, blob_id, parse_tree, tree_id
 from gitstore.pycode import SyntaxFault, parse_code, python3_only, top_level_names
 from gitstore.validation import check_tree
-from gitstore.versions import parse_trailers, trailer
 from hooks.receive import Update, parse_updates
 
 META = b"classname: Job\nmax_batch: 4\nrequirements:\n- {software: blender, min_version: '4.2'}\n"

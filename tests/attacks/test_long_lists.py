@@ -8,7 +8,7 @@ import pytest
 
 from api import create_app
 from api.config import Config
-from gitstore.layered import Layered
+from gitstore.catalogue.layered import Layered
 from gitstore.reviews import Reviews
 from gitstore.store import Store
 from tests.support.branches import Branch, jobtype

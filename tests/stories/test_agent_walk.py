@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 import pytest
 
+from gitstore.catalogue.preview import preview_number
 from gitstore.git.repository import Repository
 from gitstore.git.trees import REGULAR_FILE, Entry, blob_id, tree_id
-from gitstore.preview import preview_number
 from gitstore.setup import create_repository, sample_path
 from gitstore.store import SERVICE
 from tests.support.rest import Rest

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitstore.catalogue.history import History
 from gitstore.git.commits import Signature
 from gitstore.git.repository import init_repository
 from gitstore.git.tree_edit import Graft
 from gitstore.git.trees import Entry
-from gitstore.versions import History
 
 REF = "refs/heads/main"
 TD = Signature("Test TD", "td@studio.example")

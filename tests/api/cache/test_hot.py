@@ -22,7 +22,7 @@ from api.observing import Observed
 from api.shelf import Answer, Shelf
 from api.tokens import Tokens
 from gitstore.access import Role
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
 from gitstore.store import Store
 from tests.support.branches import Branch, Content, jobtype
 from tests.support.depth import examples

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from gitstore.access import Access, Role
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.history import History
 from gitstore.changes import Change, Edit, delete_jobtype, remove_requirement, withdraw
 from gitstore.errors import Busy, Forbidden, Invalid, Moved, NotFound, StorageFailed
 from gitstore.store import Store, Writer
-from gitstore.versions import History
 from tests.support.branches import REF, TD, Branch, jobtype
 from tests.support.git import git
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitstore.index import Index
+from gitstore.catalogue.history import History
+from gitstore.catalogue.index import Index
 from gitstore.store import Store
-from gitstore.versions import History
 from tests.support.branches import REF, Branch, jobtype
 from tests.support.depth import examples
 

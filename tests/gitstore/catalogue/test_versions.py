@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from gitstore.catalogue import Catalogue
-from gitstore.contents import Contents
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.contents import Contents
+from gitstore.catalogue.history import History, parse_trailers
 from gitstore.errors import NotFound
-from gitstore.versions import History, parse_trailers
 from tests.support.branches import Branch, Link, jobtype
 
 Step = Mapping[str, str | None] | tuple[Mapping[str, str | None], str]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gitstore.catalogue import Catalogue
-from gitstore.contents import Contents
-from gitstore.preview import (
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.contents import Contents
+from gitstore.catalogue.preview import (
     PREVIEW_FIRST,
     is_preview,
     preview_classname,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.contents import Contents
 from gitstore.codecheck import Checks, CodeChecks
-from gitstore.contents import Contents
 from gitstore.errors import RULES, Invalid, Kind, Problem, Severity, errors_among
 from gitstore.git.tree_edit import Graft
 from gitstore.git.trees import Entry, Header

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
 from gitstore.codecheck import Checks
 from gitstore.errors import NotFound
 from gitstore.git.repository import Repository

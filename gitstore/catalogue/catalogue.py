@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from gitstore.contents import Contents, Directory
+from gitstore.catalogue.contents import Contents, Directory
+from gitstore.catalogue.history import History, Jobtype, Software, Step, Version, id_at
+from gitstore.catalogue.preview import is_preview, preview_fault
 from gitstore.errors import NotFound
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Requirement, SoftwareFile
 from gitstore.git.trees import Objects
-from gitstore.preview import is_preview, preview_fault
-from gitstore.versions import History, Jobtype, Software, Step, Version, id_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 
-from gitstore.versions import Counters, History, Jobtype, Software, Version
+from gitstore.catalogue.history import Counters, History, Jobtype, Software, Version
 
 
 @functools.cache

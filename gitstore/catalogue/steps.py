@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from gitstore.catalogue.history import Blob, Step, trailers_of
 from gitstore.format import layout
 from gitstore.format.yaml_reader import read_yaml
 from gitstore.git.trees import Entry, Objects, Tree, TreeWalker, parse_tree
-from gitstore.versions import Blob, Step, trailers_of
 
 
 class RawObjects(Objects, Protocol):

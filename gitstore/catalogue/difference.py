@@ -8,12 +8,12 @@ from itertools import compress
 from operator import is_not
 from typing import TypeVar
 
-from gitstore.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.history import Jobtype, Step
 from gitstore.format import layout
 from gitstore.format.layout import printable
 from gitstore.format.yaml_editor import edited_keys
 from gitstore.git.trees import Entry
-from gitstore.versions import Jobtype, Step
 
 V = TypeVar("V")
 
