@@ -25,7 +25,7 @@ from api.options import (
 )
 from api.tokens import Tokens
 from api.variables import environment, unknown_variables
-from gitstore.codecheck import CodeChecks
+from gitstore.checks.code import CodeChecks
 from gitstore.errors import Damaged, FarmFailed, StorageFailed, StoreError, UpstreamFailed
 from gitstore.format.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 from gitstore.setup import create_repository, sample_path

@@ -11,7 +11,7 @@ from api.options import branch_option, checks_options, print_table, repo_option
 from api.tokenfile import EMAIL, NAME, PATTERN
 from api.tokens import Tokens
 from gitstore.access import Role
-from gitstore.codecheck import Checks
+from gitstore.checks.code import Checks
 from gitstore.git.repository import Repository
 from hooks.install import PUSHING, RECEIVING, hooks_folder, install_hooks
 from hooks.settings import HookSettings

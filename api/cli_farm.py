@@ -17,7 +17,8 @@ from api.options import (
     repo_option,
 )
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.codecheck import Checks
+from gitstore.checks.code import Checks
+from gitstore.checks.tree import check_tree
 from gitstore.errors import Refused
 from gitstore.format.layout import escaped
 from gitstore.git.repository import init_repository
@@ -28,7 +29,6 @@ from gitstore.pyfarm.fitting import REASONS, Fitted, Note, fit, parse_renames
 from gitstore.pyfarm.importing import Plan, land, parse_next, plan_import
 from gitstore.pyfarm.source import read_source
 from gitstore.store import Store
-from gitstore.validation import check_tree
 
 rename_option = click.option(
     "--rename",

@@ -20,14 +20,14 @@ from api.options import (
     repo_option,
 )
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.codecheck import Checks
+from gitstore.checks.code import Checks
+from gitstore.checks.folder import NAMED, Worktree
+from gitstore.checks.stored import stored
+from gitstore.checks.tree import check_tree
 from gitstore.errors import NotFound, NotWhole, Problem, Severity
 from gitstore.format.layout import is_id, parse_number
 from gitstore.git.repository import Repository
 from gitstore.store import Store
-from gitstore.stored import stored
-from gitstore.validation import check_tree
-from gitstore.worktree import NAMED, Worktree
 
 
 @click.command()

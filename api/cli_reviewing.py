@@ -10,7 +10,7 @@ import click
 
 from api import report
 from api.options import branch_option, checks_options, open_store, print_table, repo_option
-from gitstore.codecheck import Checks
+from gitstore.checks.code import Checks
 from gitstore.errors import NotFound, ReadOnly
 from gitstore.format.layout import escaped
 from gitstore.git.repository import Repository

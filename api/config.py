@@ -10,7 +10,7 @@ from pathlib import Path
 
 from api.logs import LogFormat
 from api.public_url import PublicUrl, parse_public_url
-from gitstore.codecheck import Checks, CodeChecks
+from gitstore.checks.code import Checks, CodeChecks
 from gitstore.errors import RULES
 from gitstore.format.layout import (
     ALL_LIMIT_BYTES,

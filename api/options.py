@@ -16,7 +16,7 @@ import click
 from api.config import Config, make_checks
 from api.variables import is_link, link_warning
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.codecheck import Checks, CodeChecks
+from gitstore.checks.code import Checks, CodeChecks
 from gitstore.errors import NotFound
 from gitstore.format.layout import escaped
 from gitstore.reviews import HEADS

@@ -26,7 +26,7 @@ from api.preconditions import check_preconditions
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import difference
 from gitstore.changes import Change
-from gitstore.codecheck import Checks
+from gitstore.checks.code import Checks
 from gitstore.errors import BadRequest, Exists, Invalid, NotFound, Problem, errors_among
 from gitstore.format.layout import ref_component
 from gitstore.format.schema import Model, explain

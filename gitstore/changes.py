@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from gitstore.catalogue.catalogue import Catalogue, Release
 from gitstore.catalogue.history import TRAILER_VERSION, Jobtype, trailer
-from gitstore.codecheck import Checks, check_source
+from gitstore.checks.code import Checks, check_source
+from gitstore.checks.past import case_fault, other_spellings
 from gitstore.errors import BadRequest, Exists, Problem
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Requirement, Withdrawn, parse_meta
@@ -19,7 +20,6 @@ from gitstore.format.yaml_editor import Plain, edit_yaml
 from gitstore.format.yaml_reader import read_yaml
 from gitstore.git.tree_edit import Changes, Content, Graft, Wanted
 from gitstore.git.trees import DIRECTORY, REGULAR_FILE, Entry
-from gitstore.past import case_fault, other_spellings
 
 
 @dataclass(frozen=True, slots=True)

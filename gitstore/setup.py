@@ -6,8 +6,8 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from gitstore.checks.extras import JUNK
 from gitstore.errors import Exists
-from gitstore.extras import JUNK
 from gitstore.git.repository import init_repository
 from gitstore.git.tree_edit import Changes
 from gitstore.store import SERVICE

@@ -27,7 +27,9 @@ from gitstore.catalogue.difference import Difference, by_steps, difference, unio
 from gitstore.catalogue.history import History, Jobtype, Step, Version
 from gitstore.catalogue.index import Index
 from gitstore.changes import Change, Edit
-from gitstore.codecheck import Checks
+from gitstore.checks.code import Checks
+from gitstore.checks.extras import unseen
+from gitstore.checks.tree import check_tree
 from gitstore.errors import (
     Busy,
     Damaged,
@@ -38,7 +40,6 @@ from gitstore.errors import (
     Refused,
     errors_among,
 )
-from gitstore.extras import unseen
 from gitstore.format import layout
 from gitstore.git.commits import Commit, Signature
 from gitstore.git.file_watch import Watch, Watched
@@ -47,7 +48,6 @@ from gitstore.git.repository import Repository
 from gitstore.git.stale_locks import StaleLocks
 from gitstore.readback import check_written
 from gitstore.tags import publish
-from gitstore.validation import check_tree
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
 
 from gitstore.access import EVERYBODY, Access, Role
-from gitstore.codecheck import Checks, CodeChecks
+from gitstore.checks.code import Checks, CodeChecks
 from gitstore.store import JOBTYPES_LIMIT
 
 _NAME = "JOBTYPES_HOOK"

@@ -8,9 +8,16 @@ from functools import partial
 
 import pytest
 
+from gitstore.checks.parsing import (
+    _PARSERS,
+    CHECK_LIMIT_S,
+    SMALL_BYTES,
+    TOGETHER_BYTES,
+    Late,
+    Sources,
+)
+from gitstore.checks.python_source import Facts, Wanted, facts_of
 from gitstore.git.trees import blob_id
-from gitstore.parsing import _PARSERS, CHECK_LIMIT_S, SMALL_BYTES, TOGETHER_BYTES, Late, Sources
-from gitstore.pycode import Facts, Wanted, facts_of
 
 WANTED = Wanted(parsed=True, python27=True)
 PADDING = b"\n#" + b"x" * SMALL_BYTES
@@ -83,7 +90,7 @@ def test_many_small_sources_are_not_parsed_where_others_wait(monkeypatch):
         here.append(len(data))
         return facts_of(data, wanted)
 
-    monkeypatch.setattr("gitstore.parsing.facts_of", parse)
+    monkeypatch.setattr("gitstore.checks.parsing.facts_of", parse)
     sources = Sources(WANTED)
     for number in range(30):
         data = b"a%d = 1\n#" % number + b"x" * 4000
@@ -106,7 +113,7 @@ def test_a_check_that_has_computed_too_long_ends(monkeypatch):
     sources = Sources(WANTED)
     sources.check_time()
     now = time.thread_time()
-    monkeypatch.setattr("gitstore.parsing.time.thread_time", lambda: now + CHECK_LIMIT_S + 1)
+    monkeypatch.setattr("gitstore.checks.parsing.time.thread_time", lambda: now + CHECK_LIMIT_S + 1)
 
     with pytest.raises(Late):
         sources.check_time()

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitstore.pycode import STAR, SyntaxFault, parse_code, python3_only, top_level_names
+from gitstore.checks.python_source import (
+    STAR,
+    SyntaxFault,
+    parse_code,
+    python3_only,
+    top_level_names,
+)
 from tests.support.depth import examples
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import Contents
-from gitstore.codecheck import Checks, CodeChecks
+from gitstore.checks.code import Checks, CodeChecks
+from gitstore.checks.tree import check_tree
 from gitstore.errors import RULES, Invalid, Kind, Problem, Severity, errors_among
 from gitstore.git.tree_edit import Graft
 from gitstore.git.trees import Entry, Header
-from gitstore.validation import check_tree
 from tests.support.branches import TD, Branch, Content, Link, jobtype
 
 BLENDER = """\

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.codecheck import Checks
+from gitstore.checks.code import Checks
+from gitstore.checks.folder import Worktree as Folder
+from gitstore.checks.tree import check_tree
 from gitstore.errors import NotFound
 from gitstore.git.repository import Repository
 from gitstore.git.trees import EMPTY_TREE, Entry
 from gitstore.store import Store
-from gitstore.validation import check_tree
-from gitstore.worktree import Worktree as Folder
 from tests.support.branches import jobtype
 
 NAMED = ("jobtypes", "software", "withdrawn.yaml")

@@ -12,15 +12,17 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 
-from gitstore.agent import Neighbours, check_agent, check_agent_software
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import Contents, Directory
 from gitstore.catalogue.difference import others
 from gitstore.catalogue.history import Blob, History
 from gitstore.catalogue.preview import preview_fault
-from gitstore.codecheck import Checks, check_code, check_discovery, late
+from gitstore.checks.agent import Neighbours, check_agent, check_agent_software
+from gitstore.checks.code import Checks, check_code, check_discovery, late
+from gitstore.checks.extras import check_extras
+from gitstore.checks.parsing import Late, Sources
+from gitstore.checks.past import Past, by_fold, case_fault
 from gitstore.errors import Problem
-from gitstore.extras import check_extras
 from gitstore.format import layout
 from gitstore.format.schema import (
     Fault,
@@ -34,8 +36,6 @@ from gitstore.format.schema import (
 )
 from gitstore.format.yaml_reader import read_yaml
 from gitstore.git.trees import REGULAR_FILE, Entry, Objects
-from gitstore.parsing import Late, Sources
-from gitstore.past import Past, by_fold, case_fault
 
 PROBLEMS_LIMIT = 10_000
 TEXT_LIMIT = 1000

@@ -14,9 +14,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from gitstore import pycode
+from gitstore.checks import python_source
+from gitstore.checks.python_source import CPU_LIMIT_S, Facts, Wanted, asked, facts_of, read_facts
 from gitstore.git.single_flight import Once
-from gitstore.pycode import CPU_LIMIT_S, Facts, Wanted, asked, facts_of, read_facts
 
 SMALL_BYTES = 8 * 1024
 """What is parsed here and now: the worst takes some 40 ms."""
@@ -36,7 +36,7 @@ _KEPT_BYTES = 8 * 1024 * 1024
 
 _BEYOND = (
     f"takes more than {CPU_LIMIT_S} s of a processor, or"
-    f" {pycode.MEMORY_LIMIT_BYTES // 1024 // 1024} MB, to be parsed;"
+    f" {python_source.MEMORY_LIMIT_BYTES // 1024 // 1024} MB, to be parsed;"
     " move what is long, data for example, into a file of its own"
 )
 
@@ -97,7 +97,7 @@ class _Parser:
         # No limit is set between fork and exec: Python's own code must not run there while
         # there are other threads. The program limits itself before it reads anything.
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", pycode.__file__],
+            [sys.executable, "-I", "-S", python_source.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

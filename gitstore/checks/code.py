@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gitstore.catalogue.contents import Contents, Directory
+from gitstore.checks.parsing import Late, Sources
+from gitstore.checks.python_source import Facts, Wanted
 from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Parsed, SoftwareFile, SoftwareVersion
 from gitstore.git.trees import blob_id
-from gitstore.parsing import Late, Sources
-from gitstore.pycode import Facts, Wanted
 
 
 class CodeChecks(StrEnum):

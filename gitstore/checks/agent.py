@@ -13,13 +13,13 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cache, lru_cache
 
 from gitstore.catalogue.contents import Contents, Directory
+from gitstore.checks.parsing import Sources
+from gitstore.checks.past import Past, by_fold, files_fold, heads, stem
+from gitstore.checks.python_source import Facts
 from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import Parsed, SoftwareFile
 from gitstore.git.trees import Entry
-from gitstore.parsing import Sources
-from gitstore.past import Past, by_fold, files_fold, heads, stem
-from gitstore.pycode import Facts
 
 _UNASKED = re.compile("[ #?<>`]|%[0-9A-Fa-f]{2}")
 """What makes an address another one, or none, where nobody quotes it."""
