@@ -21,8 +21,8 @@ from api.wire import (
     written,
 )
 from api.wire import catalogue as current
-from gitstore import changes
 from gitstore.catalogue.catalogue import Catalogue, Release
+from gitstore.edits import jobtypes
 from gitstore.errors import NotFound
 from gitstore.format.schema import Requirement
 
@@ -48,7 +48,7 @@ class Jobtypes(Resource):
     def post(self) -> Response:
         """Create a jobtype."""
         wish = read_body(JobtypeBody).wish()
-        catalogue = write(changes.create_jobtype(wish), judge=partial(changes.check_wish, wish))
+        catalogue = write(jobtypes.create_jobtype(wish), judge=partial(jobtypes.check_wish, wish))
         return _written(catalogue, catalogue.newest(wish.name))
 
 
@@ -73,13 +73,13 @@ class Jobtype(Resource):
     def put(self, jobtype: str) -> Response:
         """Make a new version, or a new jobtype; another name renames."""
         wish = read_body(JobtypeBody).wish()
-        put, judge = changes.put_jobtype(jobtype, wish), partial(changes.check_wish, wish)
+        put, judge = jobtypes.put_jobtype(jobtype, wish), partial(jobtypes.check_wish, wish)
         catalogue = write(*put, represent=_newest(jobtype), judge=judge)
         return _written(catalogue, catalogue.newest(wish.name))
 
     def delete(self, jobtype: str) -> Response:
         """End the jobtype, all versions with it."""
-        write(changes.delete_jobtype(jobtype), represent=_newest(jobtype))
+        write(jobtypes.delete_jobtype(jobtype), represent=_newest(jobtype))
         return deleted()
 
 
@@ -110,7 +110,7 @@ class Version(Resource):
             return payloads.jobtype_payload(catalogue, catalogue.release(jobtype, number))
 
         # What comes back was accepted once, and taking a bad version away must not fail.
-        write(changes.withdraw(jobtype, number), represent=represent, checked=False)
+        write(jobtypes.withdraw(jobtype, number), represent=represent, checked=False)
         return deleted()
 
 
@@ -137,7 +137,7 @@ class Requirements(Resource):
     def post(self, jobtype: str) -> Response:
         """Make a new version with one requirement more."""
         requirement = read_body(Requirement)
-        catalogue = write(changes.add_requirement(jobtype, requirement))
+        catalogue = write(jobtypes.add_requirement(jobtype, requirement))
         release = catalogue.newest(jobtype)
         payload = payloads.requirement_payload(catalogue, release, requirement)
         return written(payload, commit=release.version.commit)
@@ -170,12 +170,12 @@ class OneRequirement(Resource):
         def represent(catalogue: Catalogue) -> object:
             return _requirement(catalogue, catalogue.newest(jobtype), software)
 
-        write(changes.remove_requirement(jobtype, software), represent=represent)
+        write(jobtypes.remove_requirement(jobtype, software), represent=represent)
         return deleted()
 
 
 def _requirement(catalogue: Catalogue, release: Release, software: str) -> payloads.Payload:
-    requirement = changes.find_requirement(catalogue, release, software)
+    requirement = jobtypes.find_requirement(catalogue, release, software)
     if requirement is None:
         name = release.jobtype.name
         raise NotFound(f"version {release.version.number} of {name} does not require that software")

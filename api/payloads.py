@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from gitstore.catalogue.catalogue import Catalogue, Release
 from gitstore.catalogue.history import Jobtype, Software
 from gitstore.catalogue.preview import is_preview, preview_classname, preview_code
-from gitstore.changes import JobtypeWish
+from gitstore.edits.jobtypes import JobtypeWish
+from gitstore.edits.software import SoftwareWish
 from gitstore.errors import BadRequest
 from gitstore.format.layout import NAME_LIMIT, is_text
 from gitstore.format.schema import (
@@ -28,7 +29,6 @@ from gitstore.format.schema import (
     check_unique,
     refusal,
 )
-from gitstore.software_changes import SoftwareWish
 
 RANK_STEP = 100
 

@@ -22,8 +22,8 @@ from api.wire import (
     written,
 )
 from api.wire import catalogue as current
-from gitstore import software_changes
 from gitstore.catalogue.catalogue import Catalogue
+from gitstore.edits import software as edits
 from gitstore.errors import NotFound
 from gitstore.format.schema import SoftwareFile
 
@@ -45,7 +45,7 @@ class SoftwareList(Resource):
     def post(self) -> Response:
         """Create a software."""
         wish = read_body(SoftwareBody).wish()
-        catalogue = write(software_changes.create_software(wish))
+        catalogue = write(edits.create_software(wish))
         return written(_entry(wish.name)(catalogue))
 
 
@@ -67,18 +67,18 @@ class Software(Resource):
     def put(self, software: str) -> Response:
         """Create the software, replace its versions, or (by id) rename it."""
         wish = read_body(SoftwareBody).wish()
-        put = software_changes.put_software(software, wish)
+        put = edits.put_software(software, wish)
         before, after = write_between(
             *put,
             represent=_entry(software),
-            judge=lambda checks: software_changes.check_wish(wish),
+            judge=lambda checks: edits.check_wish(wish),
         )
         is_new = before.find_software(software) is None
         return written(_entry(wish.name)(after), 201 if is_new else 200)
 
     def delete(self, software: str) -> Response:
         """End the software, unless a newest version requires it."""
-        write(software_changes.delete_software(software), represent=_entry(software))
+        write(edits.delete_software(software), represent=_entry(software))
         return deleted()
 
 
@@ -94,12 +94,12 @@ class SoftwareVersions(Resource):
     def post(self, software: str) -> Response:
         """Add a version."""
         body = read_body(SoftwareVersionBody)
-        add = software_changes.add_software_version(software, body.make)
+        add = edits.add_software_version(software, body.make)
         one = body.make(SoftwareFile())
-        judge = partial(software_changes.check_version, software, one)
+        judge = partial(edits.check_version, software, one)
         catalogue = write(add, judge=judge)
         entry = catalogue.software_entry(software)
-        version = software_changes.software_version(catalogue, entry, body.version)
+        version = edits.software_version(catalogue, entry, body.version)
         return written(payloads.software_version_row(entry, version))
 
 
@@ -112,7 +112,7 @@ class SoftwareVersion(Resource):
 
     def delete(self, software: str, version: str) -> Response:
         """Remove the version, unless a newest version of a jobtype requires it."""
-        change = software_changes.delete_software_version(software, version)
+        change = edits.delete_software_version(software, version)
         write(change, represent=_version(software, version))
         return deleted()
 
@@ -120,7 +120,7 @@ class SoftwareVersion(Resource):
 def _version(software: str, version: str) -> Represent:
     def represent(catalogue: Catalogue) -> object:
         entry = catalogue.software_entry(software)
-        one = software_changes.software_version(catalogue, entry, version)
+        one = edits.software_version(catalogue, entry, version)
         return payloads.software_version_payload(entry, one)
 
     return represent
@@ -133,7 +133,7 @@ class DiscoveryCode(Resource):
         """Show the code that finds the program on an agent's machine."""
         catalogue = current()
         entry = catalogue.software_entry(software)
-        one = software_changes.software_version(catalogue, entry, version)
+        one = edits.software_version(catalogue, entry, version)
         if one.discovery_code is None:
             raise NotFound(f"{entry.name} {one.version} has no discovery code")
         return found_code(one.discovery_code)

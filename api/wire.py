@@ -25,8 +25,8 @@ from api.places import CHUNK_BYTES, places
 from api.preconditions import check_preconditions
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import difference
-from gitstore.changes import Change
 from gitstore.checks.code import Checks
+from gitstore.edits.jobtypes import Change
 from gitstore.errors import BadRequest, Exists, Invalid, NotFound, Problem, errors_among
 from gitstore.format.layout import ref_component
 from gitstore.format.schema import Model, explain

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import TRAILER_VERSION, parse_trailers
-from gitstore.changes import Edit
+from gitstore.edits.jobtypes import Edit
 from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import parse_as

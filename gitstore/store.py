@@ -26,10 +26,10 @@ from gitstore.catalogue.contents import Contents
 from gitstore.catalogue.difference import Difference, by_steps, difference, union
 from gitstore.catalogue.history import History, Jobtype, Step, Version
 from gitstore.catalogue.index import Index
-from gitstore.changes import Change, Edit
 from gitstore.checks.code import Checks
 from gitstore.checks.extras import unseen
 from gitstore.checks.tree import check_tree
+from gitstore.edits.jobtypes import Change, Edit
 from gitstore.errors import (
     Busy,
     Damaged,

@@ -14,7 +14,8 @@ from uuid import uuid4
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import TRAILER_ID, TRAILER_VERSION, trailer
-from gitstore.changes import meta_content, root_file
+from gitstore.edits.jobtypes import meta_content, root_file
+from gitstore.edits.software import software_content
 from gitstore.errors import BadRequest, Refused
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Requirement, SoftwareFile, SoftwareVersion
@@ -24,7 +25,6 @@ from gitstore.pyfarm.branch import WITHDRAWN, branch_jobtype
 from gitstore.pyfarm.comparing import differing_software, differing_version
 from gitstore.pyfarm.farm import Farm, FarmJobtype, FarmSoftware, FarmSoftwareVersion, FarmVersion
 from gitstore.setup import BEGINNING
-from gitstore.software_changes import software_content
 from gitstore.store import SERVICE, Store
 
 Progress = Callable[[int, int], None]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gitstore.changes import Edit
+from gitstore.edits.jobtypes import Edit
 from gitstore.store import Store, Writer
 from tests.support.rest import CODE, Json, Rest, body, code, error, item, running
 from tests.support.server import Answer

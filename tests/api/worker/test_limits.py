@@ -13,7 +13,7 @@ from api import create_app
 from api.config import PREVIEW_WAITERS, Config
 from api.payloads import JobtypeBody
 from api.places import Places, Work
-from gitstore import changes
+from gitstore.edits import jobtypes
 from gitstore.errors import Busy
 from gitstore.setup import create_repository, sample_path
 from gitstore.store import Store, Writer
@@ -400,7 +400,7 @@ def test_a_write_that_loses_races_for_too_long_gives_up(sample):
 
     wish = JobtypeBody.model_validate(body("Late")).wish()
     with pytest.raises(Busy, match="other writers kept the branch busy"):
-        store.write([changes.create_jobtype(wish)], Writer(), overtake)
+        store.write([jobtypes.create_jobtype(wish)], Writer(), overtake)
 
 
 def test_a_clone_that_takes_too_long_in_all_is_ended(empty, serve, dial):

@@ -14,7 +14,7 @@ import pytest
 from gitstore.access import Access, Role
 from gitstore.batches import LIMIT, Batches
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.changes import JobtypeWish, create_jobtype
+from gitstore.edits.jobtypes import JobtypeWish, create_jobtype
 from gitstore.errors import Busy, Exists, Forbidden, Invalid, StorageFailed, StorageFull
 from gitstore.format.schema import JobtypeMeta
 from gitstore.git.locks import Turns

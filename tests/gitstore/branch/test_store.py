@@ -12,7 +12,7 @@ import pytest
 from gitstore.access import Access, Role
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import History
-from gitstore.changes import Change, Edit, delete_jobtype, remove_requirement, withdraw
+from gitstore.edits.jobtypes import Change, Edit, delete_jobtype, remove_requirement, withdraw
 from gitstore.errors import Busy, Forbidden, Invalid, Moved, NotFound, StorageFailed
 from gitstore.store import Store, Writer
 from tests.support.branches import REF, TD, Branch, jobtype

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import TRAILER_VERSION, Software, trailer
-from gitstore.changes import Change, Edit, kept_item, requirement_changes
 from gitstore.checks.code import Checks, check_discovery_code
+from gitstore.edits.jobtypes import Change, Edit, kept_item, requirement_changes
 from gitstore.errors import BadRequest, Exists, NotFound, Problem
 from gitstore.format import layout
 from gitstore.format.schema import SoftwareFile, SoftwareVersion, parse_software
