@@ -33,11 +33,11 @@ from api.following import Follower
 from api.housekeeping import Housekeeping
 from api.places import Places, Work
 from api.shelf import Shelf
-from api.tokens import Tokens
+from gitstore.branch.reviews import Reviews
+from gitstore.branch.store import Store
+from gitstore.branch.tokens import Tokens
+from gitstore.branch.upstream import Upstream
 from gitstore.format.layout import parse_number
-from gitstore.reviews import Reviews
-from gitstore.store import Store
-from gitstore.upstream import Upstream
 
 
 class _Number(BaseConverter):

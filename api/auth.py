@@ -8,9 +8,9 @@ from flask import Flask, Request, g, request
 
 from api.browsers import Senders
 from api.config import Config
-from api.tokenfile import Standing
-from api.tokens import Tokens
-from gitstore.access import EVERYBODY, Access, Role
+from gitstore.branch.access import EVERYBODY, Access, Role
+from gitstore.branch.tokens import Tokens
+from gitstore.branch.tokens_file import Standing
 from gitstore.errors import Forbidden, ReadOnly, TokensLost, Unauthorized
 from gitstore.remote_url import parse_remote_url
 

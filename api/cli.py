@@ -23,14 +23,14 @@ from api.options import (
     repo_option,
     setting,
 )
-from api.tokens import Tokens
 from api.variables import environment, unknown_variables
+from gitstore.branch.setup import create_repository, sample_path
+from gitstore.branch.store import Store
+from gitstore.branch.tokens import Tokens
+from gitstore.branch.upstream import Upstream, open_follower, state_file
 from gitstore.checks.code import CodeChecks
 from gitstore.errors import Damaged, FarmFailed, StorageFailed, StoreError, UpstreamFailed
 from gitstore.format.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
-from gitstore.setup import create_repository, sample_path
-from gitstore.store import Store
-from gitstore.upstream import Upstream, open_follower, state_file
 
 _LOG = logging.getLogger(__name__)
 

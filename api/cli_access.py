@@ -8,9 +8,9 @@ import click
 
 from api.config import Config
 from api.options import branch_option, checks_options, print_table, repo_option
-from api.tokenfile import EMAIL, NAME, PATTERN
-from api.tokens import Tokens
-from gitstore.access import Role
+from gitstore.branch.access import Role
+from gitstore.branch.tokens import Tokens
+from gitstore.branch.tokens_file import EMAIL, NAME, PATTERN
 from gitstore.checks.code import Checks
 from gitstore.git.repository import Repository
 from hooks.install import PUSHING, RECEIVING, hooks_folder, install_hooks

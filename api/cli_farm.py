@@ -16,6 +16,7 @@ from api.options import (
     read_catalogue,
     repo_option,
 )
+from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.checks.code import Checks
 from gitstore.checks.tree import check_tree
@@ -28,7 +29,6 @@ from gitstore.pyfarm.farm import Farm
 from gitstore.pyfarm.fitting import REASONS, Fitted, Note, fit, parse_renames
 from gitstore.pyfarm.importing import Plan, land, parse_next, plan_import
 from gitstore.pyfarm.source import read_source
-from gitstore.store import Store
 
 rename_option = click.option(
     "--rename",

@@ -19,6 +19,7 @@ from api.options import (
     read_catalogue,
     repo_option,
 )
+from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.checks.code import Checks
 from gitstore.checks.folder import NAMED, Worktree
@@ -27,7 +28,6 @@ from gitstore.checks.tree import check_tree
 from gitstore.errors import NotFound, NotWhole, Problem, Severity
 from gitstore.format.layout import is_id, parse_number
 from gitstore.git.repository import Repository
-from gitstore.store import Store
 
 
 @click.command()

@@ -10,13 +10,13 @@ import click
 
 from api import report
 from api.options import branch_option, checks_options, open_store, print_table, repo_option
+from gitstore.branch.reviews import Outcome, Reviews
+from gitstore.branch.store import Store, Writer
+from gitstore.branch.upstream import state_file
 from gitstore.checks.code import Checks
 from gitstore.errors import NotFound, ReadOnly
 from gitstore.format.layout import escaped
 from gitstore.git.repository import Repository
-from gitstore.reviews import Outcome, Reviews
-from gitstore.store import Store, Writer
-from gitstore.upstream import state_file
 
 
 @click.group()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from api.logs import LogFormat
 from api.public_url import PublicUrl, parse_public_url
+from gitstore.branch.store import JOBTYPES_LIMIT
 from gitstore.checks.code import Checks, CodeChecks
 from gitstore.errors import RULES
 from gitstore.format.layout import (
@@ -18,7 +19,6 @@ from gitstore.format.layout import (
     FILE_LIMIT_BYTES,
     YAML_LIMIT_BYTES,
 )
-from gitstore.store import JOBTYPES_LIMIT
 
 FETCH_WAITERS = 256
 """Reads of a worker that may wait for a fetch from upstream: all of a farm's agents may."""

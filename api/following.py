@@ -9,7 +9,7 @@ import time
 
 from api import pace
 from api.config import Config
-from gitstore.upstream import Upstream
+from gitstore.branch.upstream import Upstream
 
 _LOG = logging.getLogger(__name__)
 

@@ -34,7 +34,9 @@ from api.housekeeping import Housekeeping
 from api.places import Places, Work
 from api.push_report import FLUSH, NOTHING_TAKEN, Packets, packet, read_updates, report
 from api.wire import housekeeping
-from gitstore.access import Access, Role
+from gitstore.branch.access import Access, Role
+from gitstore.branch.store import Store
+from gitstore.branch.upstream import FOLLOWER
 from gitstore.errors import ReadOnly, StoreError
 from gitstore.format.layout import shown
 from gitstore.git.command import (
@@ -48,8 +50,6 @@ from gitstore.git.command import (
 )
 from gitstore.git.repository import Repository
 from gitstore.remote_url import parse_remote_url
-from gitstore.store import Store
-from gitstore.upstream import FOLLOWER
 from hooks.install import RECEIVING, install_hooks
 from hooks.receive import Update
 from hooks.settings import HIDDEN_TAGS, HookSettings

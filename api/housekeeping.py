@@ -10,9 +10,9 @@ from collections.abc import Callable
 from functools import partial
 
 from api import heap, pace
+from gitstore.branch.store import Store
 from gitstore.git.command import GitFailed
 from gitstore.git.maintenance import maintain
-from gitstore.store import Store
 
 _LOG = logging.getLogger(__name__)
 

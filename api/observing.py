@@ -26,8 +26,8 @@ from api.hosts import has_good_host
 from api.logs import AccessLog, Note
 from api.shelf import HOT_KEY
 from api.wire import JSON, encode
+from gitstore.branch.store import Store
 from gitstore.errors import StoreError
-from gitstore.store import Store
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -15,12 +15,12 @@ import click
 
 from api.config import Config, make_checks
 from api.variables import is_link, link_warning
+from gitstore.branch.reviews import HEADS
+from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.checks.code import Checks, CodeChecks
 from gitstore.errors import NotFound
 from gitstore.format.layout import escaped
-from gitstore.reviews import HEADS
-from gitstore.store import Store
 
 EXIT_USER = 1
 EXIT_OURS = 3

@@ -10,10 +10,10 @@ from jinja2 import StrictUndefined
 from api.address import base_url
 from api.following import Follower
 from api.wire import found_page, found_style, store
+from gitstore.branch.reviews import Reviews
+from gitstore.branch.store import LogRow
 from gitstore.catalogue.history import Jobtype
 from gitstore.format.layout import is_id, parse_id
-from gitstore.reviews import Reviews
-from gitstore.store import LogRow
 
 blueprint = Blueprint("pages", __name__)
 

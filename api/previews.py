@@ -12,8 +12,8 @@ from flask import Flask, g
 from werkzeug.exceptions import MethodNotAllowed
 
 from api.auth import PREVIEW_KEY, SAFE, this_request
+from gitstore.branch.reviews import Reviews
 from gitstore.errors import StoreError
-from gitstore.reviews import Reviews
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -21,11 +21,11 @@ from api.wire import (
     writer,
 )
 from api.wire import written as answer
+from gitstore.branch.reviews import ChangeRow, Review, Reviews
 from gitstore.errors import Moved, ReadOnly
 from gitstore.format.layout import printable, shown
 from gitstore.format.schema import Model
 from gitstore.git.commits import Commit
-from gitstore.reviews import ChangeRow, Review, Reviews
 
 blueprint = Blueprint("changes", __name__)
 

@@ -19,10 +19,10 @@ from werkzeug.http import parse_etags, unquote_etag
 from api.auth import PREVIEW_KEY, ROUTE_KEY, this_request
 from api.config import PREFIX
 from api.wire import Complete
+from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import History, Jobtype, Version
 from gitstore.errors import StoreError
-from gitstore.store import Store
 
 HOT_KEY = "jobtypes.hot"
 """Stands in WSGI's environment of a request that was answered from here."""

@@ -23,6 +23,7 @@ from api.following import Follower
 from api.housekeeping import Housekeeping
 from api.places import CHUNK_BYTES, places
 from api.preconditions import check_preconditions
+from gitstore.branch.store import Store, Writer
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import difference
 from gitstore.checks.code import Checks
@@ -30,7 +31,6 @@ from gitstore.edits.jobtypes import Change
 from gitstore.errors import BadRequest, Exists, Invalid, NotFound, Problem, errors_among
 from gitstore.format.layout import ref_component
 from gitstore.format.schema import Model, explain
-from gitstore.store import Store, Writer
 from hooks.forges import review_link
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from benchmarks.reading import ROUNDS, SECONDS, version_paths, warm
 from benchmarks.rows import Row, row
 from benchmarks.servers import Server, constant, running, service
 from benchmarks.writing import Pusher, Putter
-from gitstore.store import Store
+from gitstore.branch.store import Store
 
 CONNECTIONS = 4
 """Of the agents: few, so that it is not they who fill the machine."""

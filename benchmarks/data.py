@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitstore.store import Store
+from gitstore.branch.store import Store
 
 FOLDER = Path(__file__).parent / "data"
 SEED = 1

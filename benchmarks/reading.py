@@ -13,8 +13,8 @@ from benchmarks import data
 from benchmarks.load import Figures, Requests, in_turns, median, run_wrk
 from benchmarks.rows import Row, row
 from benchmarks.servers import Server, constant, running, service
+from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.store import Store
 
 ROUNDS = 5
 MANY_ROUNDS = 11

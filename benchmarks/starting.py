@@ -14,7 +14,7 @@ from benchmarks import data
 from benchmarks.reading import resident_mb
 from benchmarks.rows import Row, row
 from benchmarks.servers import running, service
-from gitstore.store import Store
+from gitstore.branch.store import Store
 
 LOG = ("log", "--first-parent", "--raw", "-t", "--no-renames")
 _BUILD = """

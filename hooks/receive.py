@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitstore.access import Role, branch_refusal, direct_refusal
+from gitstore.branch.access import Role, branch_refusal, direct_refusal
+from gitstore.branch.incoming import check_incoming
+from gitstore.branch.store import Growth, Push, Store
 from gitstore.errors import (
     BadRequest,
     Forbidden,
@@ -20,8 +22,6 @@ from gitstore.errors import (
 )
 from gitstore.format.layout import escaped, shown
 from gitstore.git.repository import Repository
-from gitstore.incoming import check_incoming
-from gitstore.store import Growth, Push, Store
 from hooks.settings import HIDDEN_TAGS, HookSettings
 from hooks.words import (
     BRANCH_ADVICE,

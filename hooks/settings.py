@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
 
-from gitstore.access import EVERYBODY, Access, Role
+from gitstore.branch.access import EVERYBODY, Access, Role
+from gitstore.branch.store import JOBTYPES_LIMIT
 from gitstore.checks.code import Checks, CodeChecks
-from gitstore.store import JOBTYPES_LIMIT
 
 _NAME = "JOBTYPES_HOOK"
 """The one variable, which holds JSON: fewer names to keep in step."""

@@ -13,9 +13,9 @@ from flask.testing import FlaskClient
 
 from api import create_app
 from api.config import Config
+from gitstore.branch.setup import create_repository, sample_path
+from gitstore.branch.store import Store
 from gitstore.git.repository import init_repository
-from gitstore.setup import create_repository, sample_path
-from gitstore.store import Store
 from tests.support.branches import Branch
 from tests.support.git import DATE, Worktree, git
 from tests.support.processes import command, own_children

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from gitstore.branch.upstream import scrub
 from gitstore.errors import BadRequest, FarmFailed
-from gitstore.upstream import scrub
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from uuid import uuid4
 
+from gitstore.branch.setup import BEGINNING
+from gitstore.branch.store import SERVICE, Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import TRAILER_ID, TRAILER_VERSION, trailer
 from gitstore.edits.jobtypes import meta_content, root_file
@@ -24,8 +26,6 @@ from gitstore.git.command import run_git
 from gitstore.pyfarm.branch import WITHDRAWN, branch_jobtype
 from gitstore.pyfarm.comparing import differing_software, differing_version
 from gitstore.pyfarm.farm import Farm, FarmJobtype, FarmSoftware, FarmSoftwareVersion, FarmVersion
-from gitstore.setup import BEGINNING
-from gitstore.store import SERVICE, Store
 
 Progress = Callable[[int, int], None]
 Files = Mapping[str, bytes]

@@ -9,6 +9,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
+from gitstore.branch.upstream import scrub
 from gitstore.errors import FarmFailed
 from gitstore.pyfarm.farm import (
     FIELDS,
@@ -21,7 +22,6 @@ from gitstore.pyfarm.farm import (
     Need,
     Value,
 )
-from gitstore.upstream import scrub
 
 LIMIT_S = 60
 Progress = Callable[[int, int], None]

@@ -11,14 +11,14 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from gitstore.access import Access, Role
+from gitstore.branch.access import Access, Role
+from gitstore.branch.reviews import Reviews
+from gitstore.branch.store import Growth, Store, Writer
 from gitstore.catalogue.history import Step
 from gitstore.errors import Forbidden
 from gitstore.format.yaml_editor import edited_keys
 from gitstore.git.tree_edit import Graft
 from gitstore.git.trees import Entry
-from gitstore.reviews import Reviews
-from gitstore.store import Growth, Store, Writer
 from tests.support.branches import Branch, Content, Link, jobtype
 from tests.support.commands import jobtypes
 from tests.support.git import Worktree, git

@@ -16,8 +16,8 @@ from api import create_app
 from api.auth import SAFE
 from api.browsers import LOCAL_HOSTS
 from api.config import Config
-from api.tokens import Tokens
-from gitstore.access import Role
+from gitstore.branch.access import Role
+from gitstore.branch.tokens import Tokens
 from tests.support.branches import Branch, jobtype
 from tests.support.git import Worktree, git
 from tests.support.rest import body

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitstore.branch.reviews import Reviews
+from gitstore.branch.store import Store
+from gitstore.branch.upstream import Upstream
 from gitstore.errors import Damaged
 from gitstore.git.commit_text import SHOWN_LIMIT_BYTES, parse_commit
 from gitstore.git.commits import Signature
-from gitstore.reviews import Reviews
-from gitstore.store import Store
-from gitstore.upstream import Upstream
 from tests.support.branches import REF, TD, Branch, jobtype
 from tests.support.commands import jobtypes
 from tests.support.git import git

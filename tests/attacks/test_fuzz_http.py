@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from gitstore.setup import create_repository, sample_path
+from gitstore.branch.setup import create_repository, sample_path
 from tests.support.depth import DEPTH, examples
 from tests.support.git import git
 from tests.support.server import Server

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from api import create_app
 from api.config import Config
-from api.tokens import Tokens
-from gitstore.access import Role
+from gitstore.branch.access import Role
+from gitstore.branch.tokens import Tokens
 from gitstore.git.repository import init_repository
 from hooks.forges import FORGES
 from tests.attacks import fuzz

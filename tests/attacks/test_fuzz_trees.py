@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from api import create_app
 from api.config import Config
+from gitstore.branch.incoming import check_incoming
+from gitstore.branch.store import Store
 from gitstore.errors import OutOfBounds
 from gitstore.git.repository import init_repository
-from gitstore.incoming import check_incoming
-from gitstore.store import Store
 from tests.support.git import git
 from tests.support.processes import workers
 from tests.support.shapes import FILE, TREE, Rows, Shapes

@@ -8,9 +8,9 @@ import pytest
 
 from api import create_app
 from api.config import Config
+from gitstore.branch.reviews import Reviews
+from gitstore.branch.store import Store
 from gitstore.catalogue.layered import Layered
-from gitstore.reviews import Reviews
-from gitstore.store import Store
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git
 

@@ -10,9 +10,9 @@ from flask.testing import FlaskClient
 
 from api import create_app
 from api.config import Config
+from gitstore.branch.reviews import Reviews
+from gitstore.branch.store import Store, Writer
 from gitstore.errors import Moved
-from gitstore.reviews import Reviews
-from gitstore.store import Store, Writer
 from tests.support.branches import Branch, jobtype
 from tests.support.commands import jobtypes
 from tests.support.git import git

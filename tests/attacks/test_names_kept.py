@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gitstore.access import Access, Role
-from gitstore.reviews import Reviews
-from gitstore.store import Store, Writer
-from gitstore.upstream import Upstream
+from gitstore.branch.access import Access, Role
+from gitstore.branch.reviews import Reviews
+from gitstore.branch.store import Store, Writer
+from gitstore.branch.upstream import Upstream
 from tests.support.branches import REF, Branch, Content, jobtype
 from tests.support.commands import jobtypes
 from tests.support.git import git

@@ -15,10 +15,10 @@ import pytest
 
 from api import create_app
 from api.config import Config
+from gitstore.branch.store import Store
+from gitstore.branch.upstream import Upstream
 from gitstore.git.command import in_limited_memory, is_short_of_memory, run_git
 from gitstore.git.repository import init_repository
-from gitstore.store import Store
-from gitstore.upstream import Upstream
 from hooks.receive import parse_updates
 from tests.support.git import git
 from tests.support.server import Server

@@ -8,8 +8,8 @@ import pytest
 
 from api import create_app
 from api.config import Config
+from gitstore.branch.store import Store
 from gitstore.format.layout import YAML_LIMIT_BYTES
-from gitstore.store import Store
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git
 from tests.support.rest import body

@@ -21,8 +21,8 @@ import api
 import gitstore
 import hooks
 from api.config import Config
+from gitstore.branch.setup import create_repository, sample_path
 from gitstore.git.repository import init_repository
-from gitstore.setup import create_repository, sample_path
 from tests.support.commands import jobtypes
 from tests.support.forge import Forge
 from tests.support.git import git

@@ -16,9 +16,9 @@ from flask.testing import FlaskClient
 
 from api import create_app
 from api.config import Config
-from api.tokenfile import FILE, LIMIT_BYTES, MARKER
-from api.tokens import Tokens
-from gitstore.access import Role
+from gitstore.branch.access import Role
+from gitstore.branch.tokens import Tokens
+from gitstore.branch.tokens_file import FILE, LIMIT_BYTES, MARKER
 from gitstore.git.repository import init_repository
 from tests.support.commands import jobtypes
 from tests.support.git import git

@@ -11,13 +11,13 @@ import pytest
 
 from api import create_app
 from api.config import Config
+from gitstore.branch.setup import create_repository, sample_path
+from gitstore.branch.store import Store
+from gitstore.branch.upstream import Upstream
 from gitstore.checks.folder import Worktree as Folder
 from gitstore.errors import OutOfBounds
 from gitstore.format.layout import DIRECTORY_LIMIT_BYTES
 from gitstore.git.repository import Repository, init_repository
-from gitstore.setup import create_repository, sample_path
-from gitstore.store import Store
-from gitstore.upstream import Upstream
 from tests.support.git import git
 from tests.support.server import Server
 from tests.support.shapes import FILE, TREE, Shapes

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitstore.setup import create_repository
+from gitstore.branch.setup import create_repository
 from tests.support.rest import Direct, Rest, body, item
 from tests.support.server import Server
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gitstore.setup import create_repository, sample_path
-from gitstore.store import Store
+from gitstore.branch.setup import create_repository, sample_path
+from gitstore.branch.store import Store
 from tests.damage.power import Disk, Traced, traced
 from tests.support.git import Worktree, git
 from tests.support.rest import Rest, body, code

@@ -19,10 +19,10 @@ from flask.testing import FlaskClient
 
 from api import create_app
 from api.config import Config
+from gitstore.branch.setup import create_repository, sample_path
+from gitstore.branch.store import SERVICE
 from gitstore.errors import StorageFailed, StorageFull
 from gitstore.git.repository import Repository, init_repository
-from gitstore.setup import create_repository, sample_path
-from gitstore.store import SERVICE
 from tests.support.cloning import UPLOAD, wanted
 from tests.support.git import git
 from tests.support.processes import workers

@@ -30,7 +30,7 @@ from typing import Any
 
 from api import create_app
 from api.config import Config
-from gitstore.setup import create_repository
+from gitstore.branch.setup import create_repository
 from tests.damage.book import HEAD, Book, Figures, begin, check_repository, load, run_git
 from tests.damage.power import traced
 from tests.support.processes import children, is_python

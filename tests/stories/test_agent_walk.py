@@ -15,11 +15,11 @@ from urllib.parse import quote
 
 import pytest
 
+from gitstore.branch.setup import create_repository, sample_path
+from gitstore.branch.store import SERVICE
 from gitstore.catalogue.preview import preview_number
 from gitstore.git.repository import Repository
 from gitstore.git.trees import REGULAR_FILE, Entry, blob_id, tree_id
-from gitstore.setup import create_repository, sample_path
-from gitstore.store import SERVICE
 from tests.support.rest import Rest
 from tests.support.server import Server
 from tests.support.sockets import listens

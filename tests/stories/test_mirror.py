@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gitstore.setup import create_repository, sample_path
-from gitstore.store import Store
+from gitstore.branch.setup import create_repository, sample_path
+from gitstore.branch.store import Store
 from tests.support.git import git
 from tests.support.rest import NOWHERE, PREFIX, Rest, body, code, item
 from tests.support.server import Answer, Server

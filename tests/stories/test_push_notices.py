@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gitstore.setup import create_repository, sample_path
+from gitstore.branch.setup import create_repository, sample_path
 from tests.support.commands import Done, jobtypes
 from tests.support.git import Worktree
 from tests.support.server import Server

@@ -9,7 +9,7 @@ from unicodedata import east_asian_width
 
 import pytest
 
-from gitstore.setup import create_repository, sample_path
+from gitstore.branch.setup import create_repository, sample_path
 from hooks.words import wrap
 from tests.support.git import Worktree, git
 from tests.support.processes import own_tmp, strays

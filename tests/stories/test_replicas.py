@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from gitstore.setup import create_repository, sample_path
+from gitstore.branch.setup import create_repository, sample_path
 from tests.support.git import Worktree, git
 from tests.support.nginx import NGINX, USER, Proxy, needs_nginx, shipped_proxy
 from tests.support.rest import body, code

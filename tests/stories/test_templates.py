@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gitstore.setup import sample_path
+from gitstore.branch.setup import sample_path
 from tests.support.git import Worktree, git
 
 WORKFLOWS = [".github/workflows/jobtypes.yml", ".gitea/workflows/jobtypes.yml"]

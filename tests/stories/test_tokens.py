@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from api.tokens import Tokens
+from gitstore.branch.tokens import Tokens
 from gitstore.git.repository import init_repository
 from tests.support.commands import Done, jobtypes
 from tests.support.git import Worktree, git

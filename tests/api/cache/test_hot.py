@@ -20,10 +20,10 @@ from api.config import Config
 from api.hot import Hot
 from api.observing import Observed
 from api.shelf import Answer, Shelf
-from api.tokens import Tokens
-from gitstore.access import Role
+from gitstore.branch.access import Role
+from gitstore.branch.store import Store
+from gitstore.branch.tokens import Tokens
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.store import Store
 from tests.support.branches import Branch, Content, jobtype
 from tests.support.depth import examples
 from tests.support.git import git

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from api.variables import unknown_variables
+from gitstore.branch.store import Store
+from gitstore.branch.upstream import Upstream
 from gitstore.git.command import FOR_UPSTREAM, git_environment
-from gitstore.store import Store
-from gitstore.upstream import Upstream
 from tests.support.commands import jobtypes
 from tests.support.project import ROOT
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from api.git_http import CLONE_NICENESS, NICENESS
-from gitstore.setup import create_repository, sample_path
-from gitstore.upstream import FOLLOWER
+from gitstore.branch.setup import create_repository, sample_path
+from gitstore.branch.upstream import FOLLOWER
 from tests.support.cloning import FLUSH, UPLOAD, add_large_branch, begin_clone, wanted
 from tests.support.git import DATE, Worktree, git
 from tests.support.processes import children, command, own_tmp, strays, workers

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from api import create_app
 from api.config import Config
-from gitstore.upstream import Upstream
+from gitstore.branch.upstream import Upstream
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git
 

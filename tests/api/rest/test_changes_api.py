@@ -16,11 +16,11 @@ from flask.testing import FlaskClient
 
 from api import create_app
 from api.config import Config
-from api.tokens import Tokens
-from gitstore.access import Role
-from gitstore.reviews import Merged, Reviews
-from gitstore.setup import create_repository, sample_path
-from gitstore.store import Store, Writer
+from gitstore.branch.access import Role
+from gitstore.branch.reviews import Merged, Reviews
+from gitstore.branch.setup import create_repository, sample_path
+from gitstore.branch.store import Store, Writer
+from gitstore.branch.tokens import Tokens
 from tests.support.branches import Branch, Content, jobtype
 from tests.support.commands import jobtypes
 from tests.support.git import Worktree, git

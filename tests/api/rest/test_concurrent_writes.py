@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gitstore.store import Store
+from gitstore.branch.store import Store
 from tests.support.git import git
 from tests.support.rest import Rest, body, code, item, running
 from tests.support.server import Server

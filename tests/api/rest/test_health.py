@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from api import create_app
 from api.config import Config
-from gitstore.upstream import Upstream, open_follower
+from gitstore.branch.upstream import Upstream, open_follower
 from tests.support.branches import REF, TD, Branch, jobtype
 from tests.support.commands import jobtypes
 from tests.support.git import git

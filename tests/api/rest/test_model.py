@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from api import create_app
 from api.config import Config
+from gitstore.branch.store import Store
 from gitstore.git.repository import init_repository
-from gitstore.store import Store
 from tests.api.rest.model import Model, Said
 from tests.support.depth import examples
 from tests.support.rest import CODE, PREFIX, Rest, code, running

@@ -16,9 +16,9 @@ from werkzeug.test import TestResponse
 
 from api import create_app
 from api.config import Config
-from gitstore.setup import create_repository
-from gitstore.store import Store
-from gitstore.upstream import Upstream
+from gitstore.branch.setup import create_repository
+from gitstore.branch.store import Store
+from gitstore.branch.upstream import Upstream
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git
 

@@ -14,7 +14,7 @@ import pytest
 
 from api import create_app
 from api.config import Config
-from gitstore.setup import create_repository
+from gitstore.branch.setup import create_repository
 from hooks import signatures
 from hooks.forges import FORGES
 from tests.support.branches import Branch, jobtype

@@ -18,9 +18,9 @@ from api.errors import STATUSES
 from api.payloads import RANK_STEP, JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.reviews import MergeBody
 from api.wire import JSON, MESSAGE_LIMIT, PYTHON
+from gitstore.branch.setup import create_repository, sample_path
 from gitstore.format.layout import NAME_LIMIT
 from gitstore.format.schema import INTEGER_LIMIT, JobtypeFields, Requirement
-from gitstore.setup import create_repository, sample_path
 from tests.support.git import git
 from tests.support.project import ROOT
 from tests.support.rest import PREFIX, Json, Rest, body, item

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from gitstore.branch.setup import create_repository, sample_path
+from gitstore.branch.store import Store
 from gitstore.git.locks import try_file_lock
 from gitstore.git.maintenance import LEFTOVER_S, NICENESS, maintain, remove_leftovers
-from gitstore.setup import create_repository, sample_path
-from gitstore.store import Store
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git
 from tests.support.rest import Rest, body

@@ -13,10 +13,10 @@ from api import create_app
 from api.config import PREVIEW_WAITERS, Config
 from api.payloads import JobtypeBody
 from api.places import Places, Work
+from gitstore.branch.setup import create_repository, sample_path
+from gitstore.branch.store import Store, Writer
 from gitstore.edits import jobtypes
 from gitstore.errors import Busy
-from gitstore.setup import create_repository, sample_path
-from gitstore.store import Store, Writer
 from tests.support.branches import jobtype
 from tests.support.cloning import add_large_branch, begin_clone
 from tests.support.git import git

@@ -11,14 +11,14 @@ from contextvars import ContextVar
 
 import pytest
 
-from gitstore.access import Access, Role
-from gitstore.batches import LIMIT, Batches
+from gitstore.branch.access import Access, Role
+from gitstore.branch.batches import LIMIT, Batches
+from gitstore.branch.store import Store, Writer
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.edits.jobtypes import JobtypeWish, create_jobtype
 from gitstore.errors import Busy, Exists, Forbidden, Invalid, StorageFailed, StorageFull
 from gitstore.format.schema import JobtypeMeta
 from gitstore.git.locks import Turns
-from gitstore.store import Store, Writer
 from tests.support.branches import REF, Branch, jobtype
 from tests.support.git import git
 from tests.support.waiting import wait_for

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from gitstore.access import Access, Role
+from gitstore.branch.access import Access, Role
+from gitstore.branch.store import Store, Writer
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import History
 from gitstore.edits.jobtypes import Change, Edit, delete_jobtype, remove_requirement, withdraw
 from gitstore.errors import Busy, Forbidden, Invalid, Moved, NotFound, StorageFailed
-from gitstore.store import Store, Writer
 from tests.support.branches import REF, TD, Branch, jobtype
 from tests.support.git import git
 

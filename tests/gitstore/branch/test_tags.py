@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitstore.store import Store
+from gitstore.branch.store import Store
 from tests.support.branches import REF, TD, jobtype
 from tests.support.git import git
 

@@ -16,13 +16,13 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import Contents
 from gitstore.catalogue.history import History
 from gitstore.catalogue.index import Index
 from gitstore.format.layout import software_path
 from gitstore.git.repository import Repository
-from gitstore.store import Store
 from tests.support.branches import REF, Branch
 from tests.support.depth import examples
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gitstore.branch.store import Store
 from gitstore.catalogue.history import History
 from gitstore.catalogue.index import Index
-from gitstore.store import Store
 from tests.support.branches import REF, Branch, jobtype
 from tests.support.depth import examples
 
@@ -59,7 +59,7 @@ def test_an_index_is_gone_on_from_at_its_step(grown):
 
 
 def test_the_first_read_of_a_long_history_writes_it_and_later_ones_leave_that(grown, monkeypatch):
-    monkeypatch.setattr("gitstore.store.INDEX_STEPS", 2)
+    monkeypatch.setattr("gitstore.branch.store.INDEX_STEPS", 2)
     store, index = Store(grown.path), Index(grown.path, REF)
 
     store.catalogue()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gitstore.branch.reviews import Reviews
+from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import Contents
 from gitstore.catalogue.preview import (
@@ -14,8 +16,6 @@ from gitstore.catalogue.preview import (
     preview_fault,
     preview_number,
 )
-from gitstore.reviews import Reviews
-from gitstore.store import Store
 from tests.support.branches import jobtype
 
 TREE = "5c" * 20

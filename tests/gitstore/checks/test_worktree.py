@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.checks.code import Checks
 from gitstore.checks.folder import Worktree as Folder
@@ -13,7 +14,6 @@ from gitstore.checks.tree import check_tree
 from gitstore.errors import NotFound
 from gitstore.git.repository import Repository
 from gitstore.git.trees import EMPTY_TREE, Entry
-from gitstore.store import Store
 from tests.support.branches import jobtype
 
 NAMED = ("jobtypes", "software", "withdrawn.yaml")

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+from gitstore.branch.store import Store
 from gitstore.git.pruning import wait_for_prune
-from gitstore.store import Store
 from tests.support.branches import REF, TD, jobtype
 from tests.support.git import git
 

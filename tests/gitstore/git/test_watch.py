@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from gitstore.branch.store import Store
 from gitstore.git import file_watch
 from gitstore.git.file_watch import Watch
-from gitstore.store import Store
 from tests.support.branches import REF, TD, Branch, jobtype
 from tests.support.git import git
 

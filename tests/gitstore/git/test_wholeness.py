@@ -6,12 +6,12 @@ import json
 
 import pytest
 
+from gitstore.branch.store import Store
+from gitstore.branch.upstream import Upstream, open_follower
 from gitstore.errors import NotWhole, Refused
 from gitstore.git.command import run_git
 from gitstore.git.commits import Signature
 from gitstore.git.repository import Repository
-from gitstore.store import Store
-from gitstore.upstream import Upstream, open_follower
 from tests.support.commands import jobtypes
 from tests.support.git import git
 

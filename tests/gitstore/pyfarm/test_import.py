@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from gitstore.branch.store import Store
 from gitstore.git.repository import Repository
 from gitstore.pyfarm.branch import branch_farm
 from gitstore.pyfarm.fitting import REASONS
-from gitstore.store import Store
 from tests.support.commands import Done, jobtypes
 from tests.support.git import git
 from tests.support.master import NEW, OLD, OLDEST, Master, sqlite_url

@@ -8,8 +8,8 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from api.tokenfile import Standing, Token, TokenFile
-from gitstore.access import EVERYBODY, Access, Role
+from gitstore.branch.access import EVERYBODY, Access, Role
+from gitstore.branch.tokens_file import Standing, Token, TokenFile
 from gitstore.errors import Exists, NotFound, TokensLost
 
 PREFIX = "jtr_"

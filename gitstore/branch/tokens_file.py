@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, TypeAdapter, ValidationError
 
-from gitstore.access import Access, Role
+from gitstore.branch.access import Access, Role
 from gitstore.git.file_watch import Watch, Watched
 from gitstore.git.locks import file_lock, try_file_lock
 

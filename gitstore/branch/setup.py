@@ -6,11 +6,11 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from gitstore.branch.store import SERVICE
 from gitstore.checks.extras import JUNK
 from gitstore.errors import Exists
 from gitstore.git.repository import init_repository
 from gitstore.git.tree_edit import Changes
-from gitstore.store import SERVICE
 
 _ATTRIBUTES = b"""\
 # Line ends in the repository are LF, whatever the machine that edits.

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
-from gitstore import pulls
-from gitstore.access import EVERYBODY, Access, Role, branch_refusal
+from gitstore.branch import pulls
+from gitstore.branch.access import EVERYBODY, Access, Role, branch_refusal
+from gitstore.branch.merges import MERGED, find_merge, merge_of, what_moved
+from gitstore.branch.store import JOBTYPES_LIMIT, SERVICE, Growth, Store, Writer, check_access
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import Difference, by_steps, difference, others
 from gitstore.catalogue.history import History, Jobtype
@@ -34,8 +36,6 @@ from gitstore.format import layout
 from gitstore.git.commits import Commit, trimmed
 from gitstore.git.overlay import Merge, Overlay
 from gitstore.git.single_flight import Once
-from gitstore.merges import MERGED, find_merge, merge_of, what_moved
-from gitstore.store import JOBTYPES_LIMIT, SERVICE, Growth, Store, Writer, check_access
 
 HEADS = "refs/heads/"
 COMMITS_SHOWN = 250

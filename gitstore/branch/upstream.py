@@ -15,7 +15,9 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from gitstore import pulls
+from gitstore.branch import pulls
+from gitstore.branch.incoming import check_incoming, check_shapes
+from gitstore.branch.store import Store
 from gitstore.errors import (
     Moved,
     NotWhole,
@@ -37,9 +39,7 @@ from gitstore.git.commits import Signature
 from gitstore.git.locks import file_lock
 from gitstore.git.repository import Repository, init_repository
 from gitstore.git.wholeness import is_shallow
-from gitstore.incoming import check_incoming, check_shapes
 from gitstore.remote_url import RemoteUrl, parse_remote_url
-from gitstore.store import Store
 
 _LOG = logging.getLogger(__name__)
 

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from gitstore.access import EVERYBODY, Access, direct_refusal
-from gitstore.batches import Batches
+from gitstore.branch.access import EVERYBODY, Access, direct_refusal
+from gitstore.branch.batches import Batches
+from gitstore.branch.tags import publish
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import Contents
 from gitstore.catalogue.difference import Difference, by_steps, difference, union
@@ -30,6 +31,7 @@ from gitstore.checks.code import Checks
 from gitstore.checks.extras import unseen
 from gitstore.checks.tree import check_tree
 from gitstore.edits.jobtypes import Change, Edit
+from gitstore.edits.readback import check_written
 from gitstore.errors import (
     Busy,
     Damaged,
@@ -46,8 +48,6 @@ from gitstore.git.file_watch import Watch, Watched
 from gitstore.git.locks import Turns, file_lock
 from gitstore.git.repository import Repository
 from gitstore.git.stale_locks import StaleLocks
-from gitstore.readback import check_written
-from gitstore.tags import publish
 
 _LOG = logging.getLogger(__name__)
 
