@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gitstore.errors import StoreError
+from hooks.messages import wrap
 from hooks.receive import (
     Verdict,
     parse_updates,
@@ -18,7 +19,6 @@ from hooks.receive import (
     push_options,
 )
 from hooks.settings import HookSettings
-from hooks.words import wrap
 
 EXIT_REFUSED = 1
 EXIT_OURS = 3

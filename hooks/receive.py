@@ -22,8 +22,7 @@ from gitstore.errors import (
 )
 from gitstore.format.layout import escaped, shown
 from gitstore.git.repository import Repository
-from hooks.settings import HIDDEN_TAGS, HookSettings
-from hooks.words import (
+from hooks.messages import (
     BRANCH_ADVICE,
     DRY_RUN,
     FETCH_FIRST,
@@ -35,6 +34,7 @@ from hooks.words import (
     difference_lines,
     problem_lines,
 )
+from hooks.settings import HIDDEN_TAGS, HookSettings
 
 DRY_RUN_OPTION = "dry-run"
 _OPTIONS_SHOWN = 5

@@ -10,7 +10,7 @@ from unicodedata import east_asian_width
 import pytest
 
 from gitstore.branch.setup import create_repository, sample_path
-from hooks.words import wrap
+from hooks.messages import wrap
 from tests.support.git import Worktree, git
 from tests.support.processes import own_tmp, strays
 from tests.support.rest import CODE
