@@ -24,15 +24,15 @@ from api import (
     places,
     previews,
     reviews,
-    shelf,
     software,
     webhooks,
 )
+from api.cache import answers
+from api.cache.answers import Shelf
 from api.config import PREFIX, Config, Writes
 from api.following import Follower
 from api.housekeeping import Housekeeping
 from api.places import Places, Work
-from api.shelf import Shelf
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
@@ -118,7 +118,7 @@ def create_app(config: Config) -> Flask:
     )
     previews.install(app, reviewing)
     places.install(app, kept)
-    shelf.install(app, Shelf(store, config.hot_bytes))
+    answers.install(app, Shelf(store, config.hot_bytes))
     transports = git_http.install(app, config, store, kept)
     app.extensions["housekeeping"] = Housekeeping(
         store, partial(_end_idle, transports, config), config.housekeeping_s

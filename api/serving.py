@@ -192,7 +192,7 @@ def _load_or_exit(config: Config, pulse: Pulse, index: int) -> WSGIApplication:
 def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
     """What a worker answers with; *is_another* is whether it takes the place of one that died."""
     from api import metrics  # only now: see that module
-    from api.hot import Hot
+    from api.cache.front import Hot
     from api.observing import Observed
 
     heap.share_one()

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from werkzeug.test import Client, TestResponse
 
 from api import PREFIX, create_app
+from api.cache.answers import Answer, Shelf
+from api.cache.front import Hot
 from api.config import Config
-from api.hot import Hot
 from api.observing import Observed
-from api.shelf import Answer, Shelf
 from gitstore.branch.access import Role
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens

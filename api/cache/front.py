@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from api.cache.answers import Shelf
 from api.hosts import KnownHosts
 from api.observing import ID_HEADER, NOSNIFF, Observed
-from api.shelf import Shelf
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
