@@ -1,5 +1,5 @@
 """``python -m api``: the same as the command ``jobtypes``."""
 
-from api.cli import main
+from api.cli.main import main
 
 main(prog_name="jobtypes")

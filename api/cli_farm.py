@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from api.options import (
+from api.cli.options import (
     EXIT_USER,
     branch_option,
     open_store,

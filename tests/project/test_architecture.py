@@ -102,6 +102,6 @@ def test_few_modules_look_at_the_environment():
         "hooks.__main__",
         "api.serving",
         "api.metrics",
-        "api.variables",
+        "api.cli.main.variables",
     }
     assert looking == allowed

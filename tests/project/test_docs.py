@@ -14,7 +14,7 @@ import click
 import pytest
 
 from api import PREFIX, create_app
-from api.cli import main
+from api.cli.main import main
 from api.config import Config
 from api.observing import METRICS_PATH
 from gitstore.errors import RULES

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from click.testing import CliRunner
 
-from api.cli import main
+from api.cli.main import main
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from api.cli import main
+from api.cli.main import main
 from tests.support.branches import jobtype
 from tests.support.commands import jobtypes
 from tests.support.git import git

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.variables import unknown_variables
+from api.cli.variables import unknown_variables
 from gitstore.branch.store import Store
 from gitstore.branch.upstream import Upstream
 from gitstore.git.command import FOR_UPSTREAM, git_environment

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from api import report
-from api.options import branch_option, checks_options, open_store, print_table, repo_option
+from api.cli import report
+from api.cli.options import branch_option, checks_options, open_store, print_table, repo_option
 from gitstore.branch.reviews import Outcome, Reviews
 from gitstore.branch.store import Store, Writer
 from gitstore.branch.upstream import state_file

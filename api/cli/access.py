@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from api.cli.options import branch_option, checks_options, print_table, repo_option
 from api.config import Config
-from api.options import branch_option, checks_options, print_table, repo_option
 from gitstore.branch.access import Role
 from gitstore.branch.tokens import Tokens
 from gitstore.branch.tokens_file import EMAIL, NAME, PATTERN

@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import click
 
+from api.cli.variables import is_link, link_warning
 from api.config import Config, make_checks
-from api.variables import is_link, link_warning
 from gitstore.branch.reviews import HEADS
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from api import report
-from api.options import (
+from api.cli import report
+from api.cli.options import (
     EXIT_USER,
     branch_option,
     checks_options,

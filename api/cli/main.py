@@ -9,11 +9,9 @@ from pathlib import Path
 
 import click
 
-from api import cli_access, cli_farm, cli_reading, cli_reviewing, logs
-from api.config import Config, ConfigError, Writes, is_loopback, read_config_file
-from api.connections import check_address
-from api.logs import LogFormat
-from api.options import (
+from api import cli_farm, logs
+from api.cli import access, reading, reviewing
+from api.cli.options import (
     EXIT_OURS,
     EXIT_USER,
     branch_option,
@@ -23,7 +21,10 @@ from api.options import (
     repo_option,
     setting,
 )
-from api.variables import environment, unknown_variables
+from api.cli.variables import environment, unknown_variables
+from api.config import Config, ConfigError, Writes, is_loopback, read_config_file
+from api.connections import check_address
+from api.logs import LogFormat
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
@@ -241,15 +242,15 @@ def index(rebuild: bool, repo: Path, branch: str | None) -> None:
 
 
 for _command in (
-    cli_reading.check,
-    cli_reading.list_,
-    cli_reading.log,
-    cli_reading.show,
-    cli_reading.diff,
-    cli_reviewing.changes,
-    cli_reviewing.summary,
-    cli_access.token,
-    cli_access.hooks,
+    reading.check,
+    reading.list_,
+    reading.log,
+    reading.show,
+    reading.diff,
+    reviewing.changes,
+    reviewing.summary,
+    access.token,
+    access.hooks,
     cli_farm.import_,
     cli_farm.compare,
 ):

@@ -1,0 +1,1 @@
+"""The command `jobtypes`. Knows HTTP through `serve` alone."""
