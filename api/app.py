@@ -15,7 +15,6 @@ from api import (
     connections,
     diffs,
     errors,
-    git_http,
     health,
     hosts,
     jobtypes,
@@ -31,6 +30,7 @@ from api.cache import answers
 from api.cache.answers import Shelf
 from api.config import PREFIX, Config, Writes
 from api.following import Follower
+from api.git_http import routes
 from api.housekeeping import Housekeeping
 from api.places import Places, Work
 from gitstore.branch.reviews import Reviews
@@ -119,7 +119,7 @@ def create_app(config: Config) -> Flask:
     previews.install(app, reviewing)
     places.install(app, kept)
     answers.install(app, Shelf(store, config.hot_bytes))
-    transports = git_http.install(app, config, store, kept)
+    transports = routes.install(app, config, store, kept)
     app.extensions["housekeeping"] = Housekeeping(
         store, partial(_end_idle, transports, config), config.housekeeping_s
     )
@@ -135,7 +135,7 @@ def create_app(config: Config) -> Flask:
     return app
 
 
-def _end_idle(transports: git_http.Transports, config: Config) -> None:
+def _end_idle(transports: routes.Transports, config: Config) -> None:
     """End what hangs: clones that nobody takes, bodies that never come."""
     transports.end_idle()
     # A read that waits for a fetch is as silent as a body that never comes.

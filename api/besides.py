@@ -8,7 +8,8 @@ from http import HTTPStatus
 
 from pydantic import BaseModel
 
-from api import answers, diffs, examples, git_http, health, webhooks
+from api import answers, diffs, examples, health, webhooks
+from api.git_http import routes
 from hooks.forges import FORGES
 
 Schema = dict[str, object]
@@ -37,7 +38,7 @@ def _says(view: Callable[..., object]) -> str:
     return (view.__doc__ or "").strip().split("\n", 1)[0]
 
 
-_GIT = git_http.PATH
+_GIT = routes.PATH
 _DIFF = "--- a/code.py\n+++ b/code.py\n"
 _GIT_ERRORS = (401, 403, 503, 507)
 ALL: tuple[Besides, ...] = (
@@ -68,17 +69,17 @@ ALL: tuple[Besides, ...] = (
         *({202: answers.DeliveredAnswer}, (401, 403, 404, 413), "application/json"),
     ),
     Besides(
-        *(f"{_GIT}/info/refs", "get", "git", _says(git_http.advertise)),
+        *(f"{_GIT}/info/refs", "get", "git", _says(routes.advertise)),
         {200: ("application/x-git-upload-pack-advertisement", "")},
         (404, *_GIT_ERRORS),
     ),
     Besides(
-        *(f"{_GIT}/info/lfs/objects/batch", "post", "git", _says(git_http.refuse_lfs)),
-        {422: (git_http.LFS_JSON, f'{{"message": "{git_http.LFS_REFUSAL}"}}')},
-        *((401, 403), git_http.LFS_JSON),
+        *(f"{_GIT}/info/lfs/objects/batch", "post", "git", _says(routes.refuse_lfs)),
+        {422: (routes.LFS_JSON, f'{{"message": "{routes.LFS_REFUSAL}"}}')},
+        *((401, 403), routes.LFS_JSON),
     ),
     Besides(
-        *(f"{_GIT}/{{name}}", "post", "git", _says(git_http.talk)),
+        *(f"{_GIT}/{{name}}", "post", "git", _says(routes.talk)),
         {200: ("application/x-git-upload-pack-result", "")},
         *((400, 404, 408, 413, 415, *_GIT_ERRORS), "application/x-git-upload-pack-request"),
     ),
@@ -94,7 +95,7 @@ _PARAMETERS: Mapping[str, tuple[str, Schema, object]] = {
     "forge": ("Who sends it", {"type": "string", "enum": sorted(FORGES)}, "github"),
     "name": (
         "Git's program",
-        {"type": "string", "enum": sorted(git_http.SERVICES)},
+        {"type": "string", "enum": sorted(routes.SERVICES)},
         "git-upload-pack",
     ),
 }
@@ -133,7 +134,7 @@ def _parameter(name: str) -> Schema:
 
 
 def _service() -> Schema:
-    schema = {"type": "string", "enum": sorted(git_http.SERVICES)}
+    schema = {"type": "string", "enum": sorted(routes.SERVICES)}
     return {"name": "service", "in": "query", "required": True, "schema": schema}
 
 

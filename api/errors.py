@@ -8,8 +8,8 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from api.auth import CHALLENGES
-from api.git_http import PATH as GIT_PATH
-from api.git_http import refusal
+from api.git_http.routes import PATH as GIT_PATH
+from api.git_http.routes import refusal
 from api.wire import InvalidBody, Proposed, json_response
 from gitstore.errors import (
     BadRequest,

@@ -29,7 +29,7 @@ ONLY = {
     "yaml": {"gitstore.format.yaml_reader"},
     "granian": {"api.serving"},
     "prometheus_client": {"api.metrics"},
-    "subprocess": {"gitstore.git.command", "gitstore.checks.parsing", "api.git_http"},
+    "subprocess": {"gitstore.git.command", "gitstore.checks.parsing", "api.git_http.routes"},
 }
 """Libraries and the modules that know them."""
 

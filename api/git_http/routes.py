@@ -30,9 +30,9 @@ from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout, Unsupport
 from api import auth, connections
 from api.address import base_url
 from api.config import Config
+from api.git_http.push_report import FLUSH, NOTHING_TAKEN, Packets, packet, read_updates, report
 from api.housekeeping import Housekeeping
 from api.places import Places, Work
-from api.push_report import FLUSH, NOTHING_TAKEN, Packets, packet, read_updates, report
 from api.wire import housekeeping
 from gitstore.branch.access import Access, Role
 from gitstore.branch.store import Store

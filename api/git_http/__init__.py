@@ -1,0 +1,1 @@
+"""Git's smart HTTP protocol: clones, fetches and pushes. Knows no REST."""
