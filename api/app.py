@@ -18,7 +18,6 @@ from api import (
     health,
     hosts,
     jobtypes,
-    openapi,
     pages,
     places,
     previews,
@@ -32,6 +31,7 @@ from api.config import PREFIX, Config, Writes
 from api.following import Follower
 from api.git_http import routes
 from api.housekeeping import Housekeeping
+from api.openapi import document
 from api.places import Places, Work
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
@@ -130,7 +130,7 @@ def create_app(config: Config) -> Flask:
     app.register_blueprint(jobtypes.blueprint, url_prefix=PREFIX)
     app.register_blueprint(software.blueprint, url_prefix=PREFIX)
     app.register_blueprint(reviews.blueprint, url_prefix=PREFIX)
-    app.register_blueprint(openapi.blueprint, url_prefix=PREFIX)
+    app.register_blueprint(document.blueprint, url_prefix=PREFIX)
     errors.install(app)
     return app
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app, request
 from flask.views import MethodView
 
 from api import auth
-from api.answers import Commit as CommitId
+from api.openapi.models import Commit as CommitId
 from api.wire import (
     Routes,
     add_routes,

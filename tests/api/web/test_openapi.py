@@ -12,9 +12,10 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.routing import Rule
 
-from api import answers, besides, create_app, examples
+from api import create_app
 from api.config import Config
 from api.errors import STATUSES
+from api.openapi import examples, models, other_routes
 from api.payloads import RANK_STEP, JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.reviews import MergeBody
 from api.wire import JSON, MESSAGE_LIMIT, PYTHON
@@ -124,7 +125,7 @@ def test_every_route_beside_the_api_is_described_with_its_whole_path(app, descri
     routed |= {("/metrics", "get"), ("/preview/{ref}/api/v1/{path}", "get")}
 
     assert set(operations(described, beside=True)) == routed
-    for other in besides.ALL:
+    for other in other_routes.ALL:
         assert described["paths"][other.path]["servers"] == [{"url": "/"}]
         assert all(
             str(s) in described["paths"][other.path][other.method]["responses"]
@@ -320,13 +321,13 @@ def alike(one: Json, other: Json) -> bool:
 
 
 SHAPED = {
-    answers.JobtypeRow: ("/jobtypes/", 0),
-    answers.JobtypeAnswer: ("/jobtypes/Blender", None),
-    answers.RequirementAnswer: ("/jobtypes/Blender/software_requirements/", 0),
-    answers.SoftwareAnswer: ("/software/blender", None),
-    answers.SoftwareVersionRowAnswer: ("/software/blender/versions/", 0),
-    answers.ChangeRow: ("/changes/", 0),
-    answers.ChangeAnswer: ("/changes/fix-tiles", None),
+    models.JobtypeRow: ("/jobtypes/", 0),
+    models.JobtypeAnswer: ("/jobtypes/Blender", None),
+    models.RequirementAnswer: ("/jobtypes/Blender/software_requirements/", 0),
+    models.SoftwareAnswer: ("/software/blender", None),
+    models.SoftwareVersionRowAnswer: ("/software/blender/versions/", 0),
+    models.ChangeRow: ("/changes/", 0),
+    models.ChangeAnswer: ("/changes/fix-tiles", None),
 }
 
 

@@ -8,8 +8,9 @@ from http import HTTPStatus
 
 from pydantic import BaseModel
 
-from api import answers, diffs, examples, health, webhooks
+from api import diffs, health, webhooks
 from api.git_http import routes
+from api.openapi import examples, models
 from hooks.forges import FORGES
 
 Schema = dict[str, object]
@@ -42,14 +43,14 @@ _GIT = routes.PATH
 _DIFF = "--- a/code.py\n+++ b/code.py\n"
 _GIT_ERRORS = (401, 403, 503, 507)
 ALL: tuple[Besides, ...] = (
-    Besides("/health/live", "get", "health", _says(health.live), {200: answers.LiveAnswer}),
+    Besides("/health/live", "get", "health", _says(health.live), {200: models.LiveAnswer}),
     Besides(
         *("/health/ready", "get", "health", _says(health.ready)),
-        {200: answers.ReadyAnswer, 503: answers.UnreadyAnswer},
+        {200: models.ReadyAnswer, 503: models.UnreadyAnswer},
     ),
     Besides(
         *("/health/upstream", "get", "health", _says(health.upstream)),
-        {200: answers.FollowingAnswer, 503: answers.FollowingAnswer},
+        {200: models.FollowingAnswer, 503: models.FollowingAnswer},
     ),
     Besides(
         *("/metrics", "get", "health", "All workers' figures, for Prometheus."),
@@ -66,7 +67,7 @@ ALL: tuple[Besides, ...] = (
     ),
     Besides(
         *("/webhooks/{forge}", "post", "upstream", _says(webhooks.deliver)),
-        *({202: answers.DeliveredAnswer}, (401, 403, 404, 413), "application/json"),
+        *({202: models.DeliveredAnswer}, (401, 403, 404, 413), "application/json"),
     ),
     Besides(
         *(f"{_GIT}/info/refs", "get", "git", _says(routes.advertise)),
@@ -152,6 +153,6 @@ def _error(besides: Besides, status: int, refs: Refs) -> Schema:
     if besides.tag == "git":
         content: Schema = {TEXT: {"example": f"{examples.ERRORS[status]}\n"}}
     else:
-        told = {"schema": refs[answers.ErrorAnswer], "example": examples.error(status)}
+        told = {"schema": refs[models.ErrorAnswer], "example": examples.error(status)}
         content = {"application/json": told}
     return {"description": HTTPStatus(status).phrase, "content": content}

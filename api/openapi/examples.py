@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-from api import answers
 from api.errors import SENTENCES
+from api.openapi import models
 from api.payloads import JOBTYPE_SCHEMA, JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.reviews import MergeBody
 from gitstore.format.schema import Requirement
@@ -51,8 +51,8 @@ _LAST: Example = {
 }
 
 ANSWERS: Mapping[type[BaseModel], Example] = {
-    answers.JobtypeRow: {"id": 1, "name": "Turntable"},
-    answers.JobtypeAnswer: {
+    models.JobtypeRow: {"id": 1, "name": "Turntable"},
+    models.JobtypeAnswer: {
         "id": 1,
         "name": "Turntable",
         "version": 1,
@@ -78,18 +78,18 @@ ANSWERS: Mapping[type[BaseModel], Example] = {
             }
         ],
     },
-    answers.RequirementAnswer: {
+    models.RequirementAnswer: {
         "software": {"software": "clarisse", "id": 1},
         "min_version": {"version": "5.0", "id": 1},
         "max_version": None,
         "jobtype_version": {"version": 1, "jobtype": "Turntable"},
     },
-    answers.SoftwareAnswer: {"id": 1, "software": "clarisse", "versions": [_SOFTWARE_VERSION]},
-    answers.SoftwareVersionRowAnswer: _SOFTWARE_VERSION,
-    answers.SoftwareVersionAnswer: {**_SOFTWARE_VERSION, "discovery_function_name": None},
-    answers.Columns: {"id": JOBTYPE_SCHEMA["id"]},
-    answers.ChangeRow: {"branch": "fix-tiles", **_LAST},
-    answers.ChangeAnswer: {
+    models.SoftwareAnswer: {"id": 1, "software": "clarisse", "versions": [_SOFTWARE_VERSION]},
+    models.SoftwareVersionRowAnswer: _SOFTWARE_VERSION,
+    models.SoftwareVersionAnswer: {**_SOFTWARE_VERSION, "discovery_function_name": None},
+    models.Columns: {"id": JOBTYPE_SCHEMA["id"]},
+    models.ChangeRow: {"branch": "fix-tiles", **_LAST},
+    models.ChangeAnswer: {
         "branch": "fix-tiles",
         **_LAST,
         "merged": False,
@@ -102,21 +102,21 @@ ANSWERS: Mapping[type[BaseModel], Example] = {
         "files": [{"status": "M", "path": "jobtypes/Turntable/code.py"}],
         "diff": "diff --git a/jobtypes/Turntable/code.py b/jobtypes/Turntable/code.py\n...",
     },
-    answers.MergedAnswer: {
+    models.MergedAnswer: {
         "branch": "fix-tiles",
         "merged": True,
         "commit": _COMMIT,
         "deleted": True,
     },
-    answers.ProposedAnswer: {
+    models.ProposedAnswer: {
         "branch": "jobtypes/Turntable/4f3929397a",
         "commit": _COMMIT,
         "review": "https://git.studio.example/farm/jobtypes/compare/main...jobtypes",
     },
-    answers.LiveAnswer: {"live": True},
-    answers.ReadyAnswer: {"ready": True, "tip": _COMMIT, "jobtypes": 6, "damaged": []},
-    answers.UnreadyAnswer: {"ready": False, "error": "the repository can't be read: it is gone"},
-    answers.FollowingAnswer: {
+    models.LiveAnswer: {"live": True},
+    models.ReadyAnswer: {"ready": True, "tip": _COMMIT, "jobtypes": 6, "damaged": []},
+    models.UnreadyAnswer: {"ready": False, "error": "the repository can't be read: it is gone"},
+    models.FollowingAnswer: {
         "state": "following",
         "upstream": "https://git.studio.example/farm/jobtypes.git",
         "branch": "main",
@@ -125,7 +125,7 @@ ANSWERS: Mapping[type[BaseModel], Example] = {
         "refusal": None,
         "error": None,
     },
-    answers.DeliveredAnswer: {"event": "push", "fetches": True},
+    models.DeliveredAnswer: {"event": "push", "fetches": True},
 }
 """An answer for each model that is given."""
 

@@ -19,10 +19,11 @@ from flask.views import MethodView
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import answers, besides, examples, jobtypes, reviews, software
+from api import jobtypes, reviews, software
 from api.address import public_base
-from api.answers import ErrorAnswer, ProposedAnswer
 from api.config import PREFIX
+from api.openapi import examples, models, other_routes
+from api.openapi.models import ErrorAnswer, ProposedAnswer
 from api.payloads import JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.reviews import MergeBody
 from api.wire import JSON, MESSAGE_LIMIT, PYTHON, Routes, add_routes, found
@@ -55,42 +56,42 @@ _BODY = (413, 415)
 _PREVIEW = (404, 409, 413, 503)
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
-    ("Jobtypes", "get"): Operation(list[answers.JobtypeRow]),
-    ("Jobtypes", "post"): Operation(answers.JobtypeAnswer, (201,), (404, 409), takes=JobtypeBody),
-    ("JobtypeSchema", "get"): Operation(answers.Columns),
-    ("Jobtype", "get"): Operation(answers.JobtypeAnswer, errors=(404,)),
-    ("Jobtype", "put"): Operation(answers.JobtypeAnswer, (201,), (404, 409), takes=JobtypeBody),
+    ("Jobtypes", "get"): Operation(list[models.JobtypeRow]),
+    ("Jobtypes", "post"): Operation(models.JobtypeAnswer, (201,), (404, 409), takes=JobtypeBody),
+    ("JobtypeSchema", "get"): Operation(models.Columns),
+    ("Jobtype", "get"): Operation(models.JobtypeAnswer, errors=(404,)),
+    ("Jobtype", "put"): Operation(models.JobtypeAnswer, (201,), (404, 409), takes=JobtypeBody),
     ("Jobtype", "delete"): Operation(status=(204,)),
     ("Versions", "get"): Operation(list[int], errors=(404,)),
-    ("Version", "get"): Operation(answers.JobtypeAnswer, errors=(404,)),
+    ("Version", "get"): Operation(models.JobtypeAnswer, errors=(404,)),
     ("Version", "delete"): Operation(status=(204,)),
     ("Code", "get"): Operation(str, errors=(404,)),
-    ("Requirements", "get"): Operation(list[answers.RequirementAnswer], errors=(404,)),
+    ("Requirements", "get"): Operation(list[models.RequirementAnswer], errors=(404,)),
     ("Requirements", "post"): Operation(
-        answers.RequirementAnswer, (201,), (404, 409), takes=Requirement
+        models.RequirementAnswer, (201,), (404, 409), takes=Requirement
     ),
-    ("VersionRequirements", "get"): Operation(list[answers.RequirementAnswer], errors=(404,)),
-    ("OneRequirement", "get"): Operation(answers.RequirementAnswer, errors=(404,)),
+    ("VersionRequirements", "get"): Operation(list[models.RequirementAnswer], errors=(404,)),
+    ("OneRequirement", "get"): Operation(models.RequirementAnswer, errors=(404,)),
     ("OneRequirement", "delete"): Operation(status=(204,), errors=(404,)),
-    ("SoftwareList", "get"): Operation(list[answers.SoftwareAnswer]),
-    ("SoftwareList", "post"): Operation(answers.SoftwareAnswer, (201,), (409,), takes=SoftwareBody),
-    ("SoftwareSchema", "get"): Operation(answers.Columns),
-    ("Software", "get"): Operation(answers.SoftwareAnswer, errors=(404,)),
+    ("SoftwareList", "get"): Operation(list[models.SoftwareAnswer]),
+    ("SoftwareList", "post"): Operation(models.SoftwareAnswer, (201,), (409,), takes=SoftwareBody),
+    ("SoftwareSchema", "get"): Operation(models.Columns),
+    ("Software", "get"): Operation(models.SoftwareAnswer, errors=(404,)),
     ("Software", "put"): Operation(
-        answers.SoftwareAnswer, (200, 201), (404, 409), takes=SoftwareBody
+        models.SoftwareAnswer, (200, 201), (404, 409), takes=SoftwareBody
     ),
     ("Software", "delete"): Operation(status=(204,), errors=(409,)),
-    ("SoftwareVersions", "get"): Operation(list[answers.SoftwareVersionRowAnswer], errors=(404,)),
+    ("SoftwareVersions", "get"): Operation(list[models.SoftwareVersionRowAnswer], errors=(404,)),
     ("SoftwareVersions", "post"): Operation(
-        answers.SoftwareVersionRowAnswer, (201,), (404, 409), takes=SoftwareVersionBody
+        models.SoftwareVersionRowAnswer, (201,), (404, 409), takes=SoftwareVersionBody
     ),
-    ("SoftwareVersion", "get"): Operation(answers.SoftwareVersionAnswer, errors=(404,)),
+    ("SoftwareVersion", "get"): Operation(models.SoftwareVersionAnswer, errors=(404,)),
     ("SoftwareVersion", "delete"): Operation(status=(204,), errors=(404, 409)),
     ("DiscoveryCode", "get"): Operation(str, errors=(404,)),
-    ("Changes", "get"): Operation(list[answers.ChangeRow], errors=(503,)),
-    ("Change", "get"): Operation(answers.ChangeAnswer, errors=(404, 413, 503)),
+    ("Changes", "get"): Operation(list[models.ChangeRow], errors=(503,)),
+    ("Change", "get"): Operation(models.ChangeAnswer, errors=(404, 413, 503)),
     ("Change", "delete"): Operation(status=(204,), errors=(409,), commits=False),
-    ("Merge", "post"): Operation(answers.MergedAnswer, (200,), (404, 409, 428), takes=MergeBody),
+    ("Merge", "post"): Operation(models.MergedAnswer, (200,), (404, 409, 428), takes=MergeBody),
     ("OpenApi", "get"): Operation(dict),
 }
 """What each method of each view takes and gives."""
@@ -152,7 +153,7 @@ TAGGED: Mapping[str, Routes] = {
     "description": OWN_ROUTES,
 }
 """Every route below /api/v1, by what it is about."""
-_TAGS_BESIDE = tuple(other.tag for other in besides.ALL)
+_TAGS_BESIDE = tuple(other.tag for other in other_routes.ALL)
 
 
 @cache
@@ -174,7 +175,7 @@ def description(url: str = "") -> Schema:
         "servers": [{"url": f"{url}{PREFIX}"}],
         "tags": [{"name": tag} for tag in dict.fromkeys((*TAGGED, *_TAGS_BESIDE))],
         "security": [{}, {"bearer": []}, {"basic": []}],
-        "paths": paths | besides.paths(refs, url),
+        "paths": paths | other_routes.paths(refs, url),
         "components": {
             **components,
             "securitySchemes": {
