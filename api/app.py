@@ -13,12 +13,10 @@ from api import (
     address,
     auth,
     connections,
-    diffs,
     errors,
     health,
     hosts,
     jobtypes,
-    pages,
     places,
     previews,
     reviews,
@@ -32,6 +30,7 @@ from api.following import Follower
 from api.git_http import routes
 from api.housekeeping import Housekeeping
 from api.openapi import document
+from api.pages import diffs, views
 from api.places import Places, Work
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
@@ -126,7 +125,7 @@ def create_app(config: Config) -> Flask:
     diffs.install(app)
     webhooks.install(app, config, _follower(config, store))
     health.install(app, config)
-    pages.install(app)
+    views.install(app)
     app.register_blueprint(jobtypes.blueprint, url_prefix=PREFIX)
     app.register_blueprint(software.blueprint, url_prefix=PREFIX)
     app.register_blueprint(reviews.blueprint, url_prefix=PREFIX)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, render_template
 
-from api.pages import wants_page
+from api.pages.views import wants_page
 from api.wire import found_page, found_text, store
 
 

@@ -1,0 +1,1 @@
+"""HTML for people with a browser. Decides nothing that REST does not decide."""
