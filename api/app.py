@@ -9,20 +9,7 @@ from flask import Flask, Request
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import BaseConverter, MapAdapter
 
-from api import (
-    address,
-    auth,
-    connections,
-    errors,
-    health,
-    hosts,
-    jobtypes,
-    places,
-    previews,
-    reviews,
-    software,
-    webhooks,
-)
+from api import address, auth, connections, errors, hosts, places, previews
 from api.cache import answers
 from api.cache.answers import Shelf
 from api.config import PREFIX, Config, Writes
@@ -32,6 +19,7 @@ from api.housekeeping import Housekeeping
 from api.openapi import document
 from api.pages import diffs, views
 from api.places import Places, Work
+from api.rest import changes, health, jobtypes, software, webhooks
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
@@ -128,7 +116,7 @@ def create_app(config: Config) -> Flask:
     views.install(app)
     app.register_blueprint(jobtypes.blueprint, url_prefix=PREFIX)
     app.register_blueprint(software.blueprint, url_prefix=PREFIX)
-    app.register_blueprint(reviews.blueprint, url_prefix=PREFIX)
+    app.register_blueprint(changes.blueprint, url_prefix=PREFIX)
     app.register_blueprint(document.blueprint, url_prefix=PREFIX)
     errors.install(app)
     return app

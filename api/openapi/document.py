@@ -19,13 +19,13 @@ from flask.views import MethodView
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import jobtypes, reviews, software
 from api.address import public_base
 from api.config import PREFIX
 from api.openapi import examples, models, other_routes
 from api.openapi.models import ErrorAnswer, ProposedAnswer
-from api.payloads import JobtypeBody, SoftwareBody, SoftwareVersionBody
-from api.reviews import MergeBody
+from api.rest import changes, jobtypes, software
+from api.rest.changes import MergeBody
+from api.rest.payloads import JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.wire import JSON, MESSAGE_LIMIT, PYTHON, Routes, add_routes, found
 from gitstore.format.schema import Requirement
 
@@ -149,7 +149,7 @@ OWN_ROUTES: Routes = (("/openapi.json", OpenApi),)
 TAGGED: Mapping[str, Routes] = {
     "jobtypes": jobtypes.ROUTES,
     "software": software.ROUTES,
-    "changes": reviews.ROUTES,
+    "changes": changes.ROUTES,
     "description": OWN_ROUTES,
 }
 """Every route below /api/v1, by what it is about."""

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from api.errors import SENTENCES
 from api.openapi import models
-from api.payloads import JOBTYPE_SCHEMA, JobtypeBody, SoftwareBody, SoftwareVersionBody
-from api.reviews import MergeBody
+from api.rest.changes import MergeBody
+from api.rest.payloads import JOBTYPE_SCHEMA, JobtypeBody, SoftwareBody, SoftwareVersionBody
 from gitstore.format.schema import Requirement
 
 Example = dict[str, object]

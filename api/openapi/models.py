@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, RootModel
 
-from api.payloads import RequirementBody
+from api.rest.payloads import RequirementBody
 from gitstore.format.schema import JobtypeFields, Model
 
 Id = Annotated[int, Field(ge=1)]

@@ -8,10 +8,10 @@ from http import HTTPStatus
 
 from pydantic import BaseModel
 
-from api import health, webhooks
 from api.git_http import routes
 from api.openapi import examples, models
 from api.pages import diffs
+from api.rest import health, webhooks
 from hooks.forges import FORGES
 
 Schema = dict[str, object]

@@ -6,9 +6,9 @@ from functools import partial
 
 from flask import Blueprint, Response
 
-from api import payloads
-from api.payloads import JobtypeBody
 from api.resource import Resource
+from api.rest import payloads
+from api.rest.payloads import JobtypeBody
 from api.wire import (
     Represent,
     Routes,

@@ -1,0 +1,1 @@
+"""REST resources: from requests to use cases and back. Knows no HTML."""
