@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response
 
-from api import serving
 from api.config import Config
+from api.server import serve
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -53,8 +53,8 @@ def flask(config: Config) -> WSGIApplication:
 
 def main(kind: str, port: str) -> None:
     """Serve the baseline *kind* with the service's settings."""
-    serving._load = globals()[kind]
-    serving.serve(Config(Path("."), port=int(port)))
+    serve._load = globals()[kind]
+    serve.serve(Config(Path("."), port=int(port)))
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ def init(path: Path, sample: bool, branch: str) -> None:
 @raw_checks_options
 def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings: object) -> None:
     """Serve the jobtypes of a repository over HTTP."""
-    from api.serving import serve as run  # the server's import costs every other command time
+    from api.server.serve import serve as run  # the server's import costs every other command time
 
     config = replace(
         Config(

@@ -27,7 +27,7 @@ FORBIDDEN = {
 ONLY = {
     "pygit2": {"gitstore.git.command.repository"},
     "yaml": {"gitstore.format.yaml_reader"},
-    "granian": {"api.serving"},
+    "granian": {"api.server.serve"},
     "prometheus_client": {"api.metrics"},
     "subprocess": {"gitstore.git.command", "gitstore.checks.parsing", "api.git_http.routes"},
 }
@@ -100,7 +100,7 @@ def test_few_modules_look_at_the_environment():
     allowed = {
         "gitstore.git.command",
         "hooks.__main__",
-        "api.serving",
+        "api.server.serve",
         "api.metrics",
         "api.cli.main.variables",
     }

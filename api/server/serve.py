@@ -23,10 +23,11 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from api import connections, ending, heap, logs
+from api import connections, heap, logs
 from api.app import create_app  # Loaded here, once, and not by each worker that is forked.
 from api.config import Config
-from api.workers import LOOK_S, Pulse, Watcher
+from api.server import shutdown
+from api.server.workers import LOOK_S, Pulse, Watcher
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -52,7 +53,7 @@ def serve(config: Config) -> None:
     logs.set_up(config.log_format)
     logs.log_uncaught()
     _prepare_metrics(config)
-    ending.let_workers_be_ended()
+    shutdown.let_workers_be_ended()
     server = _Server(
         "api:create_app",
         address=config.host,
@@ -136,7 +137,7 @@ class _Server(MPServer):
 
     def shutdown(self, exit_code: int = 0) -> None:
         """Stop listening, and wait for the workers."""
-        threading.Thread(target=ending.end_workers, daemon=True).start()
+        threading.Thread(target=shutdown.end_workers, daemon=True).start()
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # the library's own gap
 
 
@@ -148,8 +149,8 @@ def _hear_once() -> None:
     """
     set_handlers = _signals.set_main_signals
 
-    def set_once(handler: ending.Handler, reload_handler: ending.Handler | None = None) -> None:
-        once = ending.once(handler)
+    def set_once(handler: shutdown.Handler, reload_handler: shutdown.Handler | None = None) -> None:
+        once = shutdown.once(handler)
         set_handlers(once, reload_handler)  # type: ignore[no-untyped-call]  # the library's gap
 
     _signals.set_main_signals = set_once
@@ -197,7 +198,7 @@ def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
 
     heap.share_one()
     _hear_once()
-    threading.Thread(target=ending.end_with_parent, daemon=True).start()
+    threading.Thread(target=shutdown.end_with_parent, daemon=True).start()
     logs.set_up(config.log_format)
     app = create_app(config)
     connections.end_the_dead(config.answer_idle_s)
