@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 
-from api.logs import LogFormat
 from api.public_url import PublicUrl, parse_public_url
+from api.telemetry.logs import LogFormat
 from gitstore.branch.store import JOBTYPES_LIMIT
 from gitstore.checks.code import Checks, CodeChecks
 from gitstore.errors import RULES

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from api import PREFIX
-from api.observing import METRICS_PATH
+from api.telemetry.requests import METRICS_PATH
 from benchmarks import data
 from benchmarks.load import Figures, Requests, in_turns, median, run_wrk
 from benchmarks.rows import Row, row

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from api.cache.answers import Shelf
 from api.hosts import KnownHosts
-from api.observing import ID_HEADER, NOSNIFF, Observed
+from api.telemetry.requests import ID_HEADER, NOSNIFF, Observed
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from api import cli_farm, logs
+from api import cli_farm
 from api.cli import access, reading, reviewing
 from api.cli.options import (
     EXIT_OURS,
@@ -24,7 +24,8 @@ from api.cli.options import (
 from api.cli.variables import environment, unknown_variables
 from api.config import Config, ConfigError, Writes, is_loopback, read_config_file
 from api.connections import check_address
-from api.logs import LogFormat
+from api.telemetry import logs
+from api.telemetry.logs import LogFormat
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens

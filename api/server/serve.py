@@ -23,11 +23,12 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from api import connections, heap, logs
+from api import connections, heap
 from api.app import create_app  # Loaded here, once, and not by each worker that is forked.
 from api.config import Config
 from api.server import shutdown
 from api.server.workers import LOOK_S, Pulse, Watcher
+from api.telemetry import logs
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -192,9 +193,9 @@ def _load_or_exit(config: Config, pulse: Pulse, index: int) -> WSGIApplication:
 
 def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
     """What a worker answers with; *is_another* is whether it takes the place of one that died."""
-    from api import metrics  # only now: see that module
     from api.cache.front import Hot
-    from api.observing import Observed
+    from api.telemetry import metrics  # only now: see that module
+    from api.telemetry.requests import Observed
 
     heap.share_one()
     _hear_once()

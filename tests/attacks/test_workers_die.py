@@ -16,8 +16,8 @@ from werkzeug.test import Client
 
 from api import create_app
 from api.config import Config
-from api.observing import Observed
 from api.server.workers import LONGEST_PAUSE_S, SILENT_S, STABLE_S, STOPPED_S, Place, Pulse, cause
+from api.telemetry.requests import Observed
 from gitstore.git.repository import init_repository
 from tests.support.branches import jobtype
 from tests.support.git import git

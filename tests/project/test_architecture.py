@@ -28,7 +28,7 @@ ONLY = {
     "pygit2": {"gitstore.git.command.repository"},
     "yaml": {"gitstore.format.yaml_reader"},
     "granian": {"api.server.serve"},
-    "prometheus_client": {"api.metrics"},
+    "prometheus_client": {"api.telemetry.metrics"},
     "subprocess": {"gitstore.git.command", "gitstore.checks.parsing", "api.git_http.routes"},
 }
 """Libraries and the modules that know them."""
@@ -101,7 +101,7 @@ def test_few_modules_look_at_the_environment():
         "gitstore.git.command",
         "hooks.__main__",
         "api.server.serve",
-        "api.metrics",
+        "api.telemetry.metrics",
         "api.cli.main.variables",
     }
     assert looking == allowed

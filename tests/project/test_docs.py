@@ -16,7 +16,7 @@ import pytest
 from api import PREFIX, create_app
 from api.cli.main import main
 from api.config import Config
-from api.observing import METRICS_PATH
+from api.telemetry.requests import METRICS_PATH
 from gitstore.errors import RULES
 from gitstore.pyfarm.fitting import REASONS
 from tests.support.project import ROOT

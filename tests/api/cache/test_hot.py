@@ -19,7 +19,7 @@ from api import PREFIX, create_app
 from api.cache.answers import Answer, Shelf
 from api.cache.front import Hot
 from api.config import Config
-from api.observing import Observed
+from api.telemetry.requests import Observed
 from gitstore.branch.access import Role
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
