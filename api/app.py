@@ -9,7 +9,7 @@ from flask import Flask, Request
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import BaseConverter, MapAdapter
 
-from api import address, auth, connections, errors, hosts, places, previews
+from api import connections, places
 from api.cache import answers
 from api.cache.answers import Shelf
 from api.config import PREFIX, Config, Writes
@@ -20,6 +20,7 @@ from api.openapi import document
 from api.pages import diffs, views
 from api.places import Places, Work
 from api.rest import changes, health, jobtypes, software, webhooks
+from api.web import address, auth, errors, hosts, previews
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens

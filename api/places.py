@@ -17,8 +17,8 @@ from enum import StrEnum
 from flask import Flask, current_app, g
 
 from api import pace
-from api.auth import SAFE, this_request
 from api.config import PREVIEW_WAITERS, Config
+from api.web.auth import SAFE, this_request
 from gitstore.errors import Busy
 
 CHUNK_BYTES = 512

@@ -16,9 +16,9 @@ from functools import lru_cache
 from flask import Flask, Response
 from werkzeug.http import parse_etags, unquote_etag
 
-from api.auth import PREVIEW_KEY, ROUTE_KEY, this_request
 from api.config import PREFIX
-from api.wire import Complete
+from api.web.auth import PREVIEW_KEY, ROUTE_KEY, this_request
+from api.web.wire import Complete
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import History, Jobtype, Version

@@ -7,8 +7,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from api.cache.answers import Shelf
-from api.hosts import KnownHosts
 from api.telemetry.requests import ID_HEADER, NOSNIFF, Observed
+from api.web.hosts import KnownHosts
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -27,13 +27,14 @@ from werkzeug.exceptions import BadRequest as HttpBadRequest
 from werkzeug.exceptions import NotFound as HttpNotFound
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
-from api import auth, connections
-from api.address import base_url
+from api import connections
 from api.config import Config
 from api.git_http.push_report import FLUSH, NOTHING_TAKEN, Packets, packet, read_updates, report
 from api.housekeeping import Housekeeping
 from api.places import Places, Work
-from api.wire import housekeeping
+from api.web import auth
+from api.web.address import base_url
+from api.web.wire import housekeeping
 from gitstore.branch.access import Access, Role
 from gitstore.branch.store import Store
 from gitstore.branch.upstream import FOLLOWER

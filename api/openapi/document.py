@@ -19,14 +19,14 @@ from flask.views import MethodView
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.address import public_base
 from api.config import PREFIX
 from api.openapi import examples, models, other_routes
 from api.openapi.models import ErrorAnswer, ProposedAnswer
 from api.rest import changes, jobtypes, software
 from api.rest.changes import MergeBody
 from api.rest.payloads import JobtypeBody, SoftwareBody, SoftwareVersionBody
-from api.wire import JSON, MESSAGE_LIMIT, PYTHON, Routes, add_routes, found
+from api.web.address import public_base
+from api.web.wire import JSON, MESSAGE_LIMIT, PYTHON, Routes, add_routes, found
 from gitstore.format.schema import Requirement
 
 blueprint = Blueprint("openapi", __name__)

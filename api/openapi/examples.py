@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-from api.errors import SENTENCES
 from api.openapi import models
 from api.rest.changes import MergeBody
 from api.rest.payloads import JOBTYPE_SCHEMA, JobtypeBody, SoftwareBody, SoftwareVersionBody
+from api.web.errors import SENTENCES
 from gitstore.format.schema import Requirement
 
 Example = dict[str, object]

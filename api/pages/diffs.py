@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response, render_template
 
 from api.pages.views import wants_page
-from api.wire import found_page, found_text, store
+from api.web.wire import found_page, found_text, store
 
 
 def install(app: Flask) -> None:

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from flask import Blueprint, Response, current_app, request
 from flask.views import MethodView
 
-from api import auth
 from api.openapi.models import Commit as CommitId
-from api.wire import (
+from api.web import auth
+from api.web.wire import (
     Routes,
     add_routes,
     deleted,
@@ -20,7 +20,7 @@ from api.wire import (
     read_optional_body,
     writer,
 )
-from api.wire import written as answer
+from api.web.wire import written as answer
 from gitstore.branch.reviews import ChangeRow, Review, Reviews
 from gitstore.errors import Moved, ReadOnly
 from gitstore.format.layout import printable, shown

@@ -6,10 +6,10 @@ from functools import partial
 
 from flask import Blueprint, Response
 
-from api.resource import Resource
 from api.rest import payloads
 from api.rest.payloads import JobtypeBody
-from api.wire import (
+from api.web.resource import Resource
+from api.web.wire import (
     Represent,
     Routes,
     add_routes,
@@ -20,7 +20,7 @@ from api.wire import (
     write,
     written,
 )
-from api.wire import catalogue as current
+from api.web.wire import catalogue as current
 from gitstore.catalogue.catalogue import Catalogue, Release
 from gitstore.edits import jobtypes
 from gitstore.errors import NotFound

@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 
 from api.config import Config
 from api.following import Follower
-from api.wire import json_response, read_bytes
+from api.web.wire import json_response, read_bytes
 from gitstore.errors import Forbidden, NotFound, Unauthorized
 from gitstore.format.layout import shown
 from hooks.forges import FORGES, Event

@@ -19,13 +19,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from api.auth import ROUTE_KEY, SAFE, TOKEN_KEY
 from api.cache.answers import HOT_KEY
-from api.errors import SENTENCES
-from api.hosts import has_good_host
 from api.telemetry import metrics
 from api.telemetry.logs import AccessLog, Note
-from api.wire import JSON, encode
+from api.web.auth import ROUTE_KEY, SAFE, TOKEN_KEY
+from api.web.errors import SENTENCES
+from api.web.hosts import has_good_host
+from api.web.wire import JSON, encode
 from gitstore.branch.store import Store
 from gitstore.errors import StoreError
 

@@ -13,9 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api import create_app
-from api.auth import SAFE
-from api.browsers import LOCAL_HOSTS
 from api.config import Config
+from api.web.auth import SAFE
+from api.web.browsers import LOCAL_HOSTS
 from gitstore.branch.access import Role
 from gitstore.branch.tokens import Tokens
 from tests.support.branches import Branch, jobtype

@@ -14,11 +14,11 @@ from werkzeug.routing import Rule
 
 from api import create_app
 from api.config import Config
-from api.errors import STATUSES
 from api.openapi import examples, models, other_routes
 from api.rest.changes import MergeBody
 from api.rest.payloads import RANK_STEP, JobtypeBody, SoftwareBody, SoftwareVersionBody
-from api.wire import JSON, MESSAGE_LIMIT, PYTHON
+from api.web.errors import STATUSES
+from api.web.wire import JSON, MESSAGE_LIMIT, PYTHON
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.format.layout import NAME_LIMIT
 from gitstore.format.schema import INTEGER_LIMIT, JobtypeFields, Requirement

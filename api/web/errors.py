@@ -7,10 +7,10 @@ import logging
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
-from api.auth import CHALLENGES
 from api.git_http.routes import PATH as GIT_PATH
 from api.git_http.routes import refusal
-from api.wire import InvalidBody, Proposed, json_response
+from api.web.auth import CHALLENGES
+from api.web.wire import InvalidBody, Proposed, json_response
 from gitstore.errors import (
     BadRequest,
     Busy,

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from flask import Flask, g
 from werkzeug.exceptions import MethodNotAllowed
 
-from api.auth import PREVIEW_KEY, SAFE, this_request
+from api.web.auth import PREVIEW_KEY, SAFE, this_request
 from gitstore.branch.reviews import Reviews
 from gitstore.errors import StoreError
 

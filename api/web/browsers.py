@@ -11,8 +11,8 @@ import re
 from typing import TYPE_CHECKING
 
 from api.config import Config, is_loopback
-from api.hosts import find_host
 from api.public_url import parse_origin
+from api.web.hosts import find_host
 from gitstore.errors import Forbidden
 from gitstore.format.layout import shown
 

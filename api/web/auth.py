@@ -6,8 +6,8 @@ import logging
 
 from flask import Flask, Request, g, request
 
-from api.browsers import Senders
 from api.config import Config
+from api.web.browsers import Senders
 from gitstore.branch.access import EVERYBODY, Access, Role
 from gitstore.branch.tokens import Tokens
 from gitstore.branch.tokens_file import Standing

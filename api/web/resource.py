@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask.views import MethodView
 from werkzeug.exceptions import MethodNotAllowed
 
-from api.auth import this_request
+from api.web.auth import this_request
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

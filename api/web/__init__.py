@@ -1,0 +1,1 @@
+"""What all routes share: identity, errors, bodies, responses. Knows no jobtypes."""
