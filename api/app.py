@@ -9,18 +9,18 @@ from flask import Flask, Request
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import BaseConverter, MapAdapter
 
-from api import connections, places
 from api.cache import answers
 from api.cache.answers import Shelf
 from api.config import PREFIX, Config, Writes
-from api.following import Follower
 from api.git_http import routes
-from api.housekeeping import Housekeeping
 from api.openapi import document
 from api.pages import diffs, views
-from api.places import Places, Work
 from api.rest import changes, health, jobtypes, software, webhooks
 from api.web import address, auth, errors, hosts, previews
+from api.worker import limits, sockets
+from api.worker.follower import Follower
+from api.worker.housekeeping import Housekeeping
+from api.worker.limits import Places, Work
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
@@ -105,7 +105,7 @@ def create_app(config: Config) -> Flask:
         store, partial(kept.held, Work.REVIEW), kept.waiting, config.push_jobtypes_limit
     )
     previews.install(app, reviewing)
-    places.install(app, kept)
+    limits.install(app, kept)
     answers.install(app, Shelf(store, config.hot_bytes))
     transports = routes.install(app, config, store, kept)
     app.extensions["housekeeping"] = Housekeeping(
@@ -131,7 +131,7 @@ def _end_idle(transports: routes.Transports, config: Config) -> None:
     if config.upstream is not None:
         silent_s = max(silent_s, 3 * config.fetch_limit_s)
     if transports.places.longest_wait_s() > silent_s:
-        connections.end_silent(config.port, silent_s)
+        sockets.end_silent(config.port, silent_s)
 
 
 def _follower(config: Config, store: Store) -> Follower | None:

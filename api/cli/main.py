@@ -23,9 +23,9 @@ from api.cli.options import (
 )
 from api.cli.variables import environment, unknown_variables
 from api.config import Config, ConfigError, Writes, is_loopback, read_config_file
-from api.connections import check_address
 from api.telemetry import logs
 from api.telemetry.logs import LogFormat
+from api.worker.sockets import check_address
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens

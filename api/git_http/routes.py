@@ -27,14 +27,14 @@ from werkzeug.exceptions import BadRequest as HttpBadRequest
 from werkzeug.exceptions import NotFound as HttpNotFound
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout, UnsupportedMediaType
 
-from api import connections
 from api.config import Config
 from api.git_http.push_report import FLUSH, NOTHING_TAKEN, Packets, packet, read_updates, report
-from api.housekeeping import Housekeeping
-from api.places import Places, Work
 from api.web import auth
 from api.web.address import base_url
 from api.web.wire import housekeeping
+from api.worker import sockets
+from api.worker.housekeeping import Housekeeping
+from api.worker.limits import Places, Work
 from gitstore.branch.access import Access, Role
 from gitstore.branch.store import Store
 from gitstore.branch.upstream import FOLLOWER
@@ -330,7 +330,7 @@ def talk(name: str) -> Response:
             if service.role is Role.WRITE
             else None
         )
-    connections.be_patient(request.remote_addr or "", transports.config.git_idle_s)
+    sockets.be_patient(request.remote_addr or "", transports.config.git_idle_s)
     return _stream(transports, process, service, "result", pushed=_Pushed(access.name, updates))
 
 

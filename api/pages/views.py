@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from flask import Blueprint, Flask, Response, current_app, render_template, request
 from jinja2 import StrictUndefined
 
-from api.following import Follower
 from api.web.address import base_url
 from api.web.wire import found_page, found_style, store
+from api.worker.follower import Follower
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import LogRow
 from gitstore.catalogue.history import Jobtype

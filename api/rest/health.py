@@ -7,8 +7,8 @@ import time
 from flask import Blueprint, Flask, Response, current_app
 
 from api.config import Config
-from api.following import Follower
 from api.web.wire import json_response, store
+from api.worker.follower import Follower
 from gitstore.errors import StoreError
 
 blueprint = Blueprint("health", __name__)

@@ -23,12 +23,12 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from api import connections, heap
 from api.app import create_app  # Loaded here, once, and not by each worker that is forked.
 from api.config import Config
 from api.server import shutdown
 from api.server.workers import LOOK_S, Pulse, Watcher
 from api.telemetry import logs
+from api.worker import memory, sockets
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -197,12 +197,12 @@ def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
     from api.telemetry import metrics  # only now: see that module
     from api.telemetry.requests import Observed
 
-    heap.share_one()
+    memory.share_one()
     _hear_once()
     threading.Thread(target=shutdown.end_with_parent, daemon=True).start()
     logs.set_up(config.log_format)
     app = create_app(config)
-    connections.end_the_dead(config.answer_idle_s)
+    sockets.end_the_dead(config.answer_idle_s)
     app.extensions["jobtypes"].catalogue()
     app.extensions["housekeeping"].start()
     if app.extensions["follower"] is not None:

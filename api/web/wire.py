@@ -18,11 +18,11 @@ from pydantic import ValidationError
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestTimeout, UnsupportedMediaType
 
-from api.following import Follower
-from api.housekeeping import Housekeeping
-from api.places import CHUNK_BYTES, places
 from api.web import auth
 from api.web.preconditions import check_preconditions
+from api.worker.follower import Follower
+from api.worker.housekeeping import Housekeeping
+from api.worker.limits import CHUNK_BYTES, places
 from gitstore.branch.store import Store, Writer
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import difference

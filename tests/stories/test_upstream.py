@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from api.config import Config, ConfigError, Writes
-from api.following import poll_pause_s
+from api.worker.follower import poll_pause_s
 from gitstore.branch.store import Store
 from gitstore.branch.upstream import Upstream, UpstreamState, open_follower
 from gitstore.errors import UpstreamFailed

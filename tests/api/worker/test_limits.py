@@ -11,8 +11,8 @@ import pytest
 
 from api import create_app
 from api.config import PREVIEW_WAITERS, Config
-from api.places import Places, Work
 from api.rest.payloads import JobtypeBody
+from api.worker.limits import Places, Work
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.branch.store import Store, Writer
 from gitstore.edits import jobtypes

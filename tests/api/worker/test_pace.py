@@ -8,9 +8,9 @@ from contextlib import suppress
 
 import pytest
 
-from api import pace
 from api.config import Config
-from api.places import Places, Work
+from api.worker import switch_interval
+from api.worker.limits import Places, Work
 from gitstore.errors import Busy
 
 CALM_S = 0.005
@@ -21,7 +21,7 @@ CALM_S = 0.005
 def places(tmp_path, monkeypatch) -> Iterator[Places]:
     """Places for one write, in a process that does nothing else, whatever other tests left."""
     before_s = sys.getswitchinterval()
-    monkeypatch.setattr(pace, "_others", 0)
+    monkeypatch.setattr(switch_interval, "_others", 0)
     sys.setswitchinterval(CALM_S)
     yield Places.of(Config(tmp_path, write_places=1))
     assert sys.getswitchinterval() == pytest.approx(CALM_S)
@@ -29,7 +29,7 @@ def places(tmp_path, monkeypatch) -> Iterator[Places]:
 
 
 def is_hurried() -> bool:
-    return sys.getswitchinterval() == pytest.approx(pace.HURRIED_S)
+    return sys.getswitchinterval() == pytest.approx(switch_interval.HURRIED_S)
 
 
 def test_whoever_has_a_place_has_reads_wait_less_long(places):
@@ -51,7 +51,7 @@ def test_who_got_no_place_changes_nothing(places):
 
 
 def test_work_in_the_background_that_fails_ends_as_any_other(places):
-    with suppress(ZeroDivisionError), pace.other_work():
+    with suppress(ZeroDivisionError), switch_interval.other_work():
         assert is_hurried()
         raise ZeroDivisionError
     assert not is_hurried()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from api import heap, pace
+from api.worker import memory, switch_interval
 from gitstore.branch.store import Store
 from gitstore.git.command import GitFailed
 from gitstore.git.maintenance import maintain
@@ -63,7 +63,7 @@ class Housekeeping:
         self._guarded(self._store.keep_index)
         self._guarded(self._end_idle)
         self._guarded(self._store.locks.remove)
-        heap.trim()
+        memory.trim()
 
     def _maintain(self) -> None:
         if maintain(self._store.repository.git_dir):
@@ -72,7 +72,7 @@ class Housekeeping:
     def _guarded(self, work: Callable[[], object]) -> None:
         """Do *work*; a failure is logged, and tried again at its next turn."""
         try:
-            with pace.other_work():
+            with switch_interval.other_work():
                 work()
         except GitFailed as error:
             _LOG.warning("%s", error)

@@ -7,8 +7,8 @@ import random
 import threading
 import time
 
-from api import pace
 from api.config import Config
+from api.worker import switch_interval
 from gitstore.branch.upstream import Upstream
 
 _LOG = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class Follower:
         """Fetch; when the fetch that counts began."""
         now = time.time()
         try:
-            with pace.other_work():
+            with switch_interval.other_work():
                 state = self.upstream.fetch(since)
         except Exception:
             _LOG.exception("fetching failed")

@@ -16,9 +16,9 @@ from enum import StrEnum
 
 from flask import Flask, current_app, g
 
-from api import pace
 from api.config import PREVIEW_WAITERS, Config
 from api.web.auth import SAFE, this_request
+from api.worker import switch_interval
 from gitstore.errors import Busy
 
 CHUNK_BYTES = 512
@@ -71,7 +71,7 @@ class Places:
 
     def _count(self, work: Work, more: int) -> None:
         self._taken[work] += more
-        pace.count_others(more)
+        switch_interval.count_others(more)
 
     def _is_free(self, work: Work) -> bool:
         return self._taken[work] < self._limits[work] and self._taken.total() < self._total

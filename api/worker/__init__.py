@@ -1,0 +1,1 @@
+"""What a worker process does and bounds in the background. Knows no routes."""
