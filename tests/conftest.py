@@ -24,7 +24,7 @@ from tests.support.server import Server
 pytest_plugins = ["tests.support.plugin"]
 
 
-STAYS = (b"resource_tracker", b"pycode", b"\0serve\0")
+STAYS = (b"resource_tracker", b"python_source", b"\0serve\0")
 """Words in the commands of what outlives a test: Python's own helper, the parser of code that all
 share, and a service for many tests, which one of them may restart; its fixture ends it."""
 

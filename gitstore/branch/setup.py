@@ -38,7 +38,7 @@ BEGINNING = {**FOR_CLONES, "README.md": _README}
 
 def sample_path() -> Path:
     """The folder with the sample jobtypes, which is installed beside the packages."""
-    return Path(__file__).resolve().parent.parent / "sample_repo"
+    return Path(__file__).resolve().parents[2] / "sample_repo"
 
 
 def create_repository(path: Path, branch: str, source: Path | None) -> str:

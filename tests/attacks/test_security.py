@@ -130,7 +130,8 @@ def test_no_header_forges_a_line_of_the_log(logging):
 
 def test_what_the_service_says_itself_commands_no_terminal():
     program = (
-        "import logging; from api.logs import LogFormat, set_up; set_up(LogFormat.PLAIN)\n"
+        "import logging; from api.telemetry.logs import LogFormat, set_up\n"
+        "set_up(LogFormat.PLAIN)\n"
         "logging.getLogger('api').warning('%s', 'remote: \\x1b[2J\\x9b\\u202e\\nforged')"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -25,7 +25,7 @@ FORBIDDEN = {
 }
 
 ONLY = {
-    "pygit2": {"gitstore.git.command.repository"},
+    "pygit2": {"gitstore.git.repository"},
     "yaml": {"gitstore.format.yaml_reader"},
     "granian": {"api.server.serve"},
     "prometheus_client": {"api.telemetry.metrics"},
@@ -102,6 +102,6 @@ def test_few_modules_look_at_the_environment():
         "hooks.__main__",
         "api.server.serve",
         "api.telemetry.metrics",
-        "api.cli.main.variables",
+        "api.cli.variables",
     }
     assert looking == allowed

@@ -141,7 +141,9 @@ def test_git_is_nice_and_is_ended_past_its_time(due, caplog, monkeypatch):
 @pytest.mark.parametrize(("by", "goes_on"), [(signal.SIGTERM, False), (signal.SIGKILL, True)])
 def test_git_ends_with_who_started_it_or_keeps_the_lock(due, by, goes_on):
     note = slow_down(due.path)
-    says = "import sys, pathlib, gitstore.maintenance as m; m.maintain(pathlib.Path(sys.argv[1]))"
+    says = (
+        "import sys, pathlib, gitstore.git.maintenance as m; m.maintain(pathlib.Path(sys.argv[1]))"
+    )
     ends = "import signal; signal.signal(signal.SIGTERM, lambda *a: sys.exit()); "
     code = says.replace("; m.", f"; {ends}m.")
     owner = subprocess.Popen([sys.executable, "-c", code, str(due.path)])

@@ -20,7 +20,7 @@ LONG_S = 60.0
 
 WRITER = """
 import pathlib, sys
-from gitstore.locks import Turns
+from gitstore.git.locks import Turns
 turns = Turns(pathlib.Path(sys.argv[1]))
 print("ready", flush=True)
 for line in sys.stdin:
@@ -35,7 +35,7 @@ for line in sys.stdin:
 
 HOLDER = """
 import pathlib, sys, time
-from gitstore.locks import Turns
+from gitstore.git.locks import Turns
 with Turns(pathlib.Path(sys.argv[1])).turn(60):
     print("held", flush=True)
     time.sleep(600)
