@@ -13,7 +13,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from urllib.parse import quote
 
-from gitstore.remote_url import parse_remote_url
+from gitstore.git.remote_url import parse_remote_url
 from hooks.signatures import (
     Delivery,
     Scheme,

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from api import cli_farm
-from api.cli import access, reading, reviewing
+from api.cli import access, farm, reading, reviewing
 from api.cli.options import (
     EXIT_OURS,
     EXIT_USER,
@@ -252,7 +251,7 @@ for _command in (
     reviewing.summary,
     access.token,
     access.hooks,
-    cli_farm.import_,
-    cli_farm.compare,
+    farm.import_,
+    farm.compare,
 ):
     main.add_command(_command)

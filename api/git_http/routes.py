@@ -49,8 +49,8 @@ from gitstore.git.command import (
     is_short_of_memory,
     nice_git,
 )
+from gitstore.git.remote_url import parse_remote_url
 from gitstore.git.repository import Repository
-from gitstore.remote_url import parse_remote_url
 from hooks.install import RECEIVING, install_hooks
 from hooks.receive import Update
 from hooks.settings import HIDDEN_TAGS, HookSettings

@@ -12,7 +12,7 @@ from gitstore.branch.access import EVERYBODY, Access, Role
 from gitstore.branch.tokens import Tokens
 from gitstore.branch.tokens_file import Standing
 from gitstore.errors import Forbidden, ReadOnly, TokensLost, Unauthorized
-from gitstore.remote_url import parse_remote_url
+from gitstore.git.remote_url import parse_remote_url
 
 _LOG = logging.getLogger(__name__)
 

@@ -37,9 +37,9 @@ from gitstore.git.command import (
 )
 from gitstore.git.commits import Signature
 from gitstore.git.locks import file_lock
+from gitstore.git.remote_url import RemoteUrl, parse_remote_url
 from gitstore.git.repository import Repository, init_repository
 from gitstore.git.wholeness import is_shallow
-from gitstore.remote_url import RemoteUrl, parse_remote_url
 
 _LOG = logging.getLogger(__name__)
 

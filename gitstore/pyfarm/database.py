@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from gitstore.branch.upstream import scrub
 from gitstore.errors import BadRequest, FarmFailed
+from gitstore.git.remote_url import parse_remote_url
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -177,7 +177,7 @@ class Database:
 
     def scrub(self, text: str) -> str:
         """*text* without the database's password."""
-        clean = scrub(text, self._secret)
+        clean = parse_remote_url(self._secret).scrub(text)
         return clean.replace(self._password, "***") if self._password else clean
 
     def tables(self, connection: Connection) -> dict[str, Table]:

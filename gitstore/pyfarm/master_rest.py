@@ -9,8 +9,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from gitstore.branch.upstream import scrub
 from gitstore.errors import FarmFailed
+from gitstore.git.remote_url import parse_remote_url
 from gitstore.pyfarm.farm import (
     FIELDS,
     TEXTS,
@@ -69,7 +69,7 @@ class _Master:
             raise self._failed(path, error) from None
 
     def _failed(self, path: str, error: Exception) -> FarmFailed:
-        return FarmFailed(scrub(f"{self._url}{path}: {error}", self._url))
+        return FarmFailed(parse_remote_url(self._url).scrub(f"{self._url}{path}: {error}"))
 
     def _json(self, path: str) -> Any:
         text = self._text(path)
@@ -77,7 +77,9 @@ class _Master:
             return json.loads(text or "")
         except ValueError:
             says = "answers no JSON; name the API, as in http://master.example:5000/api/v1"
-            raise FarmFailed(scrub(f"{self._url}{path} {says}", self._url)) from None
+            raise FarmFailed(
+                parse_remote_url(self._url).scrub(f"{self._url}{path} {says}")
+            ) from None
 
     def _jobtype(self, row: Mapping[str, Any]) -> FarmJobtype:
         path = f"/jobtypes/{row['id']}/versions/"

@@ -19,7 +19,7 @@ from api.worker.follower import poll_pause_s
 from gitstore.branch.store import Store
 from gitstore.branch.upstream import Upstream, UpstreamState, open_follower
 from gitstore.errors import UpstreamFailed
-from gitstore.remote_url import parse_remote_url
+from gitstore.git.remote_url import parse_remote_url
 from hooks.forges import review_link
 from tests.support.branches import Branch, Content, jobtype
 from tests.support.commands import jobtypes

@@ -7,7 +7,7 @@ import pytest
 from gitstore.branch.store import Store
 from gitstore.branch.upstream import Upstream, open_follower
 from gitstore.errors import UpstreamFailed
-from gitstore.remote_url import parse_remote_url
+from gitstore.git.remote_url import parse_remote_url
 from hooks.forges import review_link
 from tests.support.waiting import wait_for
 
