@@ -25,10 +25,10 @@ _SHORT = re.compile(
 )
 """SSH's short form, ``git@host:path``, which has no place for a password."""
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-_SSH = ("ssh", "git+ssh", "ssh+git")
+_SSH = ("ssh", "git+ssh")
 _SSH_ALONE = re.compile(r"^(?:alt)?ssh\.(?=git|bitbucket)")
 """How the names of hosts begin at which large forges take SSH alone."""
-_URL_IN_TEXT = re.compile(r"(?i)([a-z][a-z0-9+.-]*)://([^/@\s'\"]+)@")
+_USER_IN_TEXT = re.compile(r"(?<=://)[^/@\s'\"]+(?=@)")
 
 _UNCLEAR = re.compile(
     r"""
@@ -79,7 +79,7 @@ class RemoteUrl:
         elif self.scheme not in _SSH:
             # It may be a name, which is short and may stand in other words.
             text = _replaced(text, self.user, r"(?<![\w./-]){}(?![\w/-])")
-        return _URL_IN_TEXT.sub(_without_secret, text)
+        return _USER_IN_TEXT.sub(_without_secret, text)
 
     @property
     def _is_suspect(self) -> bool:
@@ -124,11 +124,12 @@ def parse_remote_url(text: str) -> RemoteUrl:
 
 
 def _without_secret(match: re.Match[str]) -> str:
-    scheme, before = match.groups()
-    user, colon, _ = before.partition(":")
-    if scheme.lower() not in _SSH:
-        return f"{scheme}://{_HIDDEN}@"
-    return f"{scheme}://{user}{colon}{_HIDDEN if colon else ''}@"
+    """What stands for a user and a password that *match* found before a host."""
+    user, colon, _ = match[0].partition(":")
+    scheme = match.string[max(0, match.start() - 10) : match.start() - len("://")]
+    if not scheme.lower().endswith("ssh"):
+        return _HIDDEN
+    return f"{user}:{_HIDDEN}" if colon else user
 
 
 def _replaced(text: str, secret: str, pattern: str) -> str:

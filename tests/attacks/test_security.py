@@ -547,7 +547,7 @@ def test_a_look_alike_name_is_another_jobtype_and_is_warned_about(farm, clone):
 
 def modules() -> Iterator[object]:
     for package in (api, gitstore, hooks):
-        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not found.name.endswith("__main__"):
                 yield importlib.import_module(found.name)
 
@@ -581,13 +581,15 @@ for pattern, flags in patterns:
 
 CALLS = """
 import sys
-from gitstore import layout, trees, upstream, versions
+from gitstore.catalogue import history
+from gitstore.format import layout
+from gitstore.git import remote_url, trees
 for seed in ("%", "a", "/", " ", "..", "a@", "://", "://a", "\\n", " \\n", "\\n\\t", ".lock"):
     for end in ("!", "\\n", ".yaml"):
         text = "x" + seed * (50_000 // len(seed)) + end
         layout.software_name(text), layout.software_file_advice(text), layout.ref_component(text)
         layout.jobtype_name_fault(text), layout.software_name_fault(text), layout.escaped(text)
-        upstream.scrub(text, "http://a:b@c/"), list(versions.parse_trailers(text))
+        remote_url.parse_remote_url(text).scrub(text), list(history.parse_trailers(text))
 """
 
 ROUTES = """

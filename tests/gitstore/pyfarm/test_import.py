@@ -353,7 +353,7 @@ def test_a_database_that_is_away_or_no_master_is_named_without_its_password(tmp_
 def test_commands_start_without_sqlalchemy():
     script = (
         "import sys; sys.modules['sqlalchemy'] = None\n"
-        "from api.cli import main; main(['import', 'sqlite:///x', '--into', 'y'])"
+        "from api.cli.main import main; main(['import', 'sqlite:///x', '--into', 'y'])"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
