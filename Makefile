@@ -36,7 +36,7 @@ serve: $(READY) $(DEMO) ## serve a demo repository, made from sample_repo, on lo
 test: $(READY) ## run the tests, on all cores
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-test-busy: $(READY) ## run the tests with four busy loops beside them, TIMES times in a row
+test-busy: $(READY) ## run the tests with four busy loops running, TIMES times in a row
 	sh tests/busy.sh $(TIMES) $(BIN)/python -m pytest -n auto $(ARGS)
 
 deep: $(READY) ## run the tests that make their input up, with DEPTH times as much of it
@@ -53,7 +53,7 @@ check: $(READY) ## lint, check the format and the types
 torture: $(READY) ## damage a service under load, count the losses; ARGS="--minutes 60" for long
 	$(BIN)/python -m tests.damage.torture $(ARGS)
 
-bench: $(READY) $(BENCH_READY) ## measure beside what people would use instead; needs wrk, lighttpd
+bench: $(READY) $(BENCH_READY) ## compare with what people would use instead; needs wrk, lighttpd
 	$(BIN)/python -m benchmarks $(ROW)
 
 $(DEMO): | $(READY)

@@ -133,14 +133,14 @@ class Config:
     def waiting_places(self) -> int:
         """How many reads of a worker may wait for a fetch from upstream at a time.
 
-        Each has a thread beside the others, which computes nothing: a farm may ask all at
+        Each has a thread of its own, which computes nothing: a farm may ask all at
         once for a version that this service has not heard of, and none may get a 404.
         """
         return 0 if self.upstream is None else FETCH_WAITERS
 
     @property
     def waiting_threads(self) -> int:
-        """The threads beside the others, for reads that wait for a fetch or for a preview."""
+        """The additional threads, for reads that wait for a fetch or for a preview."""
         return self.waiting_places + PREVIEW_WAITERS
 
     @property
@@ -166,7 +166,7 @@ class Config:
         """
         if self.needs_tokens and not has_tokens:
             raise ConfigError(
-                f"{self.host} can be reached from other machines, and whoever reaches the"
+                f"{self.host} can be reached from other machines, and everyone who reaches the"
                 " service could change what the farm runs. Make tokens (jobtypes token"
                 " create), or start it with --read-only, or with --insecure-writes if the"
                 " network itself keeps strangers out."

@@ -48,7 +48,7 @@ def main(wanted: list[str]) -> int:
             _keep(name, list(ROWS[name](where)))
     results = _read()
     print(table(results, rows_wanted))
-    # Measured alone, a row takes its place beside what was measured before.
+    # Measured alone, a row takes its place among earlier results.
     (RESULTS / "table.txt").write_text(table(results, ORDER) + "\n")
     plots.draw(results, RESULTS)
     print(f"\n{(time.monotonic() - began) / 60:.1f} minutes; {RESULTS} has the figures and plots")

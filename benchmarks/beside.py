@@ -62,7 +62,7 @@ def reads_while_writing(where: Path) -> Iterator[Row]:
 def _storm(
     server: Server, folder: Path, processors: set[int], storms: list[dict[str, int]]
 ) -> Iterator[None]:
-    """Fifty clones at once, each coming again where it is told that the service is busy."""
+    """Fifty clones at once, each retried when the service says that it is busy."""
     storm = Storm(f"{server.url}/jobtypes.git", folder, processors)
     try:
         yield
@@ -108,7 +108,7 @@ def _beside(
     target: float,
     seconds: float,
 ) -> Iterator[Row]:
-    """How much slower *ours* is read beside *work* of its own, and how much a constant is.
+    """How much slower *ours* is read during *work* of its own, and how much a constant is.
 
     What has nothing but the machine in common with that work waits for its processors.
     """
@@ -128,9 +128,9 @@ def _beside(
             ROUNDS,
             {
                 "ours, idle": partial(read, ours),
-                "ours, beside": partial(read_beside, ours),
+                "ours, busy": partial(read_beside, ours),
                 "bare, idle": partial(read, bare),
-                "bare, beside": partial(read_beside, bare),
+                "bare, busy": partial(read_beside, bare),
             },
         )
     yield _slowed(name, found, "ours", target)
@@ -138,16 +138,16 @@ def _beside(
 
 
 def _slowed(name: str, found: dict[str, list[Figures]], whose: str, target: float | None) -> Row:
-    calm, busy = found[f"{whose}, idle"], found[f"{whose}, beside"]
-    idle, beside = median(calm), median(busy)
+    calm, loaded = found[f"{whose}, idle"], found[f"{whose}, busy"]
+    idle, busy = median(calm), median(loaded)
     details: dict[str, object] = {
         "idle": [asdict(f) for f in calm],
-        "beside": [asdict(f) for f in busy],
+        "busy": [asdict(f) for f in loaded],
     }
-    if beside.errors or idle.errors:
-        name = f"{name} ({beside.errors + idle.errors} ERRORS)"
-    ours, baseline = f"p99 {beside.p99:.2f} ms", f"idle {idle.p99:.2f} ms"
-    return Row(name, ours, baseline, beside.p99 / idle.p99, "x", target, False, details)
+    if busy.errors or idle.errors:
+        name = f"{name} ({busy.errors + idle.errors} ERRORS)"
+    ours, baseline = f"p99 {busy.p99:.2f} ms", f"idle {idle.p99:.2f} ms"
+    return Row(name, ours, baseline, busy.p99 / idle.p99, "x", target, False, details)
 
 
 class Storm:

@@ -18,7 +18,7 @@ from gitstore.catalogue.catalogue import Catalogue
 
 ROUNDS = 5
 MANY_ROUNDS = 11
-"""Of what strays most for its target: rates beside a constant's."""
+"""Rounds of rows that vary most near their target: rates compared with a constant's."""
 P99_ROUNDS = 33
 P99_SECONDS = 1
 """A p99 strays still more: of one service it was 0.4 to 1.3 ms from turn to turn."""

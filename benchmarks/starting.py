@@ -56,7 +56,7 @@ def _python(script: str, *args: str) -> list[str]:
 
 @row("cold-build")
 def cold_build(where: Path) -> Iterator[Row]:
-    """The whole process, interpreter and imports with it, beside git's whole process."""
+    """The whole process with interpreter and imports, compared with git's whole process."""
     repo = str(data.repository(data.FARM))
     seconds: dict[str, list[float]] = {"ours": [], "git": []}
     for turn in range(6):

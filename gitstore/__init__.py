@@ -1,6 +1,6 @@
 """Git and YAML in, jobtypes out.
 
-Who may import whom: ``api`` imports ``hooks`` and ``gitstore``, ``hooks`` imports
+Imports run one way: ``api`` imports ``hooks`` and ``gitstore``, ``hooks`` imports
 ``gitstore``, and nothing runs back. Nothing here knows Flask, click or the environment
 variables of a service.
 """

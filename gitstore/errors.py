@@ -1,8 +1,8 @@
 """What can go wrong, in the field's words, and the table of the validator's rules.
 
 An error's message is written for the person who has to act: what is wrong,
-where, and what to do. Which HTTP status or exit status it becomes is decided by
-whoever speaks HTTP or to a shell.
+where, and what to do. The code that speaks HTTP, or to a shell, decides which
+status it becomes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Severity(StrEnum):
 
 
 class Kind(StrEnum):
-    """What an error says about the change, for whoever has to answer it."""
+    """What an error says about the change, for the code that answers it."""
 
     TOO_LARGE = "too large"
     INVALID = "invalid"
@@ -181,7 +181,7 @@ class PreconditionRequired(StoreError):
 
 
 class Moved(StoreError):
-    """The ref is not where the writer believed; read it again and try anew."""
+    """The ref is not where the writer believed; read it again and retry."""
 
 
 class Busy(StoreError):
@@ -205,7 +205,7 @@ class ReadOnly(StoreError):
 
 
 class Forbidden(StoreError):
-    """A change that is not for whoever wants it."""
+    """A change that its author may not make."""
 
 
 class Unauthorized(StoreError):
@@ -268,7 +268,7 @@ def is_broken(says: str) -> bool:
 
 
 def storage_error(error: Exception) -> StorageFailed | Moved:
-    """What *error*, met at a write into a repository, means to whoever writes."""
+    """What *error*, met at a write into a repository, means to the writer."""
     says = str(error)
     if any(text in says for text in _SAYS_FULL):
         return StorageFull(f"the repository's disk is full: {says}")

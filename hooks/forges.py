@@ -173,7 +173,7 @@ FORGES: dict[str, Forge] = {
 def review_link(url: str, base: str, branch: str) -> str | None:
     """Where a pull request for *branch* can be opened, if the forge at *url* is known.
 
-    *url* is upstream's, without credentials. The forge is told by its host's name.
+    *url* is upstream's, without credentials. The host's name says which forge it is.
     """
     web = parse_remote_url(url).web
     if web is None:

@@ -1,4 +1,4 @@
-"""What a push is told: lines of at most 72 columns, which Git sets ``remote: `` before."""
+"""What the client of a push reads: lines of at most 72 columns, after Git's ``remote: ``."""
 
 from __future__ import annotations
 

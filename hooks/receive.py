@@ -61,7 +61,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a push is taken, and what it is told."""
+    """Whether a push is taken, and what its client reads."""
 
     taken: bool
     lines: tuple[str, ...]

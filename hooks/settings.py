@@ -1,4 +1,4 @@
-"""What a hook is told: the variables that the service or the installed shim sets."""
+"""The hooks' input: the variables that the service or the installed shim sets."""
 
 from __future__ import annotations
 

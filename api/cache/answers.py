@@ -39,7 +39,7 @@ _ENTITY = frozenset({"Content-Type", "Content-Length"})
 _METHODS = ("GET", "HEAD")
 
 _OVERHEAD_BYTES = 640
-"""What an answer takes beside its body, roughly."""
+"""The memory that an answer takes in addition to its body, roughly."""
 
 
 @dataclass(slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""The commands that say who may push, and what stands in his way: tokens and hooks."""
+"""The commands that say who may push, and what stops a push: tokens and hooks."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class _Group(click.Group):
                 EXIT_OURS if isinstance(error, StorageFailed | Damaged | FarmFailed) else EXIT_USER
             )
         except BrokenPipeError:
-            raise  # Whoever read the output has seen enough; click ends quietly.
+            raise  # The reader of the output has seen enough; click ends quietly.
         except OSError as error:
             click.echo(f"jobtypes: {error}", err=True)
             ctx.exit(EXIT_OURS)
@@ -181,7 +181,7 @@ def _check_and_announce(config: Config) -> None:
     config.refuse_open_writes(has_tokens)
     check_address(config.host, config.port)
     if config.protect and not has_tokens:
-        click.echo("without tokens nobody can be told apart: everybody may merge his own changes")
+        click.echo("without tokens nobody can be told apart: everybody may merge their own changes")
         click.echo("jobtypes changes merge, here, merges what needs an admin")
     with progress_bar("reading the history") as progress:
         catalogue = store.catalogue(progress)
@@ -222,7 +222,7 @@ def _store_to_serve(config: Config) -> Store:
 
 
 @main.command()
-@click.option("--rebuild", is_flag=True, help="Read the whole history anew.")
+@click.option("--rebuild", is_flag=True, help="Read the whole history again.")
 @repo_option
 @branch_option
 def index(rebuild: bool, repo: Path, branch: str | None) -> None:

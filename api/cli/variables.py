@@ -20,7 +20,7 @@ _OURS = frozenset(
     {
         *(field.name.upper() for field in fields(Config)),
         "CONFIG",
-        "HOOK",  # what a hook is told
+        "HOOK",  # what the service tells a hook
         "PACKAGE",  # in the workflows that the sample brings
     }
 )

@@ -1,4 +1,4 @@
-"""What the client of a push is told: Git's own report, or ours where Git has not made one."""
+"""What the client of a push gets: Git's own report, or ours if Git has not made one."""
 
 from __future__ import annotations
 

@@ -457,7 +457,7 @@ def _stream(
 
 @dataclass(frozen=True, slots=True)
 class _Pushed:
-    """Who pushed, and which refs he wants moved."""
+    """Who pushed, and which refs they want to move."""
 
     name: str
     updates: tuple[Update, ...]
@@ -470,7 +470,7 @@ class _Pushed:
             _LOG.info("push by %s %s: %s %s", self.name, what, shown(update.ref), moved)
 
     def report(self, repository: Repository, why: str) -> bytes:
-        """What the client is told where Git ended before it said all, *why* in words."""
+        """What the client gets if Git ended before its report; *why* is a sentence."""
         taken = [update for update in self.updates if _is_taken(repository, update)]
         others = [update for update in self.updates if update not in taken]
         outcome = "what is not rejected below was taken" if taken else NOTHING_TAKEN
@@ -541,7 +541,7 @@ class _End:
                 store.note("commit")
             store.repository.flush(store.ref)
             if self._pushed:
-                with suppress(StoreError):  # What is damaged is told by health.
+                with suppress(StoreError):  # Health reports damage.
                     self._pushed.log(store.repository)
                     if process.returncode and not self._packets.is_whole:
                         why = f"{over}, the limit" if over else "Git failed"

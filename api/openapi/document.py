@@ -1,7 +1,7 @@
 """GET /api/v1/openapi.json: the description of the API, made of what the service runs on.
 
 Paths come from the tables of routes, sentences from the views' docstrings, schemas from
-the models. What is told here is which models and statuses belong to which view.
+the models. This module says which models and statuses belong to which view.
 """
 
 from __future__ import annotations

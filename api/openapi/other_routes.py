@@ -1,4 +1,4 @@
-"""What the service answers besides the API, for its description: paths from the root."""
+"""The routes outside of the API, for its description: paths from the root."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXT = "text/plain"
 
 
 @dataclass(frozen=True, slots=True)
-class Besides:
+class OtherRoute:
     """One method of one path: what it says and may be asked, by status.
 
     An answer is a model, or the type of what is no JSON and an example of it. Errors are of
@@ -43,44 +43,44 @@ def _says(view: Callable[..., object]) -> str:
 _GIT = routes.PATH
 _DIFF = "--- a/code.py\n+++ b/code.py\n"
 _GIT_ERRORS = (401, 403, 503, 507)
-ALL: tuple[Besides, ...] = (
-    Besides("/health/live", "get", "health", _says(health.live), {200: models.LiveAnswer}),
-    Besides(
+ALL: tuple[OtherRoute, ...] = (
+    OtherRoute("/health/live", "get", "health", _says(health.live), {200: models.LiveAnswer}),
+    OtherRoute(
         *("/health/ready", "get", "health", _says(health.ready)),
         {200: models.ReadyAnswer, 503: models.UnreadyAnswer},
     ),
-    Besides(
+    OtherRoute(
         *("/health/upstream", "get", "health", _says(health.upstream)),
         {200: models.FollowingAnswer, 503: models.FollowingAnswer},
     ),
-    Besides(
+    OtherRoute(
         *("/metrics", "get", "health", "All workers' figures, for Prometheus."),
         {200: (TEXT, "jobtypes_jobtypes 6.0\n")},
     ),
-    Besides(
+    OtherRoute(
         *("/diff/{jobtype}/{old}..{new}", "get", "changes", _says(diffs.diff)),
         *({200: (TEXT, _DIFF)}, (401, 404, 500, 503)),
     ),
-    Besides(
+    OtherRoute(
         *("/preview/{ref}/api/v1/{path}", "get", "changes"),
         "Answer as that path of the API would if the ref were merged.",
         *({200: ("application/json", "")}, (401, 404, 409, 500, 503)),
     ),
-    Besides(
+    OtherRoute(
         *("/webhooks/{forge}", "post", "upstream", _says(webhooks.deliver)),
         *({202: models.DeliveredAnswer}, (401, 403, 404, 413), "application/json"),
     ),
-    Besides(
+    OtherRoute(
         *(f"{_GIT}/info/refs", "get", "git", _says(routes.advertise)),
         {200: ("application/x-git-upload-pack-advertisement", "")},
         (404, *_GIT_ERRORS),
     ),
-    Besides(
+    OtherRoute(
         *(f"{_GIT}/info/lfs/objects/batch", "post", "git", _says(routes.refuse_lfs)),
         {422: (routes.LFS_JSON, f'{{"message": "{routes.LFS_REFUSAL}"}}')},
         *((401, 403), routes.LFS_JSON),
     ),
-    Besides(
+    OtherRoute(
         *(f"{_GIT}/{{name}}", "post", "git", _says(routes.talk)),
         {200: ("application/x-git-upload-pack-result", "")},
         *((400, 404, 408, 413, 415, *_GIT_ERRORS), "application/x-git-upload-pack-request"),
@@ -105,27 +105,27 @@ _PARAMETERS: Mapping[str, tuple[str, Schema, object]] = {
 
 def paths(refs: Refs, url: str) -> Schema:
     """The paths with what they answer, below *url*; *refs* are the models' schemas."""
-    return {besides.path: _item(besides, refs, url) for besides in ALL}
+    return {other.path: _item(other, refs, url) for other in ALL}
 
 
-def _item(besides: Besides, refs: Refs, url: str) -> Schema:
-    names = [name for name in _PARAMETERS if f"{{{name}}}" in besides.path]
+def _item(other: OtherRoute, refs: Refs, url: str) -> Schema:
+    names = [name for name in _PARAMETERS if f"{{{name}}}" in other.path]
     operation: Schema = {
-        "tags": [besides.tag],
-        "operationId": f"{besides.method}{besides.path}",
-        "summary": besides.summary,
-        "parameters": [_service()] if besides.path.endswith("/info/refs") else [],
+        "tags": [other.tag],
+        "operationId": f"{other.method}{other.path}",
+        "summary": other.summary,
+        "parameters": [_service()] if other.path.endswith("/info/refs") else [],
         "responses": {
-            **{str(s): _answer(s, gives, refs) for s, gives in besides.answers.items()},
-            **{str(s): _error(besides, s, refs) for s in besides.errors},
+            **{str(s): _answer(s, gives, refs) for s, gives in other.answers.items()},
+            **{str(s): _error(other, s, refs) for s in other.errors},
         },
     }
-    if besides.takes:
-        operation["requestBody"] = {"required": True, "content": {besides.takes: {}}}
+    if other.takes:
+        operation["requestBody"] = {"required": True, "content": {other.takes: {}}}
     return {
         "servers": [{"url": url or "/"}],
         "parameters": [_parameter(name) for name in names],
-        besides.method: operation,
+        other.method: operation,
     }
 
 
@@ -150,8 +150,8 @@ def _answer(status: int, gives: type[BaseModel] | tuple[str, str], refs: Refs) -
     return {"description": HTTPStatus(status).phrase, "content": content}
 
 
-def _error(besides: Besides, status: int, refs: Refs) -> Schema:
-    if besides.tag == "git":
+def _error(other: OtherRoute, status: int, refs: Refs) -> Schema:
+    if other.tag == "git":
         content: Schema = {TEXT: {"example": f"{examples.ERRORS[status]}\n"}}
     else:
         told = {"schema": refs[models.ErrorAnswer], "example": examples.error(status)}

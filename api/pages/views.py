@@ -53,7 +53,7 @@ def install(app: Flask) -> None:
 
 
 def wants_page() -> bool:
-    """Whether whoever asks is a browser, which prefers a page; scripts take anything."""
+    """Whether the client is a browser, which prefers a page; scripts take anything."""
     accepted = request.accept_mimetypes
     return accepted.best_match([TEXT, HTML]) == HTML and accepted[HTML] > accepted[TEXT]
 

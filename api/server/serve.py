@@ -46,7 +46,7 @@ _TO_OUR_LOG: dict[str, object] = {
 """granian's own words go where ours go, and in the same form."""
 
 FILES_BESIDE = 512
-"""Open files that a worker may need beside its connections: packs, Git's pipes, logs."""
+"""Open files that a worker may need in addition to its connections: packs, pipes, logs."""
 
 
 def serve(config: Config) -> None:
@@ -105,11 +105,11 @@ class _Server(MPServer):
             self._told.get()()
 
     def _spawn_worker(self, idx, target, callback_loader):  # type: ignore[no-untyped-def, override]  # as the library has it
-        """A worker, which is told its place among them."""
+        """A worker that knows its place among them."""
         return super()._spawn_worker(idx, target, partial(callback_loader, idx))
 
     def _serve_loop(self, *args: Callable[..., object]) -> None:
-        """Watch over the workers until the service is told to end."""
+        """Watch over the workers until the service has to end."""
         watcher = Watcher(self.pulse, self.workers)
         while not self.interrupt_signal:
             self._take_deaths(watcher)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 
 TELL_S = 1
-"""How long a worker that was told to end is given before it is told again.
+"""How long a worker that has to end has before it gets the signal again.
 
 granian 2.8 tells it once, and a signal that comes just before its main thread begins to wait
 is noticed only with the next.
@@ -68,7 +68,7 @@ def end_workers() -> None:
 def end_with_parent() -> None:
     """End this worker when the process that started it is gone, killed perhaps.
 
-    Otherwise it would go on at the same port, beside those of the next start.
+    Otherwise it would go on at the same port, together with those of the next start.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

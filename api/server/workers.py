@@ -84,7 +84,7 @@ class Pulse:
 
 
 class Place:
-    """The place of one worker: whoever has it now, and how those before it fared.
+    """The place of one worker: the one that has it now, and how those before it fared.
 
     Times are those of time.monotonic, which does not move while the machine sleeps.
     """

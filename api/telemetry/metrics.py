@@ -1,4 +1,4 @@
-"""What Prometheus is told. Right with several workers: each writes its own files.
+"""What Prometheus gets. Right with several workers: each writes its own files.
 
 Imported by workers only, and after ``prepare``: prometheus-client decides at its import
 whether it counts for one process or for several.
@@ -43,7 +43,7 @@ class _Allocated(MmapedDict):
         super().__init__(_allocated(filename), read_mode)  # type: ignore[no-untyped-call]  # likewise
 
     def _init_value(self, key: str) -> None:
-        # What a figure takes beside its key is less than this.
+        # A figure takes less than this in addition to its key.
         if self._used + len(key.encode()) + 64 > self._capacity:
             os.posix_fallocate(self._f.fileno(), 0, self._capacity * 2)
         super()._init_value(key)  # type: ignore[no-untyped-call]  # the library's own gap

@@ -1,4 +1,4 @@
-"""From a request to who sent it and what he may do: REST and Git alike."""
+"""From a request to who sent it and what they may do: REST and Git alike."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _GIVEN_UP = (
 
 
 class Gate:
-    """What one service lets whom do."""
+    """Who may do what at one service."""
 
     def __init__(self, config: Config, tokens: Tokens) -> None:
         self._closed = _closed(config)
@@ -70,7 +70,7 @@ class Gate:
             self._senders.require_this_machine(request.environ)
 
     def access(self, request: Request) -> Access:
-        """What whoever sent *request* may do, at the least.
+        """What the sender of *request* may do, at the least.
 
         Raises:
             Unauthorized: it bears a token that is not known.
@@ -103,7 +103,7 @@ class Gate:
         return lost
 
     def require(self, access: Access, role: Role) -> None:
-        """Refuse whom *access* gives less than *role*.
+        """Raise Forbidden unless *access* has at least *role*.
 
         Raises:
             Unauthorized: a token would help.
@@ -128,7 +128,7 @@ class Gate:
 
 
 def _closed(config: Config) -> str | None:
-    """Why nobody may write, None if writing is open to whoever may."""
+    """Why nobody may write; None if everyone who may write can."""
     if config.takes_writes:
         return None
     what = "is read-only" if config.read_only else "takes no writes"
@@ -177,14 +177,14 @@ def install(app: Flask, gate: Gate) -> None:
 def this_request() -> Request:
     """The request that is answered now, itself and no proxy.
 
-    Whoever asks more than one thing of it asks so: a proxy looks for it each time anew.
+    For callers that ask it several things: a proxy looks it up each time.
     """
     found: Request = request._get_current_object()  # type: ignore[attr-defined]  # as Flask says
     return found
 
 
 def _role(request: Request) -> Role:
-    """What whoever sends *request* must be, as far as its address and method tell.
+    """The role that *request* needs, as far as its address and method tell.
 
     A preview takes no writes, and an address that is none takes nothing: their 405 and 404
     are for everybody.
@@ -206,7 +206,7 @@ def changes_something(request: Request) -> bool:
 
 
 def current() -> Access:
-    """What whoever sent this request may do."""
+    """What the sender of this request may do."""
     access = g.access
     assert isinstance(access, Access)
     return access

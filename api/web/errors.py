@@ -68,7 +68,7 @@ KINDS = {Kind.TOO_LARGE: 413, Kind.INVALID: 400, Kind.UNKNOWN: 404, Kind.CONFLIC
 """What a change that the validator refuses is answered with."""
 
 RETRY_AFTER_S = 5
-"""When whoever came at a busy moment should come again."""
+"""Seconds after which a client that came at a busy moment should retry."""
 
 SENTENCES = {
     404: "there is nothing at this path; docs/api.md lists the routes",

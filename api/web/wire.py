@@ -153,7 +153,7 @@ def found_style(css: str) -> Response:
 
 
 def _conditional(body: bytes, content_type: str, commit: str | None) -> Response:
-    """*body*, or a 304 where whoever asks says that he has it; both kept for who comes next."""
+    """*body*, or a 304 if the client says that it has it; both cached for the next client."""
     tag = etag_of(body)
     headers = [("ETag", f'"{tag}"'), ("Cache-Control", "no-cache"), *_commit(commit)]
     response = _response(body, 200, content_type, *headers)
@@ -165,7 +165,7 @@ def _conditional(body: bytes, content_type: str, commit: str | None) -> Response
 
 
 def _keep(request: Request, headers: list[tuple[str, str]], body: bytes) -> None:
-    """Have the answer ready for whoever asks the same, if its path is all it depends on."""
+    """Cache the answer for the next client that asks the same, if only the path decides it."""
     catalogue, rule = g.get("catalogue"), request.url_rule
     if catalogue is not None and rule is not None and not request.query_string:
         shelf = current_app.extensions["shelf"]
@@ -296,7 +296,7 @@ def write(
     judge: Judge | None = None,
     checked: bool = True,
 ) -> Catalogue:
-    """The catalogue after *changes* were made by whoever sent this request.
+    """The catalogue after the sender of this request made *changes*.
 
     As write_between, without the catalogue before.
     """
@@ -309,10 +309,10 @@ def write_between(
     judge: Judge | None = None,
     checked: bool = True,
 ) -> tuple[Catalogue, Catalogue]:
-    """The catalogues just before and after *changes* by whoever sent this request.
+    """The catalogues just before and after the sender of this request made *changes*.
 
     *represent* is what If-Match and If-None-Match are held against; *checked* as in
-    Store.write. What *judge* finds is told before what *changes* meet in the catalogue.
+    Store.write. Faults that *judge* finds come before those that *changes* meet.
 
     Raises:
         Invalid: the validator, or *judge*, refuses it.
@@ -391,7 +391,7 @@ def _check_precondition(catalogue: Catalogue, represent: Represent) -> None:
 
 
 def writer() -> Writer:
-    """Who sent this request, and the message he gave."""
+    """Who sent this request, and the message in it."""
     given = request.headers.get("X-Commit-Message")
     return Writer(auth.current(), None if given is None else _message(given))
 

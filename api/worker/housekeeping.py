@@ -1,4 +1,4 @@
-"""What a worker does beside answering: tags, the index, maintenance, clients that hang, memory."""
+"""What a worker does in the background: tags, the index, maintenance, hanging clients, memory."""
 
 from __future__ import annotations
 

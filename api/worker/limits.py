@@ -1,6 +1,6 @@
 """How much of each kind of work a worker does at once, so that reads find a thread.
 
-Whoever reads a version is never turned away: the agent fails its tasks on a 503. So all
+A read of a version is never refused, because the agent fails its tasks on a 503. So all
 other work has a number of places, together fewer than there are threads, and is refused
 where none is free. Previews are reads, too: they wait for a place, on threads of their own.
 """
@@ -95,7 +95,7 @@ class Places:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Be one of those who wait for a preview, who have threads beside the others.
+        """Wait for a preview, on one of the threads for that.
 
         Raises:
             Busy: there are more than that.
@@ -126,8 +126,8 @@ class Places:
 def install(app: Flask, made: Places) -> None:
     """Have each request of *app* that is no read take a place.
 
-    It is known by then who asks, and for a preview nobody waits any more: whoever held one
-    of the places while he waited would keep it from whom he waits for.
+    By then the sender is known, and no request waits for a preview any more. A request that
+    held a place while it waited would keep it from the request that it waits for.
     """
     app.extensions["places"] = made
 

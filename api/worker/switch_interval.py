@@ -20,7 +20,7 @@ _others = 0
 
 
 def count_others(more: int) -> None:
-    """Know that so many *more* do work beside reads; of those that end, fewer."""
+    """Count *more* as beginning work that is no read; negative for work that ends."""
     global _others
     with _lock:
         _others += more
@@ -29,7 +29,7 @@ def count_others(more: int) -> None:
 
 @contextmanager
 def other_work() -> Iterator[None]:
-    """Work beside reads, as long as the block lasts."""
+    """Work that is no read, as long as the block lasts."""
     count_others(1)
     try:
         yield

@@ -26,7 +26,7 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Somebody, and what he may do.
+    """A person or script, and what they may do.
 
     *only* has patterns as the shell knows them (``Nuke*``); where there are any, only
     jobtypes whose names match one may be changed.
@@ -39,20 +39,20 @@ class Access:
 
     @property
     def passes_warnings(self) -> bool:
-        """Whether he may have something served in spite of warnings."""
+        """Whether they may have something served in spite of warnings."""
         return self.role >= Role.ADMIN
 
     @property
     def is_limited(self) -> bool:
-        """Whether there is a change that he may not make."""
+        """Whether there is a change that they may not make."""
         return self.role < Role.ADMIN or bool(self.only)
 
     def may_touch(self, jobtype: str) -> bool:
-        """Whether the jobtype of that name is among those he may change."""
+        """Whether the jobtype of that name is among those they may change."""
         return not self.only or any(fnmatchcase(jobtype, pattern) for pattern in self.only)
 
     def refusals(self, difference: Difference) -> Iterator[str]:
-        """Yield a sentence for each reason why he may not make that change."""
+        """Yield a sentence for each reason why they may not make that change."""
         if self.role < Role.WRITE:
             yield f"{self.name} may only read; writing needs a token with the role write"
             return

@@ -39,7 +39,7 @@ class Batches(Generic[T]):
             # It is being done, which ends.
             self._leading.acquire()
         try:
-            # Whoever leads takes work out of the queue, and has done it when he leads no more.
+            # The leader takes work out of the queue, and has done it when it leads no more.
             while work in self._waiting:
                 with self._turns.turn(limit_s) as has_come:
                     if not has_come:

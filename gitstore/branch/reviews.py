@@ -1,4 +1,4 @@
-"""Changes under review: branches beside the served one, what they would make, merging.
+"""Changes under review: all branches but the served one, what they would make, merging.
 
 A *change* is any branch pushed to the service. A preview is the catalogue as it would
 be with a branch merged; nothing is moved for it.
@@ -104,7 +104,7 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class _Preview:
-    """A preview, and the memory that it takes beside the served catalogue, roughly."""
+    """A preview, and the memory that it needs in addition to the catalogue's, roughly."""
 
     catalogue: Catalogue
     size: int
@@ -179,7 +179,7 @@ class Reviews:
             merge = self._merged(tip, commit)
             growth = self._growth(base, merge, commit)
             merged = _renumbered(base.history, base.history.extend(growth.steps))
-        # Besides its objects, an index of the jobtypes by id may be made of it, and copies of
+        # In addition to its objects, it may get an index of the jobtypes by id, and copies of
         # the long lists of versions that it changes.
         changed = [merged.jobtypes[name] for name in growth.jobtypes if name in merged.jobtypes]
         size = 4000 + sum(map(len, merge.objects.values())) + 100 * len(merged.jobtypes)
@@ -378,7 +378,7 @@ class Reviews:
         return access
 
     def _check_four_eyes(self, row: ChangeRow, access: Access) -> None:
-        """On a protected branch, whoever pushed a change last does not merge it himself."""
+        """On a protected branch, the last pusher of a change does not merge it."""
         if not self._store.protect or access is EVERYBODY or access.role >= Role.ADMIN:
             return
         pusher = self._repository.last_mover(HEADS + row.branch, row.commit.id)

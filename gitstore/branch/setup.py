@@ -37,7 +37,7 @@ BEGINNING = {**FOR_CLONES, "README.md": _README}
 
 
 def sample_path() -> Path:
-    """The folder with the sample jobtypes, which is installed beside the packages."""
+    """The folder with the sample jobtypes, which is installed next to the packages."""
     return Path(__file__).resolve().parents[2] / "sample_repo"
 
 

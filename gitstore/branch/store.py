@@ -60,7 +60,7 @@ _FIRST_PAUSES_S = (0, 0.02, 0.1)
 """How long a ref that has been written about is waited for, before it is called lost."""
 
 INDEX_STEPS = 500
-"""Steps after which the index on disk is written anew."""
+"""Steps after which the index on disk is written again."""
 
 JOBTYPES_LIMIT = 2000
 """How many jobtypes one push or change may change, where nothing else is set."""
@@ -172,7 +172,7 @@ class Store:
 
     Threads share it; processes share the repository, and nothing but the ref passes
     between them. *outlet* is where a write goes before the branch moves: the upstream.
-    *note* is told what happened in a word (commit, conflict, fetch ...), for whoever
+    *note* gets an event's name (commit, conflict, fetch ...), and
     counts it.
     *protect* is whether the branch moves by merges alone, and by admins.
     *write_limit_s* is how long a write may lose races before it gives up.
@@ -238,7 +238,7 @@ class Store:
             return known.extend(self.repository.steps(known.history.tip, tip, progress))
         except Refused:
             if known.history.tip is not None and self._catalogue is not None:
-                _LOG.error("%s was rewritten outside the service: read anew", self.ref)
+                _LOG.error("%s was rewritten outside the service: read again", self.ref)
             self._indexed = 0
             return self.build(tip, contents, progress)
 
@@ -290,7 +290,7 @@ class Store:
         return empty.extend(self.repository.steps(None, tip, progress))
 
     def keep_index(self) -> None:
-        """Write the index anew, if there are that many more steps than it has.
+        """Write the index again, if there are that many more steps than it has.
 
         The first read does so itself; later ones should not wait for it.
         """
@@ -382,7 +382,7 @@ class Store:
         return True
 
     def land(self, attempt: Callable[[], T | None]) -> T:
-        """What *attempt* gives, which moves the branch; anew while it loses races, with None.
+        """What *attempt* gives, which moves the branch; repeated while it loses races, with None.
 
         Raises:
             Busy: other writers were faster for too long.
@@ -395,7 +395,7 @@ class Store:
         raise self._busy()
 
     def _repeat(self, attempt: Callable[[], T | None]) -> T:
-        """As land, for whom has the turn already."""
+        """Like land, for a caller that already holds the turn."""
         give_up = time.monotonic() + self.write_limit_s
         while True:
             landed = attempt()

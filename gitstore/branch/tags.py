@@ -15,14 +15,14 @@ from gitstore.git.commits import Commit
 from gitstore.git.repository import Repository
 
 _MANY = 1000
-"""Tags whose looking up leaves so much in libgit2's caches that it is worth starting anew."""
+"""Tags whose looking up leaves so much in libgit2's caches that a new handle is worth it."""
 
 
 def publish(repository: Repository, history: History, since: int) -> int:
     """Tag the versions made after step *since* that have no tag; how many there were.
 
     A tag never moves: where two names would share one, the first to come keeps it. One
-    whose object is gone is made anew: a repack may drop what a killed process had written
+    whose object is gone is made again: a repack may drop what a killed process had written
     and no ref reached yet, just when its tag is made.
     """
     wanted = dict(reversed(list(_wanted(history, since))))

@@ -88,7 +88,7 @@ _ROWS = TypeAdapter(Annotated[tuple[Token, ...], FailFast()])
 class Standing:
     """How it stands with a repository's tokens.
 
-    *rows* are None where it has none, and nobody is told apart. *lost* is why nobody can be
+    *rows* are None if it has none, and people can't be told apart. *lost* is why they can't be
     told apart though there are tokens; it is empty where they can be read.
     """
 

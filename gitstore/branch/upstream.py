@@ -1,7 +1,7 @@
 """Following another repository: fetching from it, and writing to it.
 
 What is fetched lands below refs/upstream/, where nothing is served; the served branch
-moves only to what the growth rule allows (docs/format.md, section 3). A file beside the
+moves only to what the growth rule allows (docs/format.md, section 3). A file next to the
 repository tells all workers how the last fetch went; it is a cache and decides nothing.
 """
 
@@ -59,7 +59,7 @@ _SETTINGS = (
     ("fetch.fsckObjects", "true"),
     ("fetch.unpackLimit", "1"),
     ("gc.auto", "0"),
-    # Git ends by itself, too: whoever started it may have been killed.
+    # Git ends by itself, too: the process that started it may have been killed.
     ("http.lowSpeedLimit", "1"),
     ("http.lowSpeedTime", "60"),
     ("protocol.ext.allow", "never"),
@@ -244,7 +244,7 @@ class Upstream:
         """Put the step from *old* to *new* on upstream's branch, before it is served.
 
         Raises:
-            Moved: somebody else was faster; what he wrote is served by now.
+            Moved: somebody else was faster; what they wrote is served by now.
             UpstreamFailed: nothing was changed.
         """
         try:

@@ -71,7 +71,7 @@ class Contents:
         self._looking = threading.Lock()
 
     def over(self, overlay: Overlay) -> Contents:
-        """These contents, and beside them what *overlay* has alone."""
+        """These contents, and in addition what only *overlay* has."""
         made = Contents(overlay)
         made.directory = overlay.either(made.directory, self.directory)
         made._code_faults = overlay.either(made._code_faults, self._code_faults)
@@ -85,7 +85,7 @@ class Contents:
         """Those of the directories *trees* that are not broken. Each is read once."""
         known = self._sound
         unknown = [tree for tree in trees if tree not in known]
-        # Whoever asks for a long list at the same time waits for what the first one finds.
+        # Requests for a long list at the same time wait for what the first one finds.
         with self._looking if len(unknown) > _MANY else nullcontext():
             for tree in unknown:
                 if tree not in known:

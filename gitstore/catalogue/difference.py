@@ -71,7 +71,7 @@ class Difference:
         return next(iter((*sorted(self.jobtypes()), *map(_subject, self.files))), "nothing")
 
     def sentences(self) -> Iterator[str]:
-        """Yield a line for each thing, as it is told to whoever made the change."""
+        """Yield a line for each thing, for the person who made the change."""
         yield from map(printable, self._sentences())
 
     def _sentences(self) -> Iterator[str]:

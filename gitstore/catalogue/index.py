@@ -1,4 +1,4 @@
-"""The history's cache on disk, so that a start need not read every step anew.
+"""The history's cache on disk, so that a start need not read every step again.
 
 Disposable: whatever is missing, damaged, of another release or of another history is
 as good as not there. One JSON document behind a header line with its checksum.

@@ -37,7 +37,7 @@ def step_between(
 class Walk:
     """Compares, from tree to tree, the parts that the format names.
 
-    *keep* has *objects* keep the trees, for whoever asks for them next.
+    *keep* has *objects* keep the trees, for the next caller that asks for them.
     """
 
     def __init__(self, objects: RawObjects, keep: bool = False) -> None:

@@ -29,7 +29,7 @@ class Neighbours:
     """A tree's jobtypes, found by the names that the agent would give their files and modules.
 
     Made once for a check, so that ten thousand jobtypes are not each compared with all. Which
-    ones can meet is told by their names first, so that few files are read. The tree came from
+    ones can meet shows in their names first, so that few files are read. The tree came from
     another whose jobtypes were *before*; it differs from that in those *changed*, at most. *past*
     knows the jobtypes that are not there any more.
     """

@@ -52,7 +52,7 @@ class Checks:
         )
 
     def sources(self) -> Sources:
-        """What is told of sources in one check."""
+        """What is known of sources in one check."""
         parsed = self.code is not CodeChecks.OFF
         return Sources(Wanted(parsed, self.python27, self.code_limit_bytes))
 

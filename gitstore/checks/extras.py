@@ -1,4 +1,4 @@
-"""What lies in a jobtype's directory beside what the format reads: junk, pointers, other files.
+"""What lies in a jobtype's directory that the format doesn't read: junk, pointers, other files.
 
 All of it counts for version numbers, so it is never left out; it is said.
 """
@@ -45,7 +45,7 @@ def check_extras(
 ) -> Iterator[Problem]:
     """What is wrong in the directory *new* of jobtype *name*, as a successor of *old*.
 
-    Of files beside code.py and meta.yaml only those that are new or differ.
+    Of files other than code.py and meta.yaml only those that are new or differ.
     """
     directory = layout.jobtype_path(layout.printable(name))
     entries = objects.entries(new.id)

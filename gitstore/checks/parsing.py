@@ -28,7 +28,7 @@ WAIT_LIMIT_S = 60
 """How long one check may wait for other processes to parse, all in all."""
 
 CHECK_LIMIT_S = 30
-"""How much of a processor one check may take here beside that."""
+"""How much of a processor one check may take here in addition."""
 
 _WALL_LIMIT_S = 4 * CPU_LIMIT_S
 _AT_ONCE = 2

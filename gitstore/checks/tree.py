@@ -93,7 +93,7 @@ def _clipped(problem: Problem) -> Problem:
 
 
 class _Change:
-    """A tree beside the one it came from: what differs, and what then holds."""
+    """A tree and the one it came from: what differs, and what then holds."""
 
     def __init__(
         self,
@@ -298,7 +298,7 @@ def _check_meta_size(
 
 
 def _check_case(change: _Change, changed: set[str]) -> Iterator[Problem]:
-    """Names that differ only in case from one that stands beside them, or that was ever used."""
+    """Names that differ only in case from one in the same tree, or one that was ever used."""
     known = change.base.history.jobtypes
     twins = by_fold(tuple(change.jobtypes)) if changed else {}
     for name in changed:

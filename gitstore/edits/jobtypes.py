@@ -286,7 +286,7 @@ def _meta_file(catalogue: Catalogue, jobtype: Jobtype | None, meta: JobtypeMeta)
     if known.meta == meta:
         return Graft(contents.objects.entries(jobtype.tree)[layout.META])
     old = read_yaml(contents.objects, known.meta_blob) if known.meta_blob else None
-    # What is too large to be one is written anew.
+    # A file that is too large to be one is replaced.
     return meta_content(old if isinstance(old, bytes) else None, meta)
 
 

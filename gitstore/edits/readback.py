@@ -1,4 +1,4 @@
-"""Reading back what an edit wrote, before anybody is told that it is done.
+"""Reading back what an edit wrote, before the service acknowledges it.
 
 A file over its limit is one that the next read passes over: what it says is lost, and the write
 that it came from would be acknowledged all the same.

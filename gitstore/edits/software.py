@@ -123,7 +123,7 @@ def _software_edit(
 ) -> Edit:
     old = catalogue.history.software.get(name)
     known = read_yaml(catalogue.contents.objects, old.file) if old else None
-    data = known if isinstance(known, bytes) else None  # Too large to be one: written anew.
+    data = known if isinstance(known, bytes) else None  # Too large to be one: replaced.
     changes = {layout.software_path(name): software_content(data, SoftwareFile(versions=versions))}
     return Edit(changes, f"software {name}: {what}")
 

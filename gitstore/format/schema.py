@@ -95,7 +95,7 @@ def _check_requirements(value: tuple[Requirement, ...]) -> tuple[Requirement, ..
 
 
 class JobtypeFields(Model):
-    """What is said of a jobtype beside its code and its requirements."""
+    """What is said of a jobtype, except for its code and its requirements."""
 
     classname: ShortText | None = None
     description: Text | None = None

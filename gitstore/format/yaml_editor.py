@@ -1,8 +1,8 @@
 """Editing a person's YAML file: comments and key order stay where the value stayed.
 
-A comment belongs to the item or key that it stands above or beside, and goes and moves
+A comment belongs to the item or key below it or on its line, and goes and moves
 with it. Edits cut and paste the file's own lines. What comes out is read back by the
-strict reader and must say what was asked for; where it doesn't, the file is written anew.
+strict reader and must say what was asked for; where it doesn't, the file is replaced.
 """
 
 from __future__ import annotations
@@ -281,7 +281,7 @@ def _identity(item: object) -> object:
 
 
 def _replacement(text: str, item: _Item, new: Plain, indent: int) -> _Edit:
-    """The edit that writes the value of *item* anew and keeps the comment beside it."""
+    """The edit that replaces the value of *item* and keeps the comment on its line."""
     start, end = _inline(text, item)
     is_empty = item.value.style == FLOW and not item.value.parts
     inline, lines = _written(new, indent, "" if is_empty else item.value.style)
@@ -289,12 +289,12 @@ def _replacement(text: str, item: _Item, new: Plain, indent: int) -> _Edit:
         start = max(item.after, len(text[:start].rstrip(" ")))
     elif text[start - 1] not in " \n":
         inline = f" {inline}"
-    beside = text[end : text.index("\n", end) + 1]
-    return start, item.stop, f"{inline}{beside}{lines}"
+    rest = text[end : text.index("\n", end) + 1]
+    return start, item.stop, f"{inline}{rest}{lines}"
 
 
 def _inline(text: str, item: _Item) -> tuple[int, int]:
-    """Where the part of the value of *item* stands that may have a comment beside it."""
+    """Where the part of the value of *item* stands that may have a comment on its line."""
     span = item.value
     if span.style == BLOCK:
         behind_dash = not _begins_line(text, span.start)
@@ -329,7 +329,7 @@ def _line(mark: str, value: Plain, indent: int) -> str:
 
 
 def _written(value: Plain, indent: int, style: str = "") -> tuple[str, str]:
-    """*value* as what stands beside a key at *indent*, and the lines below it.
+    """*value* as the rest of the line of a key at *indent*, and the lines below it.
 
     *style* is the one it had in the file.
     """

@@ -46,7 +46,7 @@ class Document:
     """A parsed file: its plain *value*, and for each place its line and its text.
 
     *texts* has the scalars as they stand in the file, because ``2.70`` is a number to
-    YAML but a version to whoever wrote it.
+    YAML but a version to its author.
     """
 
     value: object

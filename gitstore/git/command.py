@@ -29,7 +29,7 @@ FOR_UPSTREAM = (
     *("KRB5CCNAME", "KRB5_CONFIG", "KRB5_CLIENT_KTNAME", "GNUPGHOME"),
     *("XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"),
 )
-"""What a git that talks to another machine gets besides: keys, certificates, credential helpers
+"""What a git that talks to another machine gets, too: keys, certificates, credential helpers
 and proxies. docs/settings.md lists them."""
 
 
@@ -119,7 +119,7 @@ def run_git(
 ) -> bytes:
     """What ``git <args>`` prints in *repository*; it is ended with this process.
 
-    *variables* are names of those of our environment that it gets beside the usual ones, *more*
+    *variables* are names of those of our environment that it gets in addition, *more*
     are variables with their values. *held* are descriptors that stay open as long as it runs,
     should this process be killed: those of locks. *is_limited* is whether its memory is, for
     packs that somebody else made. *hear* gets what it says on standard error although it succeeds.

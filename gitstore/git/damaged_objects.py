@@ -1,6 +1,6 @@
-"""Which objects readers found damaged, told to every process by a file beside the repository.
+"""Which objects readers found damaged, in a file of the repository that every process reads.
 
-A cache of what was noticed, for whoever watches the service's health: an object that can be
+A cache of what was noticed, for the service's health: an object that can be
 read again is no longer told.
 """
 

@@ -76,7 +76,7 @@ class Mark:
 class Watch:
     """Looks at the file of the repository at *git_dir* that *ref*, for example, lies in.
 
-    Whoever moves a ref puts a new file in the place of the old one, which then has no name any
+    Git and libgit2 move a ref by a new file in place of the old one, which then has no name any
     more; or a first one into a folder, where the ref was packed. Git and libgit2 also make a
     lock in that folder before they change or delete a packed ref. So as long as fstat(2) says the
     same of the file, or of the folder while there is no file, the ref is where it was. What
@@ -152,7 +152,7 @@ def _fstat() -> Callable[..., int]:
 
 
 def _fail(*_: object) -> int:
-    """As fstat(2) of what there is no file for."""
+    """As fstat(2) of a file that does not exist."""
     return -1
 
 

@@ -30,7 +30,7 @@ def file_lock(path: Path) -> Iterator[None]:
 def try_file_lock(path: Path) -> Iterator[int | None]:
     """Hold the lock that *path* stands for, if nobody else does; None if it is not held.
 
-    What is given is its descriptor: whoever else has that open holds the lock as long.
+    Gives its descriptor: each process that has it open holds the lock as long.
     """
     path.parent.mkdir(exist_ok=True)
     with path.open("a") as file:
@@ -62,7 +62,7 @@ class Turns:
         try:
             with ExitStack() as held:
                 end = time.monotonic() + min(limit_s, PATIENCE_S)
-                # Whoever is next holds a lock of its own until it has the first one, or a
+                # The next process holds a lock of its own until it has the first one, or a
                 # process with many writers would have it again and again.
                 with suppress(OSError), self._held("next.lock", end):
                     held.enter_context(self._held("write.lock", end))

@@ -83,7 +83,7 @@ class LooseObjects:
         return f"{self.folder}/{_TEMPORARY}{os.urandom(8).hex()}"
 
     def _freshen(self, id: str) -> bool:
-        """Make object *id* young, if it is there. Whoever wrote it may not have flushed it.
+        """Make object *id* young, if it is there. Its writer may not have flushed it.
 
         False, too, where it is not ours to touch, or Git packs it just now.
         """

@@ -32,7 +32,7 @@ class Below(RawObjects, Protocol):
 
 
 class Overlay:
-    """The objects of a repository, *below*, and a merge's beside them."""
+    """The objects of a repository, *below*, and a merge's on top of them."""
 
     def __init__(self, below: Below, objects: Mapping[str, bytes]) -> None:
         self._below = below

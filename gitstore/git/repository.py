@@ -86,7 +86,7 @@ pygit2.settings.mwindow_mapped_limit = 8 * 1024 * 1024
 pygit2.settings.enable_strict_hash_verification(False)
 
 _READS = 1000
-"""Reads after which packs are opened anew: what was repacked away goes, and what was cached."""
+"""Reads after which packs are opened again, so that old packs and caches go."""
 
 _ID = re.compile(r"[0-9a-f]{7,40}")
 
@@ -490,7 +490,7 @@ class Repository:
         """Yield the steps after commit *after* up to *until*, oldest first.
 
         Only first parents count, so a merged pull request is one step (docs/format.md,
-        section 2). *after* None starts at the root. *on_step* is told how many of how
+        section 2). *after* None starts at the root. *on_step* gets how many of how
         many are done.
 
         Raises:
@@ -809,7 +809,7 @@ class Repository:
         self._local.written = {**known, **objects}
 
     def _write_loose(self, objects: Mapping[str, bytes]) -> set[str]:
-        """Have *objects* on disk; written anew where Git took a file away that was half done."""
+        """Have *objects* on disk; written again if Git took a half-done file away."""
         for _ in range(_TRIES):
             with suppress(FileNotFoundError):
                 return self._loose_objects.write(objects)
@@ -985,7 +985,7 @@ class Repository:
         return [self.commit(id) for id in found]
 
     def last_mover(self, ref: str, to: str) -> str | None:
-        """The name, from the reflog, of whoever moved *ref* to *to* last; None if nobody knows."""
+        """The name, from the reflog, of the last one who moved *ref* to *to*; None if unknown."""
         moves = self._moves(ref)
         return next((move.committer.name for move in moves if str(move.oid_new) == to), None)
 

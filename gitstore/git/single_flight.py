@@ -33,9 +33,9 @@ class Once(Generic[KeyT, T]):
         return future is not None and future.done()
 
     def get(self, key: KeyT, make: Callable[[], T]) -> T:
-        """What was made for *key*: before, by whoever asked first, or now by *make*.
+        """What was made for *key*: by the first caller, or now by *make*.
 
-        Raises whatever making it raises, to all who wait; it is made anew for the next.
+        Raises what making it raises, to all who wait; the next call makes it again.
         """
         with self._lock:
             future = self._futures.get(key)

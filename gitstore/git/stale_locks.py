@@ -1,6 +1,6 @@
 """Lock files of Git's that a dead process left behind, which would stop the next write.
 
-Git and libgit2 lock a file by making ``<file>.lock`` beside it. Killed, they leave it. Such
+Git and libgit2 lock a file by making ``<file>.lock`` next to it. Killed, they leave it. Such
 a lock is judged by age and by owner: by how long it was seen to stand unchanged, on a clock
 that nobody sets, and by whether a living process can be its owner.
 """

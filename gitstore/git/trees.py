@@ -144,7 +144,7 @@ def tree_data(entries: Mapping[str, Entry]) -> bytes:
 def changed_data(tree: Tree, changes: Mapping[str, Entry | None]) -> bytes:
     """The raw tree that *tree* becomes by *changes*, None for an entry that goes.
 
-    Where ids alone change, as nearly always, nothing but them is written anew.
+    Where only ids change, as nearly always, only they are replaced.
     """
     data = tree.data
     for name, entry in changes.items():

@@ -74,7 +74,7 @@ def _compare_jobtype(master: FarmJobtype, branch: FarmJobtype) -> Iterator[Note]
             for says in _version_differences(version, other):
                 yield Note(where, says)
     for version in branch.versions:
-        # A number that is out of service is no version to whoever asks, as in the master.
+        # A number that is out of service is no version to a client, as in the master.
         if master.find(version.number) is None and version.fault is None:
             yield Note(f"{name} {version.number}", "is not in the master")
     newest = max((v.number for v in master.versions if v.fault is None), default=0)

@@ -127,7 +127,7 @@ def check_code(data: bytes) -> None:
 
 
 def check_trailers(data: bytes) -> None:
-    """Trailers that say the same when they are written anew."""
+    """Trailers that say the same when they are written again."""
     for key, number, name in parse_trailers(data.decode(errors="replace")):
         assert 0 <= number <= layout.NUMBER_LIMIT
         assert list(parse_trailers(f"s\n\n{trailer(key, number, name)}\n")) == [(key, number, name)]

@@ -204,8 +204,8 @@ STEPS: dict[str, tuple[Changes, Changes, str]] = {
         {"withdrawn.yaml": LISTED},
         "withdraws Maya",
     ),
-    "deletes and makes anew": ({"jobtypes/Maya": None}, jobtype("Maya"), "deletes Maya"),
-    "deletes software and makes it anew": (
+    "deletes and makes again": ({"jobtypes/Maya": None}, jobtype("Maya"), "deletes Maya"),
+    "deletes software and makes it again": (
         {"software": None},
         {"software/maya.yaml": 'versions:\n  - {version: "2", rank: 1}\n'},
         "deletes software maya",

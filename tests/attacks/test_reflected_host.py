@@ -108,7 +108,7 @@ def test_with_a_public_url_all_addresses_are_below_it(public):
 
 
 def push_two(worktree: Worktree) -> str:
-    """What a push of another version of a jobtype is told."""
+    """What a push of another version of a jobtype prints."""
     path = worktree.path / "jobtypes" / "Command" / "code.py"
     worktree.write("jobtypes/Command/code.py", path.read_text() + "\nMARK = 2\n")
     pushed = worktree.push()
@@ -116,7 +116,7 @@ def push_two(worktree: Worktree) -> str:
     return pushed.stderr
 
 
-def test_a_push_is_told_links_below_the_public_url(sample, serve, clone):
+def test_a_push_reads_links_below_the_public_url(sample, serve, clone):
     server = serve(sample, "--workers", "1", "--public-url", PUBLIC)
 
     said = push_two(clone(f"{server.url}/jobtypes.git"))

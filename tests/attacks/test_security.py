@@ -355,7 +355,7 @@ def test_a_repository_of_another_owner_is_refused_with_advice(sample):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to another user")
 def test_gits_own_programs_take_the_repository_that_the_service_took(sample, serve, monkeypatch):
     subprocess.run(["chown", "-R", "65534:65534", str(sample)], check=True)
-    # As with sudo, which the service is told of and Git's programs are not.
+    # As with sudo, which the service knows of and Git's programs don't.
     monkeypatch.setenv("SUDO_UID", "65534")
     server = serve(sample)
 
@@ -432,7 +432,7 @@ def test_a_link_in_a_folder_is_not_followed_by_a_check(tmp_path, path):
     assert "code.py:2" not in done.stdout
 
 
-# Files beside the repository
+# Files next to the repository
 
 
 @pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to], ids=["symbolic", "hard"])
@@ -500,7 +500,7 @@ def test_yaml_is_no_body(farm, method, kind, status):
     error(farm.request(method, path, bomb().encode(), {"Content-Type": kind}), status)
 
 
-def test_a_yaml_bomb_on_another_branch_is_told_and_never_unfolds(farm, clone):
+def test_a_yaml_bomb_on_another_branch_is_reported_and_never_unfolds(farm, clone):
     worktree = clone(f"{farm.url}/jobtypes.git")
     worktree.write("jobtypes/Maya/meta.yaml", bomb())
     worktree.write("software/maya.yaml", bomb())

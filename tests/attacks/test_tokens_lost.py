@@ -215,7 +215,7 @@ def test_what_nobody_lost_is_open(client):
     assert client.put(WRITE, json=body("Job")).status_code == 201
 
 
-def test_git_is_told_too(studio):
+def test_git_reads_it_too(studio):
     vanish(studio.file)
 
     push = studio.open.get("/jobtypes.git/info/refs?service=git-receive-pack")

@@ -60,7 +60,7 @@ def test_a_damaged_version_is_a_500_that_names_the_object_and_all_else_is_served
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_health_names_damaged_objects_in_every_process_until_they_are_mended(
+def test_health_names_damaged_objects_in_every_process_until_they_are_repaired(
     damaged, branch, damage
 ):
     id = code_id(branch, "main~2", "Old")
@@ -137,7 +137,7 @@ def test_a_bad_ref_is_a_500_with_advice_and_health_says_so(branch, content):
 
 
 @pytest.mark.parametrize("kept", [0, 10, -10])
-def test_a_truncated_index_is_computed_anew(damaged, branch, kept):
+def test_a_truncated_index_is_computed_again(damaged, branch, kept):
     store = damaged.application.extensions["jobtypes"]
     before = damaged.get("/api/v1/jobtypes/Old").data
     store.rebuild_index()
@@ -157,7 +157,7 @@ def test_while_a_version_is_damaged_others_can_be_made(damaged, branch):
     assert damaged.put("/api/v1/jobtypes/New", json=sent).status_code == 201
 
 
-def test_the_objects_of_a_backup_mend_the_damage(damaged, branch, tmp_path):
+def test_the_objects_of_a_backup_repair_the_damage(damaged, branch, tmp_path):
     git(tmp_path, "clone", "--quiet", "--mirror", str(branch.path), str(tmp_path / "backup.git"))
     loose(branch, code_id(branch, "main~2", "Old")).unlink()
     assert damaged.get("/api/v1/jobtypes/Old/versions/1").status_code == 500

@@ -50,7 +50,7 @@ def survives(farm: Traced, folder: Path, *needed: str) -> None:
 
     assert not [name for name in lost if name in needed]
     assert versions(copy) == before
-    # Tags come after the fact, and are made anew.
+    # Tags come after the fact, and are made again.
     git(copy, "fsck", "--strict", "--no-dangling", "refs/heads/main")
     again = Rest(Server(copy, "--workers", "1"))
     try:

@@ -148,7 +148,7 @@ RAISED = {
 
 
 @pytest.mark.parametrize(("error", "status"), RAISED.values(), ids=RAISED)
-def test_what_a_request_meets_of_the_machine_is_told_from_a_bug(empty, error, status):
+def test_what_a_request_meets_of_the_machine_differs_from_a_bug(empty, error, status):
     app = create_app(Config(empty))
 
     def meet() -> None:

@@ -102,7 +102,7 @@ def _kill(server: Server, turn: int) -> None:
 def power_cuts(folder: Path, times: int, say: Say = lambda text: None) -> Figures:
     """Cut the power at *times* random moments under load; start on what is left each time.
 
-    What is left is told by power.py from what strace saw. The service itself goes on.
+    power.py computes what is left from what strace saw. The service itself goes on.
     """
     figures = Figures()
     book = begin(folder, figures, *ALONE)
@@ -486,7 +486,7 @@ def size(server: Server) -> Size:
             status = Path(f"/proc/{pid}/status").read_text()
             # One that has ended and is not yet waited for has none.
             memory += sum(map(int, re.findall(r"VmRSS:\s+(\d+)", status)))
-    # Beside rglob, walk takes no offence at a folder that goes meanwhile.
+    # Unlike rglob, walk allows a folder to disappear meanwhile.
     temporary = sum(
         name.startswith("tmp_") or name.endswith(".lock")
         for folder, _, names in os.walk(server.repo)

@@ -1,4 +1,4 @@
-"""Who may import whom."""
+"""Which room may import which."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_no_modules_of_a_package_import_each_other_in_a_ring(package):
 def test_few_modules_look_at_the_environment():
     looking = {module for module, path in FILES.items() if "os.environ" in path.read_text()}
 
-    # What Git gets of it, what a hook is told by it, where a library wants its folder named, and
+    # What Git gets of it, what a hook reads in it, where a library wants its folder named, and
     # which names in it look like settings.
     allowed = {
         "gitstore.git.command",

@@ -140,7 +140,7 @@ def test_it_loads_each_sample_jobtype(agent, name):
     assert agent.asked == [f"/jobtypes/{name}/versions/1"]
 
 
-def test_it_asks_for_each_assignment_anew_and_runs_what_it_keeps(agent):
+def test_it_asks_again_for_each_assignment_and_runs_what_it_keeps(agent):
     first = agent.load("Nuke", 1)
     kept = {path: path.read_bytes() for path in agent.cache.iterdir()}
 
@@ -151,7 +151,9 @@ def test_it_asks_for_each_assignment_anew_and_runs_what_it_keeps(agent):
     assert agent.asked == ["/jobtypes/Nuke/versions/1"] * 2
 
 
-def test_after_a_change_the_old_version_is_there_as_it_was_and_the_new_one_beside(served, agent):
+def test_after_a_change_the_old_version_is_there_as_it_was_and_the_new_one_next_to_it(
+    served, agent
+):
     rest = Rest(served)
     before = rest.json("/jobtypes/Command")
     agent.load("Command", before["version"])

@@ -271,7 +271,7 @@ def test_a_linked_working_copy_is_checked_by_the_hook_that_it_installed(pushing,
     assert "Not pushed" in said(linked.push())
 
 
-def test_where_git_is_told_of_another_folder_for_hooks_ours_goes_there(pushing):
+def test_where_git_uses_another_folder_for_hooks_ours_goes_there(pushing):
     (pushing.path / ".git" / "hooks" / "pre-push").unlink()
     pushing.git("config", "core.hooksPath", ".githooks")
 
@@ -368,7 +368,7 @@ def test_a_folder_that_is_no_repository_is_refused(tmp_path):
     assert f"{tmp_path} can't be opened as a Git repository" in done.stderr
 
 
-def test_a_mistake_of_ours_is_told_in_a_line_and_written_down(receiving, worktree):
+def test_a_mistake_of_ours_is_said_in_a_line_and_written_down(receiving, worktree):
     hook = receiving / "hooks" / "pre-receive"
     lines = [line for line in hook.read_text().splitlines() if "JOBTYPES_HOOK" not in line]
     lines.insert(2, "export JOBTYPES_HOOK='{}'")

@@ -156,7 +156,7 @@ PYFARM = {
 
 @pytest.fixture
 def stock() -> Iterator[Callable[[dict[str, object]], str]]:
-    """Starts a server that answers as it is told, with 404 otherwise: ``stock(PYFARM)``."""
+    """Starts a server with the given answers, and 404 otherwise: ``stock(PYFARM)``."""
     servers = []
 
     def start(answers: dict[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""What a push says beside what it makes: options, junk, pointers, files no agent sees."""
+"""What a push says in addition to what it makes: options, junk, pointers, other files."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_misspelt_dry_run_takes_nothing(td, option):
     assert "is not known; dry-run is" in said(result)
 
 
-# What lies beside code.py
+# What lies next to code.py
 
 
 def code_of(td: Worktree, name: str) -> str:

@@ -218,7 +218,7 @@ def test_what_is_refused_takes_the_rest_with_it_and_nothing_is_said_to_be_taken(
     assert state(farm) == before
 
 
-def test_who_is_overtaken_while_he_pushes_is_told_to_fetch_first(farm, clone):
+def test_who_is_overtaken_during_a_push_reads_to_fetch_first(farm, clone):
     """The other's push comes after this one was told where main is."""
     slow, fast = (clone(f"{farm.url}/jobtypes.git") for _ in range(2))
     slow.write("jobtypes/Command/slow.txt", os.urandom(9).hex())

@@ -105,7 +105,7 @@ def copy(tmp_path) -> Path:
 
 @pytest.fixture
 def terminal(copy, monkeypatch) -> Iterator[Terminal]:
-    """A terminal beside one in which ``make serve`` runs, as README.md says."""
+    """A terminal next to one in which ``make serve`` runs, as README.md says."""
     for who in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{who}_NAME", AUTHOR)
     monkeypatch.setenv("PYTHONPATH", str(copy))

@@ -81,7 +81,7 @@ def test_the_configuration_has_no_fault_that_nginx_knows(farm):
     assert "[warn]" not in farm.proxy.log.read_text()
 
 
-def test_a_new_version_is_never_a_404_whoever_is_asked(farm):
+def test_a_new_version_is_never_a_404_at_any_service(farm):
     for n in range(3):
         answer = farm.put("Fresh", n)
         assert answer.status == 201

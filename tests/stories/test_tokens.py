@@ -286,7 +286,7 @@ REFUSED = {
     },
     "admin": {},
 }
-"""What each role is told where it may not do something; it may do all the rest."""
+"""What each role reads if it may not do something; it may do all the rest."""
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -311,7 +311,7 @@ def test_a_role_may_do_what_its_table_says(studio, role, action):
 # Tokens limited to some jobtypes
 
 
-def test_a_limited_token_writes_what_its_pattern_says_and_is_told_what_it_may_not(studio):
+def test_a_limited_token_writes_what_its_pattern_says_and_reads_what_it_may_not(studio):
     studio.make("Maya")
     assert studio.call("nukist", "PUT", "/jobtypes/NukeRest", body("NukeRest")).status == 201
 
@@ -383,7 +383,7 @@ def test_what_a_push_makes_and_undoes_is_refused_as_if_it_had_stayed(studio, pat
     assert git(studio.server.repo, "rev-parse", "main") == before
 
 
-def test_who_may_make_and_undo_is_told_of_what_ended(studio):
+def test_who_may_make_and_undo_reads_what_ended(studio):
     worktree = studio.tree("admin")
     worktree.write("jobtypes/Passing/code.py", CODE)
     worktree.commit()
@@ -409,7 +409,7 @@ def test_who_may_make_and_undo_is_told_of_what_ended(studio):
     ],
 )
 @pytest.mark.parametrize(("who", "status"), [(None, 401), ("read", 403)])
-def test_who_may_not_write_is_told_so_whatever_he_sent(studio, method, path, who, status):
+def test_who_may_not_write_reads_so_whatever_they_sent(studio, method, path, who, status):
     error(studio.call(who, method, path, b"no JSON"), status)
 
 
@@ -421,7 +421,7 @@ def test_the_body_of_a_stranger_is_not_waited_for(studio):
     dialer.close()
 
 
-def test_a_stranger_is_told_too_where_nothing_can_be_written(studio):
+def test_a_stranger_reads_it_too_where_nothing_can_be_written(studio):
     assert studio.call(None, "POST", "/nothing").status == 404
     preview = studio.server.request("POST", f"/preview/main{PREFIX}/jobtypes/", body("New"))
     assert preview.status == 405

@@ -882,7 +882,7 @@ def test_a_read_only_replica_names_its_upstream(forge, follow, clone):
         assert SECRET not in says
 
 
-def test_a_git_push_is_told_where_to_push(pair, clone):
+def test_a_git_push_reads_where_to_push(pair, clone):
     worktree = clone(f"{pair.server.url}/jobtypes.git")
     worktree.write("x", "y")
 

@@ -18,7 +18,7 @@ from tests.support.waiting import wait_for
 class Forge:
     """Serves the bare repository at *path* until left.
 
-    While *open* is clear, whoever asks waits. *password* is what Basic must bear, if any.
+    While *open* is clear, requests wait. *password* is what Basic must bear, if any.
     *loses_answers* takes pushes and ends the connection without a word. While *lands* is
     clear, pushes that have come wait, and *landing* counts them. *fetches* counts the
     beginnings of fetches.

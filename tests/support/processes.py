@@ -33,7 +33,7 @@ def command(pid: int) -> bytes:
 
 
 def strays(repo: Path) -> list[str]:
-    """What somebody who died at his work leaves: Git's locks, quarantines, temporary files.
+    """What a process that died at work leaves: Git's locks, quarantines, temporary files.
 
     Those of a service that was started with ``own_tmp`` are looked at, too.
     """
@@ -47,7 +47,7 @@ def strays(repo: Path) -> list[str]:
 
 @contextmanager
 def own_tmp(repo: Path) -> Iterator[None]:
-    """A folder for temporary files beside *repo*, for the service that is started meanwhile."""
+    """A folder for temporary files next to *repo*, for the service that is started meanwhile."""
     tmp = repo.parent / "tmp"
     tmp.mkdir()
     with pytest.MonkeyPatch.context() as patch:

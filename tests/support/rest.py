@@ -44,7 +44,7 @@ def body(name: str, /, **fields: object) -> dict[str, object]:
 
 
 def code(mark: object) -> str:
-    """Valid code that is told from others by *mark*."""
+    """Valid code that differs from others by *mark*."""
     return f"{CODE}    mark = {mark!r}\n"
 
 

@@ -469,7 +469,7 @@ def test_whatever_happens_to_the_branch_no_answer_is_stale(tmp_path_factory, cha
         pair.get(path)
 
 
-def test_readers_beside_a_writer_never_see_less_than_what_was_acknowledged(pair):
+def test_readers_next_to_a_writer_never_see_less_than_what_was_acknowledged(pair):
     acknowledged = 1
     failures: list[tuple[int, int]] = []
     done = threading.Event()

@@ -399,9 +399,7 @@ def test_a_push_of_a_huge_file_is_refused_with_the_limit(farm, td):
     wait_for(lambda: is_tidy(farm), "all to be as before")
 
 
-def test_past_the_places_git_is_told_when_to_come_again_and_reads_go_on(
-    farm, dial, clone, tmp_path
-):
+def test_past_the_places_git_reads_when_to_come_again_and_reads_go_on(farm, dial, clone, tmp_path):
     for _ in range(PLACES):
         slow_clone(farm, dial)
 
@@ -417,8 +415,8 @@ def test_past_the_places_git_is_told_when_to_come_again_and_reads_go_on(
     assert "503" in refused.stderr
     assert "too many clones and pushes at once" in refused.stderr
     assert [farm.get(READ).status for _ in range(20)] == [200] * 20
-    body = {"name": "Beside", "classname": "Job", "code": CODE}
-    assert farm.request("PUT", "/api/v1/jobtypes/Beside", body).status in (200, 201)
+    body = {"name": "Others", "classname": "Job", "code": CODE}
+    assert farm.request("PUT", "/api/v1/jobtypes/Others", body).status in (200, 201)
 
     dial.close()
     wait_for(lambda: is_tidy(farm), "the places to be free again")
@@ -499,7 +497,7 @@ def test_a_415_says_what_git_should_have_sent(farm):
     assert b"must be application/x-git-upload-pack-request; only Git" in other.body
 
 
-def test_what_is_no_service_of_gits_is_told_to_update(farm):
+def test_what_is_no_service_of_gits_reads_to_update(farm):
     assert b"only Git's smart protocol" in farm.get("/jobtypes.git/info/refs").body
 
 
@@ -555,7 +553,7 @@ def test_hidden_is_no_secret_who_knows_an_id_gets_the_object(farm, td, hidden, v
     assert td.git("rev-parse", "FETCH_HEAD").strip() == hidden
 
 
-def test_a_push_is_told_of_none_of_them(farm, hidden):
+def test_a_push_sees_none_of_them(farm, hidden):
     answer = farm.get("/jobtypes.git/info/refs?service=git-receive-pack")
 
     assert b"refs/heads/main" in answer.body

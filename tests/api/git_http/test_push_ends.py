@@ -1,4 +1,4 @@
-"""Whatever ends a push: the TD reads one sentence on it, and what was taken is told as it is."""
+"""Whatever ends a push: the TD reads one sentence on it, and a true report of what was taken."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_a_push_that_finds_no_place_after_it_was_let_in_says_so(sample, serve, g
     assert "Everything up-to-date" not in said
 
 
-def test_a_push_whose_body_takes_too_long_is_told_in_the_protocol(sample, serve, dial):
+def test_a_push_whose_body_takes_too_long_reads_so_in_the_protocol(sample, serve, dial):
     server = serve(sample, "--workers", "1", "--git-limit-s", "1")
     raw = dial(server.port)
     content = "application/x-git-receive-pack-request"

@@ -114,7 +114,7 @@ def test_a_deleted_jobtype_still_tells_who_changed_it(farm, branch):
     assert re.search(r"3 deleted .* 1 deleted", text(page(farm, "/jobtypes/Maya")))
 
 
-def test_a_refused_upstream_is_told_loudly_on_every_page(farm, branch, tmp_path):
+def test_a_refused_upstream_shows_on_every_page(farm, branch, tmp_path):
     origin = tmp_path / "origin.git"
     git(tmp_path, "clone", "--quiet", "--mirror", str(branch.path), str(origin))
     client = create_app(Config(branch.path, upstream=str(origin))).test_client()

@@ -1,6 +1,6 @@
 """The contract of the API as plain dictionaries: what each request does, and what it answers.
 
-Bodies are taken to be of the right shape; what is told apart here is what depends on the
+Bodies are taken to be of the right shape; this model covers what depends on the
 state. Nothing here knows of Git.
 """
 

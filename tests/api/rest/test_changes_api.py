@@ -128,7 +128,7 @@ def test_a_change_is_shown_with_what_it_would_make(served, client):
     first = propose(served, "topic", TWO, "Tiles\n")
     houdini = {**jobtype("Houdini"), "notes.txt": "x\n"}
     second = propose(served, "topic", houdini, "Houdini\n", onto=first)
-    served.commit(jobtype("Nuke", "    two = 2\n"), "beside\n")
+    served.commit(jobtype("Nuke", "    two = 2\n"), "meanwhile\n")
 
     shown = client.get("/api/v1/changes/topic").json
 
@@ -141,7 +141,7 @@ def test_a_change_is_shown_with_what_it_would_make(served, client):
         "jobtypes/Houdini/meta.yaml": "A",
         "notes.txt": "A",
     }
-    # Against where it forked: what went on beside it is not its own.
+    # Against where it forked: what went on next to it is not its own.
     assert "+    two = 2" in shown["diff"]
     assert "Nuke" not in shown["diff"]
     assert shown["versions"] == {"Blender": [2], "Houdini": [1]}
@@ -293,7 +293,7 @@ def test_a_branch_that_was_pushed_to_while_it_was_merged_is_kept(served):
     assert tip(served.path, "topic") == newer
 
 
-def test_a_branch_of_a_name_that_was_merged_before_is_merged_anew(served, client):
+def test_a_branch_of_a_name_that_was_merged_before_is_merged_again(served, client):
     propose(served, "topic", TWO)
     first = merge(client, "topic", delete_branch=True)
     served.tip = tip(served.path)
@@ -435,7 +435,7 @@ def studio(tmp_path_factory) -> Iterator[Studio]:
     server.stop()
 
 
-def test_a_direct_push_to_a_protected_branch_is_told_the_two_lines(studio):
+def test_a_direct_push_to_a_protected_branch_reads_the_two_lines(studio):
     before = tip(studio.server.repo)
 
     pushed = studio.push("alice", "main", "direct")
@@ -486,7 +486,7 @@ def test_who_pushed_the_last_commit_may_not_merge_it_and_another_may(studio):
     assert author == "bob"
 
 
-def test_who_pushed_is_known_though_git_trims_his_name(studio):
+def test_who_pushed_is_known_though_git_trims_their_name(studio):
     # No token gets such a name any more, but one may have it.
     name = "J. Smith Jr."
     tokens = Tokens(studio.server.repo)
@@ -531,7 +531,7 @@ def test_a_branch_of_which_nobody_knows_the_pusher_is_for_an_admin_to_merge(stud
     assert studio.merge("carol", "orphan").status == 200
 
 
-def test_an_admin_may_merge_what_he_pushed(studio):
+def test_an_admin_may_merge_what_they_pushed(studio):
     assert studio.push("carol", "carols", "carol").returncode == 0
 
     assert studio.merge("carol", "carols").status == 200
@@ -616,7 +616,7 @@ def test_without_tokens_everybody_may_merge_and_the_start_says_so(sample, serve,
     commit = worktree.git("rev-parse", "HEAD").strip()
     merged = server.request("POST", "/api/v1/changes/mine/merge", {"commit": commit})
 
-    assert "everybody may merge his own changes" in server.log.read_text()
+    assert "everybody may merge their own changes" in server.log.read_text()
     assert direct.returncode
     assert "the served branch is protected" in direct.stderr
     assert branch.returncode == 0

@@ -174,7 +174,7 @@ def test_what_a_worker_accepted_every_worker_serves(empty, serve):
         assert answers == [made] * 8
 
 
-def test_readers_beside_writers_see_whole_versions_that_never_go_back(both):
+def test_readers_next_to_writers_see_whole_versions_that_never_go_back(both):
     both[0].jobtype("Read", description="1", code=code(1))
 
     def work(thread: int) -> list[Any]:

@@ -496,7 +496,7 @@ def test_metadata_over_the_limit_of_the_format_are_413(rest):
     assert "262144 is the limit" in said["error"]
 
 
-def test_all_that_is_wrong_with_a_body_is_told_at_once(rest):
+def test_all_that_is_wrong_with_a_body_is_said_at_once(rest):
     said = error(rest("POST", "/jobtypes/", {"max_batch": 0, "x": 1}), 400)
 
     assert {d["path"] for d in said["details"]} == {"name", "code", "max_batch", "x"}
@@ -623,7 +623,7 @@ def dangling(rest) -> str:
     return name
 
 
-def test_what_is_gone_can_not_be_required_anew_even_where_nothing_differs(rest, dangling):
+def test_what_is_gone_can_not_be_required_again_even_where_nothing_differs(rest, dangling):
     path = item("jobtypes", dangling)
     newest = rest.json(path)
 
@@ -638,7 +638,7 @@ def test_what_is_gone_can_not_be_required_anew_even_where_nothing_differs(rest, 
     assert rest.jobtype(dangling, software_requirements=[])["version"] == 3
 
 
-def test_a_rename_may_mend_the_requirements_at_once(rest, dangling):
+def test_a_rename_may_fix_the_requirements_at_once(rest, dangling):
     sent = body(f"{dangling} fixed", software_requirements=[])
 
     assert written(rest("PUT", item("jobtypes", dangling), sent))["version"] == 3

@@ -117,7 +117,7 @@ def test_an_upstream_that_is_down_is_503_once_the_last_good_fetch_is_too_old(
     assert asked(impatient, "upstream", 503)["stale"] is True
 
 
-def test_a_refusal_is_told_with_what_to_do(copy, branch):
+def test_a_refusal_says_what_to_do(copy, branch):
     client, upstream = following(copy, branch)
     upstream.fetch()
     good = branch.tip

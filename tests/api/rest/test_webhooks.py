@@ -121,7 +121,7 @@ GITEA_PULL = {
 
 @dataclass(frozen=True)
 class Delivery:
-    """What a forge sends: to whom, of which event, with what."""
+    """What a forge sends: the receiver, the event, the body."""
 
     forge: str
     event: str
@@ -176,7 +176,7 @@ by_forge = pytest.mark.parametrize("delivery", PUSHES, ids=lambda d: d.forge)
 
 @dataclass
 class Hooked:
-    """A service that follows *origin*, which *forge* serves, and is told by webhooks alone."""
+    """A service that follows *origin*, which *forge* serves, and learns by webhooks alone."""
 
     origin: Branch
     forge: Forge

@@ -407,7 +407,7 @@ def test_each_request_is_a_json_line_of_the_log(logging):
     }
 
 
-def test_what_kills_workers_is_told_in_json_too(empty, serve):
+def test_what_kills_workers_is_logged_in_json_too(empty, serve):
     server = serve(empty, "--workers", "1", "--log-format", "json")
     (worker,) = workers(server.process.pid)
     empty.rename(empty.with_name("elsewhere.git"))
@@ -462,7 +462,7 @@ def samples(server: Server) -> dict[str, float]:
     return {row.rsplit(" ", 1)[0]: float(row.rsplit(" ", 1)[1]) for row in rows}
 
 
-def test_two_workers_figures_are_one_sum_whoever_answers(plain):
+def test_two_workers_figures_are_one_sum_whichever_answers(plain):
     route = 'method="GET",route="/api/v1/jobtypes/<jobtype>/versions/<number:number>",status="200"'
     name = f"jobtypes_requests_total{{{route}}}"
     before = samples(plain).get(name, 0)

@@ -61,7 +61,9 @@ def passes(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("told", [1, 4])
-def test_a_write_that_takes_long_is_finished_however_often_the_service_is_told(server, dial, told):
+def test_a_write_that_takes_long_is_finished_however_often_the_service_is_signalled(
+    server, dial, told
+):
     raw, rest = begun(dial, server.port)
     for _ in range(told):
         for pid in (server.process.pid, *workers(server.process.pid)):

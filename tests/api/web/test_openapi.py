@@ -34,7 +34,7 @@ BODIES = (JobtypeBody, Requirement, SoftwareBody, SoftwareVersionBody, MergeBody
 
 @pytest.fixture(scope="module")
 def rest(tmp_path_factory) -> Iterator[Rest]:
-    """A service on a repository made from sample_repo, with a change beside it."""
+    """A service on a repository made from sample_repo, with a change under review."""
     path = tmp_path_factory.mktemp("openapi") / "sample.git"
     create_repository(path, "main", sample_path())
     git(path, "branch", "fix-tiles", "main")
@@ -54,13 +54,13 @@ def app(empty) -> Flask:
     return create_app(Config(empty))
 
 
-def operations(described: Json, beside: bool = False) -> dict[tuple[str, str], Json]:
-    """The API's operations by path and method, or those *beside* it, whose paths are whole."""
+def operations(described: Json, others: bool = False) -> dict[tuple[str, str], Json]:
+    """The API's operations by path and method, or the *others*, whose paths are whole."""
     return {
         (path, method): operation
         for path, item in described["paths"].items()
         for method, operation in item.items()
-        if method in METHODS and ("servers" in item) == beside
+        if method in METHODS and ("servers" in item) == others
     }
 
 
@@ -87,7 +87,7 @@ def test_the_schemas_are_valid_json_schemas(described):
 
 
 def test_each_operation_has_an_id_of_its_own(described):
-    both = operations(described) | operations(described, beside=True)
+    both = operations(described) | operations(described, others=True)
     ids = [operation["operationId"] for operation in both.values()]
 
     assert len(set(ids)) == len(ids)
@@ -113,7 +113,7 @@ def test_every_route_and_method_is_described_and_nothing_else(app, described):
     assert told == routed
 
 
-def test_every_route_beside_the_api_is_described_with_its_whole_path(app, described):
+def test_every_route_outside_the_api_is_described_with_its_whole_path(app, described):
     routed = {
         (re.sub(r"<(?:[^>]+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
@@ -124,7 +124,7 @@ def test_every_route_beside_the_api_is_described_with_its_whole_path(app, descri
     # Two are answered before routes are looked for.
     routed |= {("/metrics", "get"), ("/preview/{ref}/api/v1/{path}", "get")}
 
-    assert set(operations(described, beside=True)) == routed
+    assert set(operations(described, others=True)) == routed
     for other in other_routes.ALL:
         assert described["paths"][other.path]["servers"] == [{"url": "/"}]
         assert all(
@@ -288,7 +288,7 @@ def test_every_answer_with_a_body_has_an_example_that_fits_its_schema(described)
             for content in response.get("content", {}).values():
                 assert "example" in content, (key, status)
                 schema_of(described, content["schema"]).validate(content["example"])
-    for operation in operations(described, beside=True).values():
+    for operation in operations(described, others=True).values():
         for response in operation["responses"].values():
             for content in response["content"].values():
                 if "schema" in content:
@@ -341,7 +341,7 @@ def test_examples_have_the_shape_of_what_is_really_answered(rest, model):
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/health/upstream"])
-def test_answers_beside_the_api_are_as_described(rest, described, path):
+def test_answers_outside_the_api_are_as_described(rest, described, path):
     answer = rest.server.get(path)
 
     response = described["paths"][path]["get"]["responses"][str(answer.status)]

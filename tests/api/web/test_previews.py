@@ -325,7 +325,7 @@ def test_a_preview_follows_the_served_branch_and_the_change(served, client):
 @pytest.mark.parametrize(
     "path", ["", "/", "/api/v1", "/api/v2/jobtypes/", "/jobtypes/", "/health/live"]
 )
-def test_beside_the_api_there_are_no_previews(served, client, path):
+def test_outside_the_api_there_are_no_previews(served, client, path):
     propose(served, "heads/topic", THREE)
 
     assert client.get(f"/preview/topic{path}").status_code == 404

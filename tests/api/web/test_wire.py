@@ -407,7 +407,7 @@ def test_a_body_that_is_no_json_object_is_400(rest, method, path, data):
     error(rest(method, path, data, AS_JSON), 400)
 
 
-def test_a_body_that_is_no_json_is_told_where(rest):
+def test_a_body_that_is_no_json_is_refused_with_the_place(rest):
     said = error(rest("POST", "/jobtypes/", b'{"name": x}', AS_JSON), 400)["error"]
 
     assert "line 1 column 10" in said

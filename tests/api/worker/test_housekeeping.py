@@ -1,4 +1,4 @@
-"""Keeping the repository fast and tidy: by the service beside its work, or by somebody else."""
+"""Keeping the repository fast and tidy: by the service during its work, or by somebody else."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def is_held(path: Path) -> bool:
         return held is None
 
 
-def test_a_repository_that_git_can_not_tidy_up_is_told_of_and_read_on(branch, caplog):
+def test_a_repository_that_git_can_not_tidy_up_is_logged_and_read_on(branch, caplog):
     branch.commit(jobtype("Job"))
     git(branch.path, "config", "gc.auto", "x")
 
@@ -352,7 +352,7 @@ def reading(tidying, clone) -> Iterator[tuple[Server, list[str], list[int]]]:
         thread.join()
 
 
-def test_readers_and_clones_do_not_notice_that_all_is_packed_anew_and_pruned(reading):
+def test_readers_and_clones_do_not_notice_that_all_is_packed_again_and_pruned(reading):
     server, faults, counts = reading
     begun = time.monotonic()
     rounds = 0

@@ -85,7 +85,7 @@ def test_a_chunked_body_over_its_limit_is_413(tight, dial):
     raw = dial(tight.port)
     headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
     raw.head("PUT /api/v1/jobtypes/Large", headers)
-    # The ninth is too much; whoever sends on may find the connection closed.
+    # The ninth is too much; a client that sends on may find the connection closed.
     for _ in range(9):
         raw.send(b"400\r\n" + b" " * 1024 + b"\r\n")
 
@@ -351,7 +351,7 @@ def test_a_body_that_trickles_is_408(tight, dial):
 
 
 def test_a_clone_that_nobody_takes_is_ended_and_its_place_given_back(tight, dial):
-    # Whoever asks before has the only place himself.
+    # This request takes the only place.
     begin_clone(tight, dial)
     assert tight.get(REFS).status == 503
 

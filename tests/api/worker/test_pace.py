@@ -32,7 +32,7 @@ def is_hurried() -> bool:
     return sys.getswitchinterval() == pytest.approx(switch_interval.HURRIED_S)
 
 
-def test_whoever_has_a_place_has_reads_wait_less_long(places):
+def test_a_holder_of_a_place_makes_reads_wait_less_long(places):
     assert not is_hurried()
     places.take(Work.WRITE)
     assert is_hurried()

@@ -31,7 +31,7 @@ def turns(tmp_path) -> Turns:
     return Turns(tmp_path / "turns")
 
 
-def test_each_piece_of_work_is_done_once_whoever_does_it(turns):
+def test_each_piece_of_work_is_done_once_by_any_thread(turns):
     done: list[list[int]] = []
     batches = Batches[object](turns, lambda some: done.append(list(map(id, some))))
     works = [object() for _ in range(200)]
@@ -145,7 +145,7 @@ def test_writes_that_wait_move_the_branch_once_and_each_has_a_commit_of_its_own(
     assert events == ["commit"] * 5
     log = git(branch.path, "log", "--reverse", "--format=%H %an", "main").splitlines()[1:]
     assert [line.split()[1] for line in log] == [f"td{n}" for n in range(5)]
-    # Each is told of the branch as it was after his own write.
+    # Each gets the branch as it was after its own write.
     made = [future.result() for future in futures]
     assert [catalogue.history.tip for catalogue in made] == [line.split()[0] for line in log]
     names = [sorted(j.name for j in catalogue.jobtypes()) for catalogue in made]
@@ -221,7 +221,7 @@ def test_what_the_disk_refuses_to_one_it_does_not_refuse_to_the_others(branch, s
     assert futures[2].result().find_jobtype("B")
 
 
-def test_a_move_that_fails_is_told_to_all_and_not_tried_again(branch, store, monkeypatch):
+def test_a_move_that_fails_is_raised_to_all_and_not_tried_again(branch, store, monkeypatch):
     """As where the ref was renamed, but its folder could not be flushed."""
     move = store.repository.move
 
@@ -239,7 +239,7 @@ def test_a_move_that_fails_is_told_to_all_and_not_tried_again(branch, store, mon
     assert {j.name: len(j.versions) for j in served.jobtypes()} == {"Known": 1, "A": 1, "B": 1}
 
 
-def test_what_a_write_asks_of_its_own_thread_it_gets_whoever_makes_it(store):
+def test_what_a_write_asks_of_its_own_thread_it_gets_whichever_makes_it(store):
     mine: ContextVar[str] = ContextVar("mine")
     seen: dict[str, str] = {}
 

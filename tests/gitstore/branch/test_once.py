@@ -31,7 +31,7 @@ def test_all_who_ask_at_the_same_time_get_what_the_first_makes():
     assert once.at_hand(7)
 
 
-def test_what_could_not_be_made_is_tried_anew():
+def test_what_could_not_be_made_is_tried_again():
     outcomes = iter([ValueError("first"), None])
 
     def make(key: str) -> str:

@@ -151,7 +151,7 @@ def test_a_first_start_says_what_ssh_said(ssh, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_what_a_push_and_a_host_said_is_told(tmp_path, sample):
+def test_what_a_push_and_a_host_said_is_shown(tmp_path, sample):
     store = Store(sample)
     upstream = Upstream(store, str(tmp_path / "nowhere.git"))
     state = upstream.fetch()

@@ -115,7 +115,7 @@ def test_a_writer_who_lost_the_race_goes_on_from_the_new_tip(store):
     assert sorted(after.history.jobtypes) == ["Mine", "Other"]
 
 
-def test_a_writer_who_loses_for_too_long_is_told_so(store):
+def test_a_writer_who_loses_for_too_long_gets_an_error(store):
     other = Store(store.repository.path)
     store.write_limit_s = 0
     count = iter(range(100))

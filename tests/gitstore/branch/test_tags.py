@@ -1,4 +1,4 @@
-"""Versions as tags: a projection that is made anew wherever it is not whole."""
+"""Versions as tags: a projection that is rebuilt if it is not whole."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_many_versions_at_once_are_all_tagged(branch):
     git(branch.path, "fsck", "--strict", "--no-dangling")
 
 
-def test_a_tag_whose_object_is_gone_is_made_anew(branch):
+def test_a_tag_whose_object_is_gone_is_rebuilt(branch):
     branch.commit(jobtype("A"))
     store = Store(branch.path)
     store.publish_tags()

@@ -127,7 +127,7 @@ def test_the_index_of_another_history_is_not_gone_on_from(grown, tmp_path):
     assert Store(grown.path).catalogue().history == grown.history()
 
 
-def test_a_branch_that_was_rewritten_is_read_anew(grown):
+def test_a_branch_that_was_rewritten_is_read_again(grown):
     written(grown)
     first = grown.repository.commit(grown.tip).parents[0]
     grown.repository.move(REF, grown.tip, first, grown.repository.commit(first).author, "back")

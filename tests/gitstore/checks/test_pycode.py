@@ -1,4 +1,4 @@
-"""What is told of a Python source without running it."""
+"""What is known of a Python source without running it."""
 
 from __future__ import annotations
 

@@ -258,7 +258,7 @@ def by_rule(case: Case) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=by_rule)
-def test_rule_is_told_with_path_line_and_sentence(based, case):
+def test_rule_is_reported_with_path_line_and_sentence(based, case):
     found = [p for p in check(based, case.changes, case.checks) if p.rule == case.rule]
 
     assert (case.path, case.line, case.field) in {(p.path, p.line, p.field) for p in found}
@@ -356,7 +356,7 @@ GOOD: dict[str, Mapping[str, Content]] = {
 
 
 @pytest.mark.parametrize("changes", GOOD.values(), ids=GOOD)
-def test_what_is_in_order_is_told_nothing_of(based, changes):
+def test_what_is_in_order_is_not_reported(based, changes):
     assert check(based, changes) == []
 
 
@@ -423,7 +423,7 @@ def test_of_a_thousand_jobtypes_only_the_changed_one_is_read(based):
     assert len(set(read)) <= 2
 
 
-def test_a_case_twin_is_told_of_the_one_that_is_new(based):
+def test_a_case_twin_is_reported_at_the_one_that_is_new(based):
     problems = check(based, jobtype("OLD", meta=USES))
 
     assert [(p.rule, p.path) for p in problems] == [("name-case", "jobtypes/OLD")]
@@ -458,7 +458,7 @@ def test_an_unreadable_software_file_is_one_problem_and_what_it_said_still_count
     assert [p.rule for p in problems] == ["software-field"]
 
 
-def test_a_software_without_any_other_is_told_that_the_catalogue_has_none(branch):
+def test_a_software_without_any_other_says_that_the_catalogue_has_none(branch):
     problems = check(branch, requires("software: blender"))
 
     assert [p.message for p in problems] == [

@@ -59,7 +59,7 @@ def test_a_valid_jobtype_name_has_no_fault(name):
 
 
 @pytest.mark.parametrize(("name", "says"), INVALID)
-def test_an_invalid_jobtype_name_is_told_why(name, says):
+def test_an_invalid_jobtype_name_has_a_reason(name, says):
     fault = layout.jobtype_name_fault(name)
 
     assert fault is None if says is None else (fault is not None and says in fault)
@@ -173,14 +173,14 @@ INVALID_VERSIONS = [
 
 
 @pytest.mark.parametrize(("version", "says"), INVALID_VERSIONS)
-def test_a_version_that_can_not_be_asked_for_is_told_why(version, says):
+def test_a_version_that_can_not_be_asked_for_has_a_reason(version, says):
     fault = layout.software_version_fault(version)
 
     assert fault is None if says is None else (fault is not None and says in fault)
 
 
 @pytest.mark.parametrize(("name", "says"), INVALID_SOFTWARE)
-def test_an_invalid_software_name_is_told_why(name, says):
+def test_an_invalid_software_name_has_a_reason(name, says):
     fault = layout.software_name_fault(name)
 
     assert fault is None if says is None else (fault is not None and says in fault)
@@ -196,7 +196,7 @@ ADVICE = [
 
 
 @pytest.mark.parametrize(("file_name", "says"), ADVICE)
-def test_a_wrong_file_name_is_told_what_it_is_to_be(file_name, says):
+def test_a_wrong_file_name_is_refused_with_the_right_one(file_name, says):
     assert says in layout.software_file_advice(file_name)
 
 

@@ -156,7 +156,7 @@ LISTS = {
 
 
 @pytest.mark.parametrize(("items", "lines"), LISTS.values(), ids=LISTS)
-def test_a_comment_goes_and_moves_with_the_item_that_it_stands_above_or_beside(items, lines):
+def test_a_comment_goes_and_moves_with_the_item_that_it_stands_above_or_next_to(items, lines):
     edited = edit_yaml(COMMENTED.encode(), {"requirements": items, "max_batch": 1}).decode()
 
     assert edited == f"requirements:\n{lines}# As many as there are frames.\nmax_batch: 1\n"
@@ -228,7 +228,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("old", UNREADABLE)
-def test_a_file_that_cannot_be_edited_is_written_anew(old):
+def test_a_file_that_cannot_be_edited_is_replaced(old):
     value: dict[str, Plain] = {"classname": "Job", "requirements": [{"software": "a"}]}
 
     assert parse_yaml(edit_yaml(old, value), LIMIT).value == value
@@ -356,7 +356,7 @@ def _typed(value: object) -> object:
 @pytest.mark.parametrize(
     "old", [b"? a\n", b"? a\n? b\n", b"- ? a\n", b"? |\n a\n: 1\n", b"\xef\xbb\xbfa: 1\n"]
 )
-def test_a_file_in_a_form_that_nobody_writes_is_written_anew(old):
+def test_a_file_in_a_form_that_nobody_writes_is_replaced(old):
     assert parse_yaml(edit_yaml(old, {"a": "x"}), LIMIT).value == {"a": "x"}
 
 
@@ -395,7 +395,7 @@ def _writable(value: object) -> bool:
     return value is None or isinstance(value, str | int)
 
 
-# Files in which each key and item has a comment above it and one beside it
+# Files in which each key and item has a comment above it and one on its line
 
 fields = st.dictionaries(
     st.sampled_from(["min_version", "rank", "default", "discovery_code"]), scalars, max_size=3
@@ -412,7 +412,7 @@ files = st.fixed_dictionaries(
 
 @settings(max_examples=examples(100))
 @given(files, files, st.booleans())
-def test_each_comment_of_what_stays_is_still_above_or_beside_it(old, new, blank):
+def test_each_comment_of_what_stays_is_still_above_or_next_to_it(old, new, blank):
     text = "".join(_commented(old, "\n" if blank else ""))
     assert parse_yaml(text.encode(), LIMIT).value == old
 
@@ -423,21 +423,21 @@ def test_each_comment_of_what_stays_is_still_above_or_beside_it(old, new, blank)
     for mark, begins in _staying(old, new):
         place = lines.index(f"# above {mark}")
         assert lines[place + 1].startswith(begins)
-        assert lines[place + 1].endswith(f"# beside {mark}")
+        assert lines[place + 1].endswith(f"# next to {mark}")
 
 
 def _commented(value: dict[str, Plain], blank: str) -> Iterator[str]:
     for key, below in value.items():
         yield f"{blank}# above {key}\n"
         if not isinstance(below, list) or not below:
-            yield f"{key}: {_inline(below)}  # beside {key}\n"
+            yield f"{key}: {_inline(below)}  # next to {key}\n"
             continue
-        yield f"{key}:  # beside {key}\n"
+        yield f"{key}:  # next to {key}\n"
         for item in below:
             name = item["software"] if isinstance(item, dict) else item
             yield f"{blank}  # above {name}\n"
             first, *rest = item.items() if isinstance(item, dict) else [(None, item)]
-            yield f"  - {f'{first[0]}: ' * bool(first[0])}{first[1]}  # beside {name}\n"
+            yield f"  - {f'{first[0]}: ' * bool(first[0])}{first[1]}  # next to {name}\n"
             yield from (f"    {k}: {_inline(v)}\n" for k, v in rest)
 
 

@@ -224,7 +224,7 @@ def test_any_bytes_are_read_or_refused_with_a_line(data):
 
 
 def _breaks(data: bytes) -> int:
-    """The line breaks that YAML 1.1 knows besides."""
+    """The other line breaks that YAML 1.1 knows."""
     return sum(data.count(c.encode()) for c in "\x85\u2028\u2029")
 
 

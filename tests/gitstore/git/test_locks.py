@@ -78,7 +78,7 @@ def test_processes_take_turns_one_at_a_time(tmp_path, start):
     assert len(turns) == 800
 
 
-def test_threads_take_turns_and_who_waits_too_long_is_told(tmp_path):
+def test_threads_take_turns_and_who_waits_too_long_gets_an_error(tmp_path):
     turns = Turns(tmp_path)
     told: list[bool] = []
 
@@ -115,7 +115,7 @@ def test_who_waits_for_a_process_that_hangs_goes_on_without_it(tmp_path, start):
     assert time.monotonic() - began >= PATIENCE_S
 
 
-def test_whoever_is_next_is_before_who_had_the_last_turn(tmp_path, start):
+def test_the_next_one_is_before_the_holder_of_the_last_turn(tmp_path, start):
     """The next one waits with a lock of its own, which the last one can't take meanwhile."""
     log = tmp_path / "log"
     writer = start(WRITER, tmp_path / "locks", log, "a")

@@ -135,7 +135,7 @@ def test_files_are_flushed_before_they_are_named_and_folders_after(objects, tmp_
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 @pytest.mark.parametrize("calls", ["fsync", "openat"])
-def test_what_another_thread_could_not_flush_is_told(objects, calls):
+def test_what_another_thread_could_not_flush_is_an_error(objects, calls):
     contents = [b"%d" % n for n in range(9)]
     objects.write(some(*contents))
     flushers = [t.native_id for t in threading.enumerate() if t.name.startswith("flush")]

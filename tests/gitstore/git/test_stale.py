@@ -90,7 +90,7 @@ def test_age_is_what_was_seen_and_not_what_the_clock_says(empty):
     assert lock.exists()
 
 
-def test_a_lock_in_the_place_of_another_begins_anew(empty):
+def test_a_lock_in_the_place_of_another_begins_again(empty):
     lock = empty / "refs/heads/main.lock"
     locks = StaleLocks(empty, age_s=0)
     lock.touch()

@@ -44,7 +44,7 @@ def packed(branch: Branch) -> None:
 
 
 def below_another_name(branch: Branch) -> None:
-    """Packed, with another branch beside it that is not."""
+    """Packed, with another branch that is not."""
     packed(branch)
     git(branch.path, "update-ref", "refs/heads/other", "main")
 
@@ -107,7 +107,7 @@ def test_a_ref_looks_different_when_it_moved(branch, before, move):
     assert not watched.holds(mark)
 
 
-def test_a_young_file_is_told_from_the_one_that_comes_for_it_at_once(branch):
+def test_a_young_file_differs_from_the_one_that_comes_for_it_at_once(branch):
     watched = Watch(branch.path, REF)
     for number in range(50):
         mark = watched.mark()
@@ -213,7 +213,7 @@ def test_every_commit_is_in_the_next_catalogue(branch):
 def test_a_catalogue_that_is_known_is_given_without_reading_the_ref(branch, monkeypatch):
     store = Store(branch.path)
     time.sleep(SETTLED_S * 2)
-    # The first look at a file dates its last access anew.
+    # The first look at a file dates its last access again.
     catalogue = [store.catalogue() for _ in range(2)][1]
     read = []
     monkeypatch.setattr(type(store.repository), "tip", lambda *_: read.append(1))
@@ -222,7 +222,7 @@ def test_a_catalogue_that_is_known_is_given_without_reading_the_ref(branch, monk
     assert read == []
 
 
-def test_an_index_that_is_made_anew_is_not_passed_over(branch):
+def test_an_index_that_is_rebuilt_is_not_passed_over(branch):
     store = Store(branch.path)
     time.sleep(SETTLED_S * 2)
     before = store.catalogue()
