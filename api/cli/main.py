@@ -35,6 +35,9 @@ from gitstore.format.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 
 _LOG = logging.getLogger(__name__)
 
+_UNIX = ("fcntl", "resource")
+"""Modules of Python's that Windows lacks."""
+
 FIRST_FETCH_LIMIT_S = 600
 """How long the first fetch may take, which may be a whole clone."""
 
@@ -157,7 +160,13 @@ def init(path: Path, sample: bool, branch: str) -> None:
 @raw_checks_options
 def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings: object) -> None:
     """Serve the jobtypes of a repository over HTTP."""
-    from api.server.serve import serve as run  # the server's import costs every other command time
+    try:
+        # The server's import costs every other command time.
+        from api.server.serve import serve as run
+    except ModuleNotFoundError as error:
+        if error.name not in _UNIX:
+            raise
+        raise ConfigError("serve runs on Linux and macOS; the other commands run here") from None
 
     config = replace(
         Config(

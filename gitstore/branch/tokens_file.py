@@ -143,7 +143,7 @@ class TokenFile:
             had_some = self._had_some or _is_there(self._marker)
             return _lost("is not there any more") if had_some else NONE
         # Not to wait, where somebody put a pipe there, for who writes into it.
-        handle = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(handle, "rb") as file:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):

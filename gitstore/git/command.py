@@ -14,7 +14,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 _ALLOWED = (
-    *("PATH", "LANG", "TMPDIR", "HOME", "XDG_CONFIG_HOME", "SYSTEMROOT", "GIT_CONFIG_NOSYSTEM"),
+    *("PATH", "LANG", "TMPDIR", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_NOSYSTEM"),
+    # What programs need on Windows.
+    *("SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP", "TMP", "USERPROFILE", "APPDATA", "PROGRAMDATA"),
 )
 """What every git gets of our environment: enough to find programs and a user's settings."""
 
@@ -64,12 +66,21 @@ def git_environment(settings: Settings = ()) -> dict[str, str]:
 
 def _end(group: int) -> None:
     with suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGTERM)
+        if hasattr(os, "killpg"):
+            os.killpg(group, signal.SIGTERM)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End git and, where the system has groups of processes, all that it started."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 def nice_git(niceness: int) -> list[str]:
     """The words that begin a command of git, which gives way from its first child on."""
-    return [*(("nice", "-n", str(niceness)) if niceness else ()), "git"]
+    return [*(("nice", "-n", str(niceness)) if niceness and hasattr(os, "nice") else ()), "git"]
 
 
 UNPACKING = (
@@ -149,7 +160,7 @@ def run_git(
     try:
         stdout, stderr = process.communicate(input, limit_s)
     except BaseException as error:
-        os.killpg(process.pid, signal.SIGKILL)
+        _kill(process)
         process.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
             raise GitTimeout(f"git {args[0]} took longer than {limit_s} s") from None

@@ -46,7 +46,7 @@ class Mark:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.number = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self.number = os.open(path, os.O_PATH | os.O_NOFOLLOW)
         self.stamp = b""
         self.until = 0.0
 
@@ -148,7 +148,10 @@ def _fstat() -> Callable[..., int]:
     os.fstat lets go of the lock, and where many threads wait for it, that costs several times
     what the call itself does.
     """
-    return getattr(ctypes.PyDLL(None), "fstat", _fail)
+    try:
+        return getattr(ctypes.PyDLL(None), "fstat", _fail)
+    except (TypeError, OSError):  # Windows has no such library.
+        return _fail
 
 
 def _fail(*_: object) -> int:
@@ -158,9 +161,12 @@ def _fail(*_: object) -> int:
 
 def _is_local(path: Path) -> bool:
     """Whether *path* lies on a file system that is known to be this machine's alone."""
-    if not sys.platform.startswith("linux"):
+    if not (sys.platform.startswith("linux") and hasattr(os, "O_PATH")):
         return False
     said = ctypes.create_string_buffer(_STAT_BYTES)
-    if ctypes.CDLL(None).statfs(os.fsencode(path), said) != 0:
+    try:
+        if ctypes.CDLL(None).statfs(os.fsencode(path), said) != 0:
+            return False
+    except (TypeError, OSError):
         return False
     return ctypes.c_ulong.from_buffer(said).value in _LOCAL

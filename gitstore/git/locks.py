@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from gitstore.errors import StorageFailed
+
+try:
+    import fcntl
+except ImportError:  # Windows has none. What only reads takes no lock.
+    fcntl = None  # type: ignore[assignment]
 
 PATIENCE_S = 3.0
 """For how long a process waits for others at their turn until it takes them to hang."""
@@ -17,12 +23,27 @@ _PAUSES_S = (0.0002, 0.0005, 0.001)
 """Between two looks at a lock that others hold: flock() itself can't be told a limit."""
 
 
+def _lock(handle: int, waits: bool) -> None:
+    """Lock the open file *handle*.
+
+    Raises:
+        BlockingIOError: somebody else holds it, and it is not to be waited for.
+        StorageFailed: this system has no such locks.
+    """
+    if fcntl is None:
+        raise StorageFailed(
+            "this system has no locks between processes, as Linux and macOS have them; run there"
+            " what writes into a served repository"
+        )
+    fcntl.flock(handle, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+
+
 @contextmanager
 def file_lock(path: Path) -> Iterator[None]:
     """Hold the lock that *path* stands for, after waiting for it."""
     path.parent.mkdir(exist_ok=True)
     with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file.fileno(), waits=True)
         yield
 
 
@@ -35,7 +56,7 @@ def try_file_lock(path: Path) -> Iterator[int | None]:
     path.parent.mkdir(exist_ok=True)
     with path.open("a") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file.fileno(), waits=False)
         except BlockingIOError:
             yield None
         else:
@@ -77,7 +98,7 @@ class Turns:
         try:
             for pause_s in _pauses_s():
                 with suppress(BlockingIOError):
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _lock(handle, waits=False)
                     break
                 if time.monotonic() > end:
                     break
@@ -87,7 +108,7 @@ class Turns:
             os.close(handle)
 
     def _open(self, path: Path) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT
         try:
             return os.open(path, flags, 0o666)
         except FileNotFoundError:

@@ -112,7 +112,7 @@ class LooseObjects:
 
 def _fill(files: Mapping[str, bytes]) -> None:
     """Make *files*, content by path, and have what they hold on disk."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     handles: list[int] = []
     with ExitStack() as at_the_end:
         for path, data in files.items():
@@ -160,8 +160,10 @@ def _batches(ids: list[str], size: int) -> Iterator[list[str]]:
 
 
 def flush(path: str | Path) -> None:
-    """Have on disk what *path*, a file or a folder, holds."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    """Have on disk what *path*, a file or a folder, holds, where the system can do so."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return  # Windows opens no folders, and flushes nothing that is open for reading.
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

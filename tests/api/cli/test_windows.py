@@ -1,0 +1,127 @@
+"""The commands of TDs, with all hidden that Windows lacks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+
+from api.cli.main import main
+from tests.support.git import git
+from tests.support.windows import HIDE
+
+RUN = """
+from api.cli.main import main
+for command in json.loads(sys.argv[1]):
+    try:
+        status = main(command, prog_name="jobtypes")
+    except SystemExit as ended:
+        status = ended.code
+    print("ended with", status, "of", *command, flush=True)
+"""
+
+READING = (
+    "--version",
+    "init {new} --sample",
+    "check {clone}",
+    "check {clone} --staged",
+    "check {served}",
+    "list --repo {clone}",
+    "log Nuke --repo {clone}",
+    "show Nuke --repo {clone}",
+    "diff Nuke 1 2 --repo {clone}",
+    "changes list --repo {served}",
+    "changes show topic --repo {served}",
+    "summary main origin/topic --repo {clone}",
+    "hooks install --repo {clone}",
+    "index --repo {served} --rebuild",
+)
+
+WRITING = (
+    "changes merge topic --repo {served}",
+    "token create bob --role write --repo {served}",
+    "serve --repo {served}",
+)
+"""What writes into a served repository."""
+
+ELSEWHERE = ("token list", "token revoke", "token off", "import", "compare", "mirror")
+"""What is of no use without a service, or without a database."""
+
+
+def python(program, *args, cwd=None, input=None):
+    return subprocess.run(
+        [sys.executable, "-c", HIDE + program, *args],
+        cwd=cwd,
+        input=input,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def places(sample, clone, tmp_path):
+    worktree = clone(sample)
+    worktree.write("jobtypes/Nuke/code.py", "class Nuke:\n" + "    number = 1\n" * 2000)
+    worktree.push()
+    worktree.write("jobtypes/Nuke/code.py", "class Nuke:\n    pass\n")
+    worktree.push("origin", "HEAD:topic")
+    git(worktree.path, "reset", "-q", "--hard", "HEAD~1")
+    return {"served": sample, "clone": worktree.path, "new": tmp_path / "new.git"}
+
+
+def run(commands, places):
+    words = [[word.format(**places) for word in command.split()] for command in commands]
+    return python(RUN, json.dumps(words))
+
+
+def names(group: click.Group):
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from (f"{name} {below}" for below in names(command))
+        else:
+            yield name
+
+
+def test_every_command_is_tried_here():
+    tried = (*READING, *WRITING, *ELSEWHERE)
+    assert [name for name in names(main) if not any(t.startswith(name) for t in tried)] == []
+
+
+def test_what_reads_runs_without_what_windows_lacks(places):
+    done = run(READING, places)
+
+    assert "Traceback" not in done.stderr, done.stderr
+    ends = [line for line in done.stdout.splitlines() if line.startswith("ended")]
+    assert [line for line in ends if not line.startswith("ended with 0")] == [], done.stderr
+    assert len(ends) == len(READING), done.stderr
+    assert "Nuke: version 3 (was 2)" in done.stdout
+    assert git(places["new"], "fsck", "--strict") == ""
+
+
+def test_what_writes_says_where_it_runs(places):
+    done = run(WRITING, places)
+
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.stdout.count("ended with") == len(WRITING)
+    assert "ended with 0" not in done.stdout
+    assert done.stderr.count("Linux and macOS") == len(WRITING)
+
+
+def test_the_hook_of_a_clone_runs_without_it_too(places):
+    path = places["clone"]
+    (path / "jobtypes" / "Nuke" / "meta.yaml").write_text("nothing: good\n")
+    git(path, "commit", "-qam", "bad")
+    new, old = git(path, "rev-parse", "HEAD", "HEAD~1").split()
+    program = (
+        "import runpy; sys.argv[1:] = ['pre-push']; runpy.run_module('hooks', run_name='__main__')"
+    )
+
+    done = python(program, cwd=path, input=f"refs/heads/main {new} refs/heads/main {old}\n")
+
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == 1, done.stderr
+    assert "jobtypes/Nuke/meta.yaml:1" in done.stdout
