@@ -10,13 +10,13 @@ from pathlib import Path
 
 from api.public_url import PublicUrl, parse_public_url
 from api.telemetry.logs import LogFormat
-from gitstore.branch.store import JOBTYPES_LIMIT
-from gitstore.checks.code import Checks, CodeChecks
+from gitstore.checks.settings import Checks, CodeChecks
 from gitstore.errors import RULES
 from gitstore.format.layout import (
     ALL_LIMIT_BYTES,
     CODE_LIMIT_BYTES,
     FILE_LIMIT_BYTES,
+    JOBTYPES_LIMIT,
     YAML_LIMIT_BYTES,
 )
 

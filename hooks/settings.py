@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
 
 from gitstore.branch.access import EVERYBODY, Access, Role
-from gitstore.branch.store import JOBTYPES_LIMIT
-from gitstore.checks.code import Checks, CodeChecks
+from gitstore.checks.settings import Checks, CodeChecks
+from gitstore.format.layout import JOBTYPES_LIMIT
 
 _NAME = "JOBTYPES_HOOK"
 """The one variable, which holds JSON: fewer names to keep in step."""

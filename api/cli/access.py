@@ -11,7 +11,7 @@ from api.config import Config
 from gitstore.branch.access import Role
 from gitstore.branch.tokens import Tokens
 from gitstore.branch.tokens_file import EMAIL, NAME, PATTERN
-from gitstore.checks.code import Checks
+from gitstore.checks.settings import Checks
 from gitstore.git.repository import Repository
 from hooks.install import PUSHING, RECEIVING, hooks_folder, install_hooks
 from hooks.settings import HookSettings

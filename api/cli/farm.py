@@ -18,7 +18,7 @@ from api.cli.options import (
 )
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.checks.code import Checks
+from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree
 from gitstore.errors import Refused
 from gitstore.format.layout import escaped

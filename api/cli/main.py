@@ -29,7 +29,7 @@ from gitstore.branch.setup import create_repository, sample_path
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
 from gitstore.branch.upstream import Upstream, open_follower, state_file
-from gitstore.checks.code import CodeChecks
+from gitstore.checks.settings import CodeChecks
 from gitstore.errors import Damaged, FarmFailed, StorageFailed, StoreError, UpstreamFailed
 from gitstore.format.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 

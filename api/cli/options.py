@@ -18,7 +18,7 @@ from api.config import Config, make_checks
 from gitstore.branch.reviews import HEADS
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.checks.code import Checks, CodeChecks
+from gitstore.checks.settings import Checks, CodeChecks
 from gitstore.errors import NotFound
 from gitstore.format.layout import escaped
 

@@ -21,8 +21,8 @@ from api.cli.options import (
 )
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.checks.code import Checks
 from gitstore.checks.folder import NAMED, Worktree
+from gitstore.checks.settings import Checks
 from gitstore.checks.stored import stored
 from gitstore.checks.tree import check_tree
 from gitstore.errors import NotFound, NotWhole, Problem, Severity

@@ -13,7 +13,7 @@ from api.cli.options import branch_option, checks_options, open_store, print_tab
 from gitstore.branch.reviews import Outcome, Reviews
 from gitstore.branch.store import Store, Writer
 from gitstore.branch.upstream import state_file
-from gitstore.checks.code import Checks
+from gitstore.checks.settings import Checks
 from gitstore.errors import NotFound, ReadOnly
 from gitstore.format.layout import escaped
 from gitstore.git.repository import Repository

@@ -26,7 +26,7 @@ from api.worker.limits import CHUNK_BYTES, places
 from gitstore.branch.store import Store, Writer
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import difference
-from gitstore.checks.code import Checks
+from gitstore.checks.settings import Checks
 from gitstore.edits.jobtypes import Change
 from gitstore.errors import BadRequest, Exists, Invalid, NotFound, Problem, errors_among
 from gitstore.format.layout import ref_component

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from gitstore.branch import pulls
 from gitstore.branch.access import EVERYBODY, Access, Role, branch_refusal
 from gitstore.branch.merges import MERGED, find_merge, merge_of, what_moved
-from gitstore.branch.store import JOBTYPES_LIMIT, SERVICE, Growth, Store, Writer, check_access
+from gitstore.branch.store import SERVICE, Growth, Store, Writer, check_access
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import Difference, by_steps, difference, others
 from gitstore.catalogue.history import History, Jobtype
@@ -33,6 +33,7 @@ from gitstore.errors import (
     errors_among,
 )
 from gitstore.format import layout
+from gitstore.format.layout import JOBTYPES_LIMIT
 from gitstore.git.commits import Commit, trimmed
 from gitstore.git.overlay import Merge, Overlay
 from gitstore.git.single_flight import Once

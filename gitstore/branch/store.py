@@ -27,8 +27,8 @@ from gitstore.catalogue.contents import Contents
 from gitstore.catalogue.difference import Difference, by_steps, difference, union
 from gitstore.catalogue.history import History, Jobtype, Step, Version
 from gitstore.catalogue.index import Index
-from gitstore.checks.code import Checks
 from gitstore.checks.extras import unseen
+from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree
 from gitstore.edits.jobtypes import Change, Edit
 from gitstore.edits.readback import check_written
@@ -61,9 +61,6 @@ _FIRST_PAUSES_S = (0, 0.02, 0.1)
 
 INDEX_STEPS = 500
 """Steps after which the index on disk is written again."""
-
-JOBTYPES_LIMIT = 2000
-"""How many jobtypes one push or change may change, where nothing else is set."""
 
 Progress = Callable[[int, int], None]
 """Told how many steps of how many are read."""

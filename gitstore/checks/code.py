@@ -3,58 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 
 from gitstore.catalogue.contents import Contents, Directory
 from gitstore.checks.parsing import Late, Sources
 from gitstore.checks.python_source import Facts, Wanted
+from gitstore.checks.settings import Checks, CodeChecks
 from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Parsed, SoftwareFile, SoftwareVersion
 from gitstore.git.trees import blob_id
 
 
-class CodeChecks(StrEnum):
-    """How much is asked of code: all, only that it parses, or nothing."""
-
-    STRICT = "strict"
-    SYNTAX = "syntax"
-    OFF = "off"
-
-
-@dataclass(frozen=True, slots=True)
-class Checks:
-    """What a studio asks of its tree.
-
-    *ignored* are ids of rules that are switched off; *python27* says that the farm's
-    agents run on Python 2.7. The limits are those of the format, or lower; that of meta
-    holds for all YAML files. The other two are for any other file of a push, and for all
-    files of a pushed tree together.
-    """
-
-    code: CodeChecks = CodeChecks.STRICT
-    ignored: frozenset[str] = frozenset()
-    python27: bool = False
-    code_limit_bytes: int = layout.CODE_LIMIT_BYTES
-    meta_limit_bytes: int = layout.YAML_LIMIT_BYTES
-    file_limit_bytes: int = layout.FILE_LIMIT_BYTES
-    tree_limit_bytes: int = layout.ALL_LIMIT_BYTES
-
-    @property
-    def sizes(self) -> layout.Sizes:
-        """How large the files of a push may be."""
-        return layout.Sizes(
-            self.code_limit_bytes,
-            self.meta_limit_bytes,
-            self.file_limit_bytes,
-            self.tree_limit_bytes,
-        )
-
-    def sources(self) -> Sources:
-        """What is known of sources in one check."""
-        parsed = self.code is not CodeChecks.OFF
-        return Sources(Wanted(parsed, self.python27, self.code_limit_bytes))
+def make_sources(checks: Checks) -> Sources:
+    """The sources of one check, each parsed once."""
+    parsed = checks.code is not CodeChecks.OFF
+    return Sources(Wanted(parsed, checks.python27, checks.code_limit_bytes))
 
 
 def check_code(
@@ -72,7 +35,7 @@ def check_source(
 ) -> Iterator[Problem]:
     """What is wrong with *data* as the code.py of the jobtype *name*; *meta* None says no class."""
     try:
-        facts = checks.sources().facts(blob_id(data), lambda: data)
+        facts = make_sources(checks).facts(blob_id(data), lambda: data)
     except Late:
         yield late()
     else:

@@ -18,10 +18,11 @@ from gitstore.catalogue.difference import others
 from gitstore.catalogue.history import Blob, History
 from gitstore.catalogue.preview import preview_fault
 from gitstore.checks.agent import Neighbours, check_agent, check_agent_software
-from gitstore.checks.code import Checks, check_code, check_discovery, late
+from gitstore.checks.code import check_code, check_discovery, late, make_sources
 from gitstore.checks.extras import check_extras
 from gitstore.checks.parsing import Late, Sources
 from gitstore.checks.past import Past, by_fold, case_fault
+from gitstore.checks.settings import Checks
 from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import (
@@ -61,7 +62,7 @@ def check_tree(
     of it where *everything*. *after* is the history with that tree, where it takes other than
     one step to get there.
     """
-    sources = checks.sources()
+    sources = make_sources(checks)
     change = _Change(objects, tree, base, everything, touched, sources, after)
     found: list[Problem] = []
     try:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from gitstore.catalogue.catalogue import Catalogue, Release
 from gitstore.catalogue.history import TRAILER_VERSION, Jobtype, trailer
-from gitstore.checks.code import Checks, check_source
+from gitstore.checks.code import check_source
 from gitstore.checks.past import case_fault, other_spellings
+from gitstore.checks.settings import Checks
 from gitstore.errors import BadRequest, Exists, Problem
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Requirement, Withdrawn, parse_meta

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import TRAILER_VERSION, Software, trailer
-from gitstore.checks.code import Checks, check_discovery_code
+from gitstore.checks.code import check_discovery_code, make_sources
+from gitstore.checks.settings import Checks
 from gitstore.edits.jobtypes import Change, Edit, kept_item, requirement_changes
 from gitstore.errors import BadRequest, Exists, NotFound, Problem
 from gitstore.format import layout
@@ -43,7 +44,9 @@ def check_version(software: str, version: SoftwareVersion, checks: Checks) -> It
     fault = layout.software_version_fault(version.version)
     if fault:
         yield Problem("software-version", path, f"the version {fault}", None, "version")
-    yield from check_discovery_code(path, version, checks, checks.sources(), None, "discovery_code")
+    yield from check_discovery_code(
+        path, version, checks, make_sources(checks), None, "discovery_code"
+    )
 
 
 def create_software(wish: SoftwareWish) -> Change:

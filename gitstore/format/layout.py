@@ -40,6 +40,8 @@ NAMES_LIMIT_BYTES = 16 * 1024 * 1024
 """Bytes of all paths in a tree together."""
 DIRECTORY_LIMIT_BYTES = 4 * 1024 * 1024
 """Bytes that Git needs for the list of one directory's entries."""
+JOBTYPES_LIMIT = 2000
+"""How many jobtypes one push or change may change, where nothing else is set."""
 NUMBER_LIMIT = 999_999_999
 """The highest version number that is read in a trailer. Numbers above it are kept free:
 previews of unmerged changes bear them."""

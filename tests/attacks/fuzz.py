@@ -16,8 +16,8 @@ from pathlib import Path
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import parse_trailers, trailer
-from gitstore.checks.code import Checks
 from gitstore.checks.python_source import SyntaxFault, parse_code, python3_only, top_level_names
+from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree
 from gitstore.errors import RULES
 from gitstore.format import layout

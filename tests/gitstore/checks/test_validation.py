@@ -10,7 +10,7 @@ import pytest
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import Contents
-from gitstore.checks.code import Checks, CodeChecks
+from gitstore.checks.settings import Checks, CodeChecks
 from gitstore.checks.tree import check_tree
 from gitstore.errors import RULES, Invalid, Kind, Problem, Severity, errors_among
 from gitstore.git.tree_edit import Graft

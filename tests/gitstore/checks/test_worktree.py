@@ -8,8 +8,8 @@ import pytest
 
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.checks.code import Checks
 from gitstore.checks.folder import Worktree as Folder
+from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree
 from gitstore.errors import NotFound
 from gitstore.git.repository import Repository
