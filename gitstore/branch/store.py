@@ -27,6 +27,7 @@ from gitstore.catalogue.contents import Contents
 from gitstore.catalogue.difference import Difference, by_steps, difference, union
 from gitstore.catalogue.history import History, Jobtype, Step, Version
 from gitstore.catalogue.index import Index
+from gitstore.catalogue.steps import read_steps, step_between
 from gitstore.checks.extras import unseen
 from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree
@@ -232,7 +233,7 @@ class Store:
             self._indexed = kept.counters.steps
             known = Catalogue(kept, contents)
         try:
-            return known.extend(self.repository.steps(known.history.tip, tip, progress))
+            return known.extend(read_steps(self.repository, known.history.tip, tip, progress))
         except Refused:
             if known.history.tip is not None and self._catalogue is not None:
                 _LOG.error("%s was rewritten outside the service: read again", self.ref)
@@ -284,7 +285,7 @@ class Store:
     ) -> Catalogue:
         """The catalogue at commit *tip*, from nothing."""
         empty = Catalogue(History(), contents or Contents(self.repository))
-        return empty.extend(self.repository.steps(None, tip, progress))
+        return empty.extend(read_steps(self.repository, None, tip, progress))
 
     def keep_index(self) -> None:
         """Write the index again, if there are that many more steps than it has.
@@ -449,7 +450,7 @@ class Store:
             message = _message(writer.message or edit.subject, edit.trailers)
             parents = (history.tip,) if history.tip else ()
             commit = repository.write_commit(tree, parents, message, writer.signature, SERVICE)
-            after = base.extend([repository.step(history.tree, tree, commit, message)])
+            after = base.extend([step_between(repository, history.tree, tree, commit, message)])
         _require_none(check_written(after, edit))
         return after
 
@@ -506,7 +507,7 @@ class Store:
             base, new = None, self.build(commit)
         else:
             base = self.catalogue()
-            new = base.extend(self.repository.steps(base.history.tip, commit))
+            new = base.extend(read_steps(self.repository, base.history.tip, commit))
         self.repository.move(self.ref, base.history.tip if base else None, commit, by, why)
         self._adopt(base, new)
         self.keep_index()
@@ -520,14 +521,14 @@ class Store:
             Refused: the tip is not on the first-parent chain of *new*.
         """
         base = self.catalogue()
-        steps = tuple(self.repository.steps(base.history.tip, new))
+        steps = tuple(read_steps(self.repository, base.history.tip, new))
         return Growth(base, self.repository.commit(new).tree, steps)
 
     def growth_by(self, new: str) -> Growth:
         """What commit *new* of another branch has that the served one has not, as one step."""
         base = self.catalogue()
         tree = self.repository.commit(new).tree
-        return Growth(base, tree, (self.repository.step(base.history.tree, tree, new),))
+        return Growth(base, tree, (step_between(self.repository, base.history.tree, tree, new),))
 
     def check_push(self, growth: Growth) -> Push:
         """What would come of moving the branch by *growth*."""
@@ -564,7 +565,7 @@ class Store:
         tree = self.repository.commit(new).tree
         after = None
         with suppress(Refused):  # What does not go on from *base* is compared as one step.
-            after = base.history.extend(self.repository.steps(base.history.tip, new))
+            after = base.history.extend(read_steps(self.repository, base.history.tip, new))
         return check_tree(self.repository, tree, base, self.checks, after=after)
 
     def at(self, commit: str | None) -> Catalogue:
@@ -578,7 +579,7 @@ class Store:
         if base.history.tip == commit:
             return base
         try:
-            return base.extend(self.repository.steps(base.history.tip, commit))
+            return base.extend(read_steps(self.repository, base.history.tip, commit))
         except Refused:
             return self.build(commit, base.contents)
 

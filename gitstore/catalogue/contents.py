@@ -15,7 +15,7 @@ from functools import lru_cache
 from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import Fault, JobtypeMeta, SoftwareFile, parse_meta, parse_software
-from gitstore.format.yaml_reader import read_yaml
+from gitstore.format.yaml_reader import Oversized, YamlData
 from gitstore.git.overlay import Overlay
 from gitstore.git.trees import Entry, Objects
 
@@ -51,6 +51,14 @@ class Directory:
             field = ".".join(str(part) for part in fault.place)
             path = f"{layout.jobtype_path(name)}/{file_name}"
             yield Problem(rule, path, fault.message, fault.line, field)
+
+
+def read_yaml(objects: Objects, id: str) -> YamlData:
+    """The content of blob *id*. A blob larger than a YAML file may be isn't read."""
+    header = objects.header(id)
+    if header is not None and header.size > layout.YAML_LIMIT_BYTES:
+        return Oversized(header.size)
+    return objects.read_blob(id)
 
 
 class Contents:

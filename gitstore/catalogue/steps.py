@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
 
+from gitstore.catalogue.contents import read_yaml
 from gitstore.catalogue.history import Blob, Step, trailers_of
 from gitstore.format import layout
-from gitstore.format.yaml_reader import read_yaml
-from gitstore.git.trees import Entry, Objects, Tree, TreeWalker, parse_tree
-
-
-class RawObjects(Objects, Protocol):
-    """Where trees are read as they are stored, too: a repository."""
-
-    def read_raw(self, id: str) -> bytes:
-        """The bytes of object *id*."""
-        ...
-
-    def tree(self, id: str) -> Tree:
-        """The tree *id*, which may be kept for others who ask."""
-        ...
+from gitstore.git.commit_text import parse_step
+from gitstore.git.repository import KEPT_TREES, Repository
+from gitstore.git.trees import Entry, RawObjects, TreeWalker, parse_tree
 
 
 def step_between(
@@ -32,6 +21,35 @@ def step_between(
         walk.start(before)
     jobtypes, files = walk.move(tree)
     return Step(commit, tree, trailers_of(message), jobtypes, files, tuple(walk.strays))
+
+
+def read_steps(
+    repository: Repository,
+    after: str | None,
+    until: str,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Iterator[Step]:
+    """Yield the steps after commit *after* up to *until*, oldest first.
+
+    Only first parents count, so a merged pull request is one step (docs/format.md,
+    section 2). *after* None starts at the root. *on_step* gets the number of steps that are
+    done, and the number of all steps.
+
+    Raises:
+        Refused: *after* is not on the first-parent chain of *until*.
+    """
+    chain = repository.first_parents(after, until)
+    # A caller that reads a few steps likely reads or writes the next one. Each has two trees.
+    walk = Walk(repository, keep=2 * len(chain) <= KEPT_TREES)
+    if after is not None:
+        walk.start(repository.commit(after).tree)
+    for done, id in enumerate(chain, 1):
+        # Not by commit(), which keeps no more of the message than is shown.
+        tree, message = parse_step(repository.read_raw(id))
+        jobtypes, files = walk.move(tree)
+        yield Step(id, tree, trailers_of(message), jobtypes, files, tuple(walk.strays))
+        if on_step:
+            on_step(done, len(chain))
 
 
 class Walk:

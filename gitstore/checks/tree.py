@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import islice
 
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.catalogue.contents import Contents, Directory
+from gitstore.catalogue.contents import Contents, Directory, read_yaml
 from gitstore.catalogue.difference import others
 from gitstore.catalogue.history import Blob, History
 from gitstore.catalogue.preview import preview_fault
@@ -35,7 +35,6 @@ from gitstore.format.schema import (
     parse_software,
     parse_withdrawn,
 )
-from gitstore.format.yaml_reader import read_yaml
 from gitstore.git.trees import REGULAR_FILE, Entry, Objects
 
 PROBLEMS_LIMIT = 10_000

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gitstore.catalogue.catalogue import Catalogue, Release
+from gitstore.catalogue.contents import read_yaml
 from gitstore.catalogue.history import TRAILER_VERSION, Jobtype, trailer
 from gitstore.checks.code import check_source
 from gitstore.checks.past import case_fault, other_spellings
@@ -18,7 +19,6 @@ from gitstore.errors import BadRequest, Exists, Problem
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Requirement, Withdrawn, parse_meta
 from gitstore.format.yaml_editor import Plain, edit_yaml
-from gitstore.format.yaml_reader import read_yaml
 from gitstore.git.tree_edit import Changes, Content, Graft, Wanted
 from gitstore.git.trees import DIRECTORY, REGULAR_FILE, Entry
 

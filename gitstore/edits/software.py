@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.contents import read_yaml
 from gitstore.catalogue.history import TRAILER_VERSION, Software, trailer
 from gitstore.checks.code import check_discovery_code, make_sources
 from gitstore.checks.settings import Checks
@@ -14,7 +15,6 @@ from gitstore.errors import BadRequest, Exists, NotFound, Problem
 from gitstore.format import layout
 from gitstore.format.schema import SoftwareFile, SoftwareVersion, parse_software
 from gitstore.format.yaml_editor import Plain, edit_yaml
-from gitstore.format.yaml_reader import read_yaml
 from gitstore.git.tree_edit import Content, Graft, Wanted
 from gitstore.git.trees import REGULAR_FILE, Entry
 

@@ -18,9 +18,6 @@ from yaml.constructor import ConstructorError, SafeConstructor
 from yaml.nodes import ScalarNode
 from yaml.resolver import Resolver
 
-from gitstore.format.layout import YAML_LIMIT_BYTES
-from gitstore.git.trees import Objects
-
 DEPTH_LIMIT = 8
 """How deep lists and mappings may stand in one another; the format itself needs four."""
 
@@ -72,14 +69,6 @@ class Oversized:
 
 YamlData = bytes | Oversized
 """The content of a YAML file."""
-
-
-def read_yaml(objects: Objects, id: str) -> YamlData:
-    """The content of blob *id*, which is not read if it is larger than a YAML file may be."""
-    header = objects.header(id)
-    if header is not None and header.size > YAML_LIMIT_BYTES:
-        return Oversized(header.size)
-    return objects.read_blob(id)
 
 
 _KEPT_BYTES = 8 * 1024

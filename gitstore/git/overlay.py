@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from gitstore.catalogue.steps import RawObjects
-from gitstore.git.trees import Entry, Header, Tree, parse_header, without_header
+from gitstore.git.trees import Entry, Header, RawObjects, Tree, parse_header, without_header
 
 T = TypeVar("T")
 

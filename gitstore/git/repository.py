@@ -24,8 +24,6 @@ from typing import TypeVar
 import pygit2
 from pygit2.enums import MergeFlag, ObjectType, ReferenceType, RepositoryOpenFlag, SortMode
 
-from gitstore.catalogue.history import Step, trailers_of
-from gitstore.catalogue.steps import Walk, step_between
 from gitstore.errors import (
     BadRequest,
     Damaged,
@@ -51,7 +49,7 @@ from gitstore.format.layout import (
 )
 from gitstore.git.bounds import Bounds
 from gitstore.git.command import GitFailed, run_git
-from gitstore.git.commit_text import parse_commit, parse_parents, parse_step
+from gitstore.git.commit_text import parse_commit, parse_parents
 from gitstore.git.commits import Commit, Signature
 from gitstore.git.damaged_objects import Damage
 from gitstore.git.loose_objects import HEADER_BYTES, LooseObjects, flush
@@ -122,7 +120,7 @@ FILES_SHOWN = 10_000
 _WRITTEN = 1000
 """Objects up to which a write is looked at once more before a ref leads to it."""
 
-_KEPT_TREES = 32
+KEPT_TREES = 32
 """Directories that stay parsed. A write asks for the same few again and again."""
 
 _KEPT_COMMITS = 64
@@ -214,7 +212,7 @@ class Repository:
         self._reads = 0
         self._mover: pygit2.Repository | None = None
         self._moving = threading.Lock()
-        self._trees = Trees(self._read_object, _KEPT_TREES)
+        self._trees = Trees(self._read_object, KEPT_TREES)
         self.commit = lru_cache(_KEPT_COMMITS)(self._read_commit)
         self.git_dir = Path(self._repo.path)
         self._loose_objects = LooseObjects(common_dir(self.git_dir) / "objects")
@@ -484,44 +482,20 @@ class Repository:
             raise NotFound(f"{id} is no commit")
         return found
 
-    def steps(
-        self, after: str | None, until: str, on_step: Callable[[int, int], None] | None = None
-    ) -> Iterator[Step]:
-        """Yield the steps after commit *after* up to *until*, oldest first.
-
-        Only first parents count, so a merged pull request is one step (docs/format.md,
-        section 2). *after* None starts at the root. *on_step* gets how many of how
-        many are done.
-
-        Raises:
-            Refused: *after* is not on the first-parent chain of *until*.
-        """
-        chain = self._chain(after, until)
-        # Who reads a few steps is likely to write the next one, or to read it. Each has two trees.
-        walk = Walk(self, keep=2 * len(chain) <= _KEPT_TREES)
-        if after is not None:
-            walk.start(self.commit(after).tree)
-        for done, id in enumerate(chain, 1):
-            # Not by commit(), which keeps no more of the message than is shown.
-            tree, message = parse_step(self.read_raw(id))
-            jobtypes, files = walk.move(tree)
-            yield Step(id, tree, trailers_of(message), jobtypes, files, tuple(walk.strays))
-            if on_step:
-                on_step(done, len(chain))
-
     def check_growth(self, old: str, new: str) -> None:
         """Hold the rule that a served branch only grows (docs/format.md, section 3).
 
         Raises:
             Refused: *old* is not on the first-parent chain of *new*.
         """
-        self._chain(old, new)
+        self.first_parents(old, new)
 
-    def step(self, before: str | None, tree: str, commit: str, message: str = "") -> Step:
-        """As step_between."""
-        return step_between(self, before, tree, commit, message)
+    def first_parents(self, after: str | None, until: str) -> list[str]:
+        """The first-parent chain of commit *until*, oldest first, without *after* and before.
 
-    def _chain(self, after: str | None, until: str) -> list[str]:
+        Raises:
+            Refused: *after* is not on the chain.
+        """
         chain: list[str] = []
         id: str | None = until
         while id != after:

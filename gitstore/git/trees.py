@@ -126,6 +126,18 @@ class Tree:
     starts: Sequence[int]
 
 
+class RawObjects(Objects, Protocol):
+    """Where trees are read as they are stored, too: a repository."""
+
+    def read_raw(self, id: str) -> bytes:
+        """The bytes of object *id*."""
+        ...
+
+    def tree(self, id: str) -> Tree:
+        """The tree *id*, which may be kept for others who ask."""
+        ...
+
+
 def blob_id(data: bytes) -> str:
     """The id that Git gives a blob of *data*."""
     return object_id("blob", data)

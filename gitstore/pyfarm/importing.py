@@ -16,6 +16,7 @@ from gitstore.branch.setup import BEGINNING
 from gitstore.branch.store import SERVICE, Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import TRAILER_ID, TRAILER_VERSION, trailer
+from gitstore.catalogue.steps import read_steps
 from gitstore.edits.jobtypes import meta_content, root_file
 from gitstore.edits.software import software_content
 from gitstore.errors import BadRequest, Refused
@@ -276,7 +277,7 @@ def land(store: Store, plan: Plan, progress: Progress) -> Catalogue:
         run_git(git_dir, ["fast-import", "--quiet"], stream, settings=(("core.fsync", "all"),))
         commit = store.repository.tip(ref)
         assert commit is not None
-        after = base.extend(store.repository.steps(base.history.tip, commit))
+        after = base.extend(read_steps(store.repository, base.history.tip, commit))
         _require_planned(after, plan)
         store.follow(commit, SERVICE, "import")
     finally:

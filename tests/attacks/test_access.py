@@ -15,6 +15,7 @@ from gitstore.branch.access import Access, Role
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Growth, Store, Writer
 from gitstore.catalogue.history import Step
+from gitstore.catalogue.steps import read_steps, step_between
 from gitstore.errors import Forbidden
 from gitstore.format.yaml_editor import edited_keys
 from gitstore.git.tree_edit import Graft
@@ -302,11 +303,11 @@ def test_strays_are_told_at_each_step_however_the_walk_began(farm):
         commit = farm.side(step, onto=commit)
         chain.append(commit)
 
-    walked = list(farm.repository.steps(farm.tip, commit))
+    walked = list(read_steps(farm.repository, farm.tip, commit))
     alone: list[Step] = []
     for before, after in pairwise(chain):
         trees = [farm.repository.commit(id).tree for id in (before, after)]
-        alone.append(farm.repository.step(trees[0], trees[1], after))
+        alone.append(step_between(farm.repository, trees[0], trees[1], after))
 
     assert [sorted(s.strays) for s in walked] == [sorted(s.strays) for s in alone]
 

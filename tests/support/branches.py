@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitstore.catalogue.history import History
+from gitstore.catalogue.steps import read_steps
 from gitstore.git.commits import Signature
 from gitstore.git.repository import init_repository
 from gitstore.git.tree_edit import Graft
@@ -77,7 +78,7 @@ class Branch:
 
     def history(self) -> History:
         """The branch's history, built at once."""
-        steps = self.repository.steps(None, self.tip) if self.tip else ()
+        steps = read_steps(self.repository, None, self.tip) if self.tip else ()
         return History().extend(steps)
 
 

@@ -21,6 +21,7 @@ from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import Contents
 from gitstore.catalogue.history import History
 from gitstore.catalogue.index import Index
+from gitstore.catalogue.steps import read_steps
 from gitstore.format.layout import software_path
 from gitstore.git.repository import Repository
 from tests.support.branches import REF, Branch
@@ -412,7 +413,7 @@ def test_history_says_what_the_format_says(steps):
             commit(branch, step)
             oracle.take(step)
             assert branch.tip is not None
-            history = history.extend(branch.repository.steps(before, branch.tip))
+            history = history.extend(read_steps(branch.repository, before, branch.tip))
 
             assert told(history, branch.repository) == oracle.says()
 
@@ -425,7 +426,7 @@ def test_history_is_the_same_however_it_is_read(steps, cuts):
         assert branch.tip is not None
         at_once = branch.history()
         clone = mirror(branch)
-        in_clone = History().extend(clone.steps(None, branch.tip))
+        in_clone = History().extend(read_steps(clone, None, branch.tip))
         ends = [repository.resolve(f"{branch.tip}~{n}").id for n in range(len(steps))][::-1]
 
         assert _step_by_step(repository, ends) == at_once
@@ -439,7 +440,7 @@ def test_history_is_the_same_however_it_is_read(steps, cuts):
 def _step_by_step(repository: Repository, ends: list[str]) -> History:
     history = History()
     for end in ends:
-        history = history.extend(repository.steps(history.tip, end))
+        history = history.extend(read_steps(repository, history.tip, end))
     return history
 
 
@@ -449,7 +450,7 @@ def _through_the_index(branch: Branch, cuts: list[str]) -> History:
     history = History()
     index = Index(branch.path, REF)
     for end in [*cuts, branch.tip]:
-        history = history.extend(branch.repository.steps(history.tip, end))
+        history = history.extend(read_steps(branch.repository, history.tip, end))
         index.write(history)
         kept = index.read()
         assert kept == history
@@ -489,7 +490,10 @@ def test_numbers_and_ids_never_come_back(steps):
             before = branch.tip
             commit(branch, step)
             assert branch.tip is not None
-            old, history = history, history.extend(branch.repository.steps(before, branch.tip))
+            old, history = (
+                history,
+                history.extend(read_steps(branch.repository, before, branch.tip)),
+            )
 
             for name, jobtype in history.jobtypes.items():
                 assert jobtype.versions

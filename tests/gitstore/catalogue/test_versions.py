@@ -10,6 +10,7 @@ import pytest
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import Contents
 from gitstore.catalogue.history import History, parse_trailers
+from gitstore.catalogue.steps import read_steps
 from gitstore.errors import NotFound
 from tests.support.branches import Branch, Link, jobtype
 
@@ -736,9 +737,9 @@ def test_an_id_means_in_each_catalogue_what_it_meant_there(branch):
     first = catalogue(branch)
     assert first.jobtype("1").name == "A"
     branch.commit({"jobtypes/A": None, **jobtype("B")})
-    renamed = first.extend(branch.repository.steps(first.history.tip, branch.tip))
+    renamed = first.extend(read_steps(branch.repository, first.history.tip, branch.tip))
     branch.commit({"jobtypes/B": None, **jobtype("C", "# another\n")})
-    ended = renamed.extend(branch.repository.steps(renamed.history.tip, branch.tip))
+    ended = renamed.extend(read_steps(branch.repository, renamed.history.tip, branch.tip))
 
     assert renamed.jobtype("1").name == "B"
     assert ended.find_jobtype("1") is None
