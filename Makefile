@@ -45,10 +45,11 @@ deep: $(READY) ## run the tests that make their input up, with DEPTH times as mu
 large: $(READY) ## run the tests that move hundreds of megabytes
 	$(BIN)/python -m pytest -m large $(ARGS)
 
-check: $(READY) ## lint, check the format and the types
+check: $(READY) ## lint, check the format, the types and the English
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/project/test_prose.py
 
 torture: $(READY) ## damage a service under load, count the losses; ARGS="--minutes 60" for long
 	$(BIN)/python -m tests.damage.torture $(ARGS)

@@ -138,7 +138,6 @@ def documentation() -> list[Path]:
     return [path for path in tracked() if path.suffix == ".md"]
 
 
-@pytest.mark.xfail(reason="some pages are still to be rewritten")
 def test_no_banned_word_stands_in_the_project():
     found = [
         f"{path.relative_to(ROOT)}:{number}: {match[0]!r}; write {BANNED[match[0].lower()]!r}"
@@ -150,14 +149,12 @@ def test_no_banned_word_stands_in_the_project():
     assert not found, "\n".join(found)
 
 
-@pytest.mark.xfail(reason="some pages are still to be rewritten")
 def test_no_sentence_of_the_documentation_is_long():
     found = [fault for path in documentation() for fault in long_sentences(path)]
 
     assert not found, "\n".join(found)
 
 
-@pytest.mark.xfail(reason="some pages are still to be rewritten")
 def test_the_documentation_is_wrapped():
     found = [fault for path in documentation() for fault in wide_lines(path)]
 
