@@ -13,6 +13,7 @@ from api.cache import answers
 from api.cache.answers import Shelf
 from api.config import PREFIX, Config, Writes
 from api.git_http import routes
+from api.git_http.processes import Transports
 from api.openapi import document
 from api.pages import diffs, views
 from api.rest import changes, health, jobtypes, software, webhooks
@@ -123,7 +124,7 @@ def create_app(config: Config) -> Flask:
     return app
 
 
-def _end_idle(transports: routes.Transports, config: Config) -> None:
+def _end_idle(transports: Transports, config: Config) -> None:
     """End what hangs: clones that nobody takes, bodies that never come."""
     transports.end_idle()
     # A read that waits for a fetch is as silent as a body that never comes.

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from pydantic import BaseModel
 
 from api.git_http import routes
+from api.git_http.processes import SERVICES
 from api.openapi import examples, models
 from api.pages import diffs
 from api.rest import health, webhooks
@@ -97,7 +98,7 @@ _PARAMETERS: Mapping[str, tuple[str, Schema, object]] = {
     "forge": ("Who sends it", {"type": "string", "enum": sorted(FORGES)}, "github"),
     "name": (
         "Git's program",
-        {"type": "string", "enum": sorted(routes.SERVICES)},
+        {"type": "string", "enum": sorted(SERVICES)},
         "git-upload-pack",
     ),
 }
@@ -136,7 +137,7 @@ def _parameter(name: str) -> Schema:
 
 
 def _service() -> Schema:
-    schema = {"type": "string", "enum": sorted(routes.SERVICES)}
+    schema = {"type": "string", "enum": sorted(SERVICES)}
     return {"name": "service", "in": "query", "required": True, "schema": schema}
 
 

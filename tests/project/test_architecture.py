@@ -29,7 +29,7 @@ ONLY = {
     "yaml": {"gitstore.format.yaml_reader"},
     "granian": {"api.server.serve"},
     "prometheus_client": {"api.telemetry.metrics"},
-    "subprocess": {"gitstore.git.command", "gitstore.checks.parsing", "api.git_http.routes"},
+    "subprocess": {"gitstore.git.command", "gitstore.checks.parsing", "api.git_http.processes"},
 }
 """Libraries and the modules that know them."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from api.git_http.routes import CLONE_NICENESS, NICENESS
+from api.git_http.processes import CLONE_NICENESS, NICENESS
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.branch.upstream import FOLLOWER
 from tests.support.cloning import FLUSH, UPLOAD, add_large_branch, begin_clone, wanted

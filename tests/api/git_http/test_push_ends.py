@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from api.git_http.push_report import Packets, packet, report
+from api.git_http.packets import Packets, packet, report
 from hooks.receive import Update
 from tests.support.cloning import add_large_branch, begin_clone
 from tests.support.git import Worktree, git

@@ -1,4 +1,4 @@
-"""What the client of a push gets: Git's own report, or ours if Git has not made one."""
+"""Packets of Git's protocol: what a push asks for, and the report that answers it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from hooks.receive import Update, parse_updates
 
 FLUSH = b"0000"
 HEAD_BYTES = 64 * 1024
-"""How much of a push's body is read for the refs that it wants moved."""
+"""How much of a push's body is read for the refs that it updates."""
 NOTHING_TAKEN = "nothing was taken"
 
 _UPDATE = re.compile(r"[0-9a-f]{40} [0-9a-f]{40} refs/[^ \n]+")
 _PROGRESS, _REPORT = b"\x02", b"\x01"
-"""The bands that carry words for the TD, and the report for the TD's Git."""
+"""The bands for the TD's words, and for the report that their Git reads."""
 
 
 def packet(data: bytes) -> bytes:
@@ -26,9 +26,9 @@ def packet(data: bytes) -> bytes:
 
 
 def read_updates(body: IO[bytes]) -> tuple[Update, ...]:
-    """The refs that a push wants moved, as the first lines of its *body* say.
+    """The ref updates that a push asks for, from the first lines of its *body*.
 
-    Git judges them; what is no such line is left out.
+    Git judges them; other lines are skipped.
     """
     # Read past Python's buffer: Git begins where the descriptor stands.
     head = BytesIO(os.pread(body.fileno(), HEAD_BYTES, 0))
@@ -51,21 +51,21 @@ def report(sentence: str, taken: Iterable[Update] = (), others: Iterable[Update]
     refs = [f"ok {update.ref}" for update in taken]
     refs += [f"ng {update.ref} {NOTHING_TAKEN}" for update in others]
     lines = ["unpack ok" if refs else f"unpack {NOTHING_TAKEN}", *refs]
-    told = b"".join(packet(f"{line}\n".encode()) for line in lines) + FLUSH
-    # Of side-band-64k, which every Git has asked for since 2009.
-    return packet(_PROGRESS + f"{sentence}\n".encode()) + packet(_REPORT + told) + FLUSH
+    status = b"".join(packet(f"{line}\n".encode()) for line in lines) + FLUSH
+    # In the form of side-band-64k, which every Git has asked for since 2009.
+    return packet(_PROGRESS + f"{sentence}\n".encode()) + packet(_REPORT + status) + FLUSH
 
 
 class Packets:
-    """What Git says of a push, passed on in whole packets: after each, something may follow."""
+    """Git's output in whole packets, so that our own packets can follow any of them."""
 
     def __init__(self) -> None:
         self.is_whole = False
-        """Whether Git has said all, which it ends with a flush packet."""
+        """Whether Git has sent everything, which ends with a flush packet."""
         self._rest = b""
 
     def take(self, chunk: bytes) -> bytes:
-        """The packets that are whole with *chunk*; what remains waits for more."""
+        """The packets that *chunk* completes; an incomplete one waits for the next chunk."""
         data, at = self._rest + chunk, 0
         while len(prefix := data[at : at + 4]) == len(FLUSH):
             end = at + max(_length(prefix), len(FLUSH))

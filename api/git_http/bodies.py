@@ -1,0 +1,96 @@
+"""The bodies of Git's requests: kept in files without a name before Git reads them.
+
+A stalled upload therefore holds no process, no lock and no quarantine.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import IO
+
+from flask import request
+from werkzeug.exceptions import BadRequest as HttpBadRequest
+from werkzeug.exceptions import RequestTimeout, UnsupportedMediaType
+
+from api.config import Config
+from api.git_http.packets import NOTHING_TAKEN
+from api.git_http.processes import Service
+from api.worker.limits import Places
+
+CHUNK_BYTES = 64 * 1024
+_WANTS_LIMIT_BYTES = 8 * 1024 * 1024
+"""How large the list of what a clone or fetch wants may be."""
+
+
+def body_limit(config: Config, service: Service) -> int:
+    """How many bytes a body may have: a pack and the lines before it, or a list of wants."""
+    return config.push_limit_bytes + 1024 * 1024 if service.is_push else _WANTS_LIMIT_BYTES
+
+
+def keep_body(limit: int, limit_s: int, places: Places) -> IO[bytes] | None:
+    """The body in a file, unpacked, at its beginning; None if it exceeds *limit*.
+
+    Raises:
+        BadRequest: it has no length and no chunks, ends early, or can't be unpacked.
+        RequestTimeout: it takes longer than *limit_s*.
+    """
+    length = request.content_length
+    if length is None and request.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        raise HttpBadRequest("the body has neither a length nor chunks")
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+    try:
+        with places.waiting_for_body():
+            is_kept = _copy(file, limit, limit_s, length)
+        file.seek(0)
+    except BaseException:
+        with suppress(OSError):  # The disk has no room for what is still to be written.
+            file.close()
+        raise
+    if not is_kept:
+        file.close()
+        return None
+    return file
+
+
+def _copy(file: IO[bytes], limit: int, limit_s: int, length: int | None) -> bool:
+    """Copy the body into *file*; False if it exceeds *limit*, though it is read to its end."""
+    read = written = 0
+    unpack = _unpacker()
+    end = time.monotonic() + limit_s
+    for chunk in iter(lambda: request.stream.read(CHUNK_BYTES), b""):
+        if time.monotonic() > end:
+            raise RequestTimeout(f"it took longer than {limit_s} s, the limit; {NOTHING_TAKEN}")
+        read += len(chunk)
+        # The part beyond the limit is read, but not unpacked.
+        for data in unpack(chunk) if written <= limit else ():
+            written += len(data)
+            if written > limit:
+                break
+            file.write(data)
+    if length is not None and read != length:
+        raise HttpBadRequest("the body ended early; nothing was changed")
+    return written <= limit
+
+
+def _unpacker() -> Callable[[bytes], Iterator[bytes]]:
+    """A function from a chunk of the body to chunks of its content, each of bounded size."""
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding == "identity":
+        return lambda chunk: iter((chunk,))
+    if encoding not in ("gzip", "x-gzip"):
+        raise UnsupportedMediaType(f"a body may be packed with gzip, not with {encoding}")
+    gunzip = zlib.decompressobj(31)
+
+    def unpack(chunk: bytes) -> Iterator[bytes]:
+        try:
+            while chunk:
+                yield gunzip.decompress(chunk, CHUNK_BYTES * 16)
+                chunk = gunzip.unconsumed_tail
+        except zlib.error:
+            raise HttpBadRequest("the body is no gzip, though its header says so") from None
+
+    return unpack
