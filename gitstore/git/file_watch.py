@@ -105,8 +105,8 @@ class Watch:
     def holds(self, mark: Mark) -> bool:
         """Whether the ref looks as it did when *mark* was taken.
 
-        Threads may get each other's answer here, which is none of before they asked. That
-        somebody puts another folder in the repository's place is noticed within RENEWED_S.
+        Threads share one buffer. So a thread may see another's result, but never one older
+        than its own call. A new folder in the repository's place is noticed within RENEWED_S.
         """
         if self._fstat(mark.number, self._to_said) != 0 or self._said != mark.stamp:
             return False
