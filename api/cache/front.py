@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 from api.cache.answers import Shelf
+from api.telemetry.logs import Record
 from api.telemetry.requests import ID_HEADER, NOSNIFF, Observed
 from api.web.hosts import KnownHosts
 
@@ -20,7 +21,7 @@ class Hot:
     def __init__(self, application: Observed, shelf: Shelf, hosts: KnownHosts) -> None:
         self._application = application
         self._id_of = application.id_of
-        self._note = application.note
+        self._record = application.record
         self._answer_to = shelf.answer_to
         self._hosts = hosts
 
@@ -40,5 +41,6 @@ class Hot:
         id = self._id_of(environ)
         start_response(status, [*headers, (ID_HEADER, id), NOSNIFF])
         took = perf_counter() - began
-        self._note((began, took, id, "", method, path, answer.route, status, True))
+        record = Record(time(), took, id, "", method, path, answer.route, status, is_hot=True)
+        self._record(record)
         return body if method == "GET" else []

@@ -1,4 +1,4 @@
-"""What the service writes to standard error: its own words, and a line for each request."""
+"""What the service writes to standard error: its own messages, and a line for each request."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from gitstore.format.layout import escaped
 
@@ -24,102 +26,85 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-Note = tuple[float, float, str, str, str, str, str, str, bool]
-"""One answered request: when it began and how long it took until the answer did, in seconds of
-a clock of the process; its id, the name of its token, method, path, route, status with its
-words, and whether it was answered from memory. A plain tuple is made fastest, and each request
-makes one."""
+class Record(NamedTuple):
+    """One logged request."""
+
+    ended: float
+    """When the response began, in POSIX time."""
+    seconds: float
+    """How long the request took until then."""
+    id: str
+    token: str
+    """The name of its token, or nothing."""
+    method: str
+    path: str
+    route: str
+    status: str
+    """The status with its words, as in WSGI."""
+    is_hot: bool
+    """Whether the response came from memory."""
 
 
-_WAITING_LIMIT = 2_000
-"""Times that lines were added and may wait; where they can't be written, the oldest are let go."""
+_TEXTS_LIMIT = 2_000
+"""Batches of lines that may wait. If they can't be written, the oldest are dropped."""
 
 
-def _printable(text: str) -> str:
-    """*text* on one line and in one word, whatever was sent."""
+def _word(text: str) -> str:
+    """*text*, which a client may have sent, as one word on one line."""
     return text if text.isascii() and text.isprintable() and " " not in text else ascii(text)
 
 
-_TENTHS = [f"{n / 10:.1f}" for n in range(1000)]
-"""Numbers with one digit behind the point, which takes longer to write than to look up."""
-
-_IN_WORDS = bytes(range(0x21, 0x7F))
-"""What words are made of: ASCII that can be seen."""
-
-_BETWEEN_WORDS = b" " * 7 + b"\n"
-"""What else there is in a plain line."""
+@lru_cache(maxsize=2)
+def _when(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
 
 
-def _plain(notes: Sequence[Note], zero: float) -> str:
-    text = "".join(_lines(notes, zero))
-    # Looking at all of it costs less than at each word, of which hardly one was sent like that.
-    if text.isascii() and text.encode().translate(None, _IN_WORDS) == _BETWEEN_WORDS * len(notes):
-        return text
-    return "".join(_lines(map(_in_words, notes), zero))
+def _plain(record: Record) -> str:
+    return (
+        f"{_when(int(record.ended))} {record.status[:3]} {record.seconds * 1000:.1f}ms"
+        f" {_word(record.method)} {_word(record.path)} route={record.route or '-'}"
+        f" token={_word(record.token) or '-'} id={record.id}\n"
+    )
 
 
-def _in_words(note: Note) -> Note:
-    """*note* with each thing that was sent as one word."""
-    began, seconds, id, token, method, path, route, status, hot = note
-    words = (_printable(token), _printable(method), _printable(path))
-    return (began, seconds, id, *words, route, status, hot)
+def _json(record: Record) -> str:
+    line = {
+        "time": record.ended,
+        "id": record.id,
+        "token": record.token,
+        "method": record.method,
+        "path": record.path,
+        "route": record.route,
+        "status": int(record.status[:3]),
+        "hot": record.is_hot,
+        "ms": round(record.seconds * 1000, 2),
+    }
+    return json.dumps(line) + "\n"
 
 
-def _lines(notes: Iterable[Note], zero: float) -> Iterator[str]:
-    when, last = "", -1
-    for began, seconds, id, token, method, path, route, status, _ in notes:
-        second = int(began + seconds + zero)
-        if second != last:
-            when, last = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second)), second
-        tenths = int(seconds * 10_000 + 0.5)
-        ms = _TENTHS[tenths] if tenths < len(_TENTHS) else f"{tenths / 10:.1f}"
-        yield (
-            f"{when} {status[:3]} {ms}ms {method} {path}"
-            f" route={route or '-'} token={token or '-'} id={id}\n"
-        )
-
-
-def _json(notes: Sequence[Note], zero: float) -> str:
-    lines = []
-    for began, seconds, id, token, method, path, route, status, hot in notes:
-        line = {
-            "time": began + seconds + zero,
-            "id": id,
-            "token": token,
-            "method": method,
-            "path": path,
-            "route": route,
-            "status": int(status[:3]),
-            "hot": hot,
-            "ms": round(seconds * 1000, 2),
-        }
-        lines.append(json.dumps(line) + "\n")
-    return "".join(lines)
-
-
-LINES: dict[LogFormat, Callable[[Sequence[Note], float], str]] = {
+LINES: dict[LogFormat, Callable[[Record], str]] = {
     LogFormat.PLAIN: _plain,
     LogFormat.JSON: _json,
 }
 
 
 class AccessLog:
-    """A line a request, written many at a time."""
+    """A line for each request, written many at a time."""
 
     def __init__(self, form: LogFormat) -> None:
-        self._lines = LINES[form]
-        self._texts: deque[str] = deque(maxlen=_WAITING_LIMIT)
+        self._line = LINES[form]
+        self._texts: deque[str] = deque(maxlen=_TEXTS_LIMIT)
 
-    def add(self, notes: Sequence[Note], zero: float) -> None:
-        """Keep the lines of *notes*, by the POSIX time at which their clock was 0."""
-        self._texts.append(self._lines(notes, zero))
+    def add(self, records: Iterable[Record]) -> None:
+        """Keep the lines of *records* until ``write``."""
+        self._texts.append("".join(map(self._line, records)))
 
     def write(self) -> None:
-        """Write the lines that were kept, at once; what can't be written is let go.
+        """Write the lines that were kept, at once. If that fails, they are dropped.
 
-        To be called by one thread at a time.
+        One thread at a time may call this.
         """
-        # Taken one by one: threads go on adding to the other end.
+        # One by one: other threads append meanwhile.
         texts = [self._texts.popleft() for _ in range(len(self._texts))]
         with suppress(OSError):
             sys.stderr.write("".join(texts))
@@ -127,7 +112,7 @@ class AccessLog:
 
 
 class _JsonFormatter(logging.Formatter):
-    """The service's own words as JSON lines."""
+    """The service's own messages as JSON lines."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -142,7 +127,7 @@ class _JsonFormatter(logging.Formatter):
 
 
 class _PlainFormatter(logging.Formatter):
-    """The service's own words, a line each but for tracebacks."""
+    """The service's own messages, one line each except for tracebacks."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = escaped(record.message)
@@ -150,7 +135,7 @@ class _PlainFormatter(logging.Formatter):
 
 
 def set_up(form: LogFormat) -> None:
-    """Send what the packages log to standard error, from INFO on."""
+    """Send the packages' log messages to standard error, from INFO on."""
     handler = logging.StreamHandler()
     handler.setFormatter(
         _JsonFormatter()
@@ -165,7 +150,7 @@ def set_up(form: LogFormat) -> None:
 
 
 def log_uncaught() -> None:
-    """Have what no code catches, in whichever thread, written as the rest of the log is."""
+    """Log exceptions that no code catches, in any thread, like other messages."""
 
     def write(error: BaseException | None) -> None:
         _LOG.critical("not foreseen", exc_info=error)

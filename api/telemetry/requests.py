@@ -1,8 +1,7 @@
 """The outermost layer: gives each request an id, counts it, and logs it.
 
-A request only leaves a note behind. One in many works off the notes of all of them, which a
-thread of its own would not find at hand in its processor's caches; a thread writes what they
-come to.
+A request only leaves a record. The request that completes a batch counts and formats all of it,
+while the records are still in the processor's caches. A thread writes the lines.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from api.cache.answers import HOT_KEY
 from api.telemetry import metrics
-from api.telemetry.logs import AccessLog, Note
+from api.telemetry.logs import AccessLog, Record
 from api.web.auth import ROUTE_KEY, SAFE, TOKEN_KEY
 from api.web.errors import SENTENCES
 from api.web.hosts import has_good_host
@@ -37,55 +36,54 @@ _LOG = logging.getLogger(__name__)
 METRICS_PATH = "/metrics"
 _ALLOW = ("Allow", ", ".join(SAFE))
 FLUSH_S = 0.25
-"""How long a request may wait for others to be counted and logged with."""
+"""How often records are counted and log lines written, however few they are."""
 
-_TOGETHER = 64
-"""Notes that are worked off together."""
+_BATCH = 64
+"""Records that are counted and formatted together."""
 
-_WAITING_LIMIT = 100_000
-"""Times of one kind that may wait; where they can't be added up, the oldest are let go."""
+_TIMES_LIMIT = 100_000
+"""Times of one kind that may wait. If they can't be counted, the oldest are dropped."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
-"""The methods that are counted by name."""
+"""The methods that are counted by their names. Others are counted together."""
 
 ID_HEADER = "X-Request-Id"
 NOSNIFF = ("X-Content-Type-Options", "nosniff")
-"""No browser is to take a jobtype's code for a page and run what it holds."""
+"""No browser may take a jobtype's code for a page and run it."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _Times = defaultdict[tuple[str, str, str, bool], deque[float]]
-"""How long requests took, in seconds, by route, method, status and whether from memory."""
+"""How long requests took, in seconds, by route, method, status, and whether from memory."""
 
 
 def _no_times() -> _Times:
-    return defaultdict(lambda: deque(maxlen=_WAITING_LIMIT))
+    return defaultdict(lambda: deque(maxlen=_TIMES_LIMIT))
 
 
 class Observed:
-    """A WSGI application with its requests observed; answers METRICS_PATH itself.
+    """A WSGI application that observes the requests of another; answers METRICS_PATH itself.
 
-    The application says in environ under ROUTE_KEY which route it was, under TOKEN_KEY
-    whose token, and under HOT_KEY whether it answered from memory. *note* takes what somebody
-    else answered.
+    The other application names its route in environ under ROUTE_KEY, and the token under
+    TOKEN_KEY. Under HOT_KEY it tells whether the response came from memory. ``record`` takes
+    requests that another layer answered.
     """
 
     def __init__(self, application: WSGIApplication, store: Store, log: AccessLog | None) -> None:
         self._application = application
         self._store = store
         self._log = log
-        self._notes: list[Note] = []
+        self._records: list[Record] = []
         self._running: dict[int, float] = {}
         self._times_s = _no_times()
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
-        # Ids that differ between processes: a random number, and one that is counted in pairs of
-        # digits, which is faster than writing it. Random ones would let go of the interpreter's
-        # lock for each request, which costs more than all the rest here.
-        pairs = [f"{n:02x}" for n in range(256)]
-        self._ids = map("".join, itertools.product([os.urandom(5).hex()], *[pairs] * 5))
+        # The prefix differs between processes. A random id for each request would release the
+        # interpreter's lock each time, which costs more than all the rest here.
+        self._prefix = os.urandom(5).hex()
+        self._numbers = itertools.count()
 
     def start(self) -> None:
-        """Count and log what is answered, from now on and at the end."""
+        """Count and log requests regularly from now on, and when the process ends."""
         threading.Thread(target=self._run, name="observing", daemon=True).start()
         atexit.register(self.flush)
 
@@ -93,11 +91,11 @@ class Observed:
         """Answer one request."""
         began = time.perf_counter()
         id = self.id_of(environ)
-        said = "500"
+        sent = "500"
 
         def start(status, headers, exc_info=None):  # type: ignore[no-untyped-def]  # WSGI's own
-            nonlocal said
-            said = status
+            nonlocal sent
+            sent = status
             headers = [*headers, (ID_HEADER, id), NOSNIFF]
             if exc_info is None:
                 return start_response(status, headers)
@@ -114,17 +112,17 @@ class Observed:
         finally:
             self._running.pop(thread, None)
             get = environ.get
-            self.note(
-                (
-                    began,
-                    time.perf_counter() - began,
-                    id,
-                    get(TOKEN_KEY, ""),
-                    environ["REQUEST_METHOD"],
-                    path,
-                    get(ROUTE_KEY, ""),
-                    said,
-                    get(HOT_KEY, False),
+            self.record(
+                Record(
+                    ended=time.time(),
+                    seconds=time.perf_counter() - began,
+                    id=id,
+                    token=get(TOKEN_KEY, ""),
+                    method=environ["REQUEST_METHOD"],
+                    path=path,
+                    route=get(ROUTE_KEY, ""),
+                    status=sent,
+                    is_hot=get(HOT_KEY, False),
                 )
             )
 
@@ -134,38 +132,37 @@ class Observed:
         return sum(began < before for began in list(self._running.values()))
 
     def id_of(self, environ: WSGIEnvironment) -> str:
-        """The id of the request of *environ*: the one that it bears, or a new one."""
-        given = environ.get("HTTP_X_REQUEST_ID")
-        return given if given and _ID.fullmatch(given) else next(self._ids)
+        """The id that the request of *environ* has, or else a new one."""
+        id = environ.get("HTTP_X_REQUEST_ID")
+        return id if id and _ID.fullmatch(id) else f"{self._prefix}{next(self._numbers):010x}"
 
-    def note(self, note: Note) -> None:
+    def record(self, record: Record) -> None:
         """Count and log a request, sooner or later."""
-        self._notes.append(note)
-        # Who has the lock works them off.
-        if len(self._notes) >= _TOGETHER and self._lock.acquire(blocking=False):
+        self._records.append(record)
+        # The thread that gets the lock works for the others.
+        if len(self._records) >= _BATCH and self._lock.acquire(blocking=False):
             try:
                 self._work_off()
             finally:
                 self._lock.release()
 
     def _work_off(self) -> None:
-        """Work off the notes that are there, for who has the lock."""
-        # Meanwhile, threads go on adding to the end.
-        many = len(self._notes)
-        notes = self._notes[:many]
-        del self._notes[:many]
-        times_s = self._times_s
-        for _, seconds, _, _, method, _, route, status, hot in notes:
-            # Methods are whatever a client writes; labels must be few.
-            known = method if method in _METHODS else "other"
-            times_s[route, known, status, hot].append(seconds)
-        if self._log is not None and notes:
-            # Of the clock that requests are timed by, nobody but this process knows the zero.
-            self._log.add(notes, time.time() - time.perf_counter())
+        """Add up and format the records so far; the caller holds the lock."""
+        # Meanwhile, other threads append.
+        size = len(self._records)
+        records = self._records[:size]
+        del self._records[:size]
+        for record in records:
+            # A client may send any method, but there must be few labels.
+            method = record.method if record.method in _METHODS else "other"
+            key = record.route, method, record.status, record.is_hot
+            self._times_s[key].append(record.seconds)
+        if self._log is not None and records:
+            self._log.add(records)
 
     def flush(self) -> None:
-        """Count and log what was answered up to now."""
-        # By one at a time: two would take each other's lines.
+        """Count and log the requests so far."""
+        # One thread at a time: two would take each other's lines.
         with self._flushing:
             with self._lock:
                 self._work_off()
@@ -193,7 +190,7 @@ class Observed:
             start("200 OK", [*_length(b""), _ALLOW])
             return []
         self.flush()
-        # A damaged repository, or a full disk, leaves the figures of before.
+        # With a damaged repository or a full disk, the last figures stay.
         with suppress(StoreError, OSError):
             self._measure_branch()
         body = metrics.page()

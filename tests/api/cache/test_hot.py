@@ -80,7 +80,7 @@ def make_pair(path: Path, limit_bytes: int = LIMIT_BYTES) -> Pair:
     app, plain = (create_app(Config(path, hot_bytes=limit)) for limit in (limit_bytes, 0))
     seen: list[bool] = []
     observed = in_view(app, app)
-    observed.note = lambda note: seen.append(note[-1])
+    observed.record = lambda record: seen.append(record.is_hot)
     hot = Hot(observed, app.extensions["shelf"], app.extensions["hosts"])
     return Pair(branch, Client(hot), Client(in_view(plain, plain)), seen)
 
