@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from api.cli.options import branch_option, checks_options, print_table, repo_option
+from api.cli.options import branch_option, checks_options, repo_option
+from api.cli.output import print_table
 from api.config import Config
 from gitstore.branch.access import Role
 from gitstore.branch.tokens import Tokens

@@ -8,14 +8,9 @@ from pathlib import Path
 
 import click
 
-from api.cli.options import (
-    EXIT_USER,
-    branch_option,
-    open_store,
-    progress_bar,
-    read_catalogue,
-    repo_option,
-)
+from api.cli.opening import open_store, read_catalogue
+from api.cli.options import EXIT_USER, branch_option, repo_option
+from api.cli.output import progress_bar
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.checks.settings import Checks

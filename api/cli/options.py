@@ -1,11 +1,9 @@
-"""The options that commands share, and how what they find is printed."""
+"""The options that commands share. Their defaults are those of Config."""
 
 from __future__ import annotations
 
 import functools
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import fields
 from enum import Enum
 from pathlib import Path
@@ -15,12 +13,7 @@ import click
 
 from api.cli.variables import is_link, link_warning
 from api.config import Config, make_checks
-from gitstore.branch.reviews import HEADS
-from gitstore.branch.store import Store
-from gitstore.catalogue.catalogue import Catalogue
-from gitstore.checks.settings import Checks, CodeChecks
-from gitstore.errors import NotFound
-from gitstore.format.layout import escaped
+from gitstore.checks.settings import CodeChecks
 
 EXIT_USER = 1
 EXIT_OURS = 3
@@ -93,53 +86,3 @@ def checks_options(command: Callable[..., object]) -> Callable[..., object]:
         return command(checks=checks, **others)
 
     return raw_checks_options(with_checks)
-
-
-def open_store(repo: Path, branch: str | None, checks: Checks | None = None) -> Store:
-    """The store of the repository and branch that the options name.
-
-    Raises:
-        NotFound: the branch was named, and there are others, but not that one.
-        NotWhole: a part of the history is missing.
-    """
-    store = Store(repo, Config(repo, branch).ref, checks)
-    store.repository.require_whole()
-    if branch is None or store.repository.tip(store.ref) is not None:
-        return store
-    store.catalogue()  # Which has another word for a branch that was there.
-    others = sorted(ref.removeprefix(HEADS) for ref in store.repository.refs(HEADS))
-    if others:
-        says = f"there is no branch {branch} in {repo}; its branches are {', '.join(others)}"
-        raise NotFound(says)
-    return store
-
-
-def read_catalogue(repo: Path, branch: str | None) -> Catalogue:
-    """The catalogue of that branch's tip."""
-    return open_store(repo, branch).catalogue()
-
-
-def print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Print *rows*, the first of which is the headings, in columns."""
-    # Authors and subjects are whatever somebody pushed.
-    shown = [tuple(map(escaped, row)) for row in rows]
-    widths = [max(len(cell) for cell in column) for column in zip(*shown, strict=True)]
-    for row in shown:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
-
-
-@contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal, for what may take seconds; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
-
-        def progress(done: int, total: int) -> None:
-            if done % 200 == 0 or done == total:
-                bar.length = total
-                bar.update(done - bar.pos)
-
-        yield progress

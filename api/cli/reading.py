@@ -1,135 +1,16 @@
-"""The commands that read: check, list, log, show, diff."""
+"""The commands that read: list, log, show, diff."""
 
 from __future__ import annotations
 
-import os
-import sys
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from api.cli import report
-from api.cli.options import (
-    EXIT_USER,
-    branch_option,
-    checks_options,
-    open_store,
-    print_table,
-    read_catalogue,
-    repo_option,
-)
-from gitstore.branch.store import Store
-from gitstore.catalogue.catalogue import Catalogue
-from gitstore.checks.folder import NAMED, Worktree
-from gitstore.checks.settings import Checks
-from gitstore.checks.stored import stored
-from gitstore.checks.tree import check_tree
-from gitstore.errors import NotFound, NotWhole, Problem, Severity
+from api.cli.opening import open_store, read_catalogue
+from api.cli.options import branch_option, repo_option
+from api.cli.output import print_table
+from gitstore.errors import NotFound
 from gitstore.format.layout import is_id, parse_number
-from gitstore.git.repository import Repository
-
-
-@click.command()
-@click.argument("path", type=click.Path(path_type=Path), required=False)
-@repo_option
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(list(report.FORMATS)),
-    default="text",
-    show_default=True,
-    help="How problems are printed: for people, or as a CI's annotations.",
-)
-@click.option("--staged", is_flag=True, help="Check what is staged for the next commit.")
-@checks_options
-def check(
-    path: Path | None,
-    repo: Path,
-    form: str,
-    staged: bool,
-    checks: Checks,
-) -> None:
-    """Check the jobtypes in PATH: a working copy, a folder, or a bare repository.
-
-    In a folder within a working copy that has no jobtypes of its own, the whole copy is checked.
-
-    Prints each problem as path:line: severity: sentence. The exit status is 1 if one is
-    an error.
-    """
-    where = _root(path or repo)
-    store = _staged_store(where) if staged else _store_of(where)
-    found = _problems(where, store, staged, checks)
-    folder = Path() if store and store.repository.is_bare else where
-    problems = [replace(p, path=os.path.normpath(folder / p.path)) for p in found]
-    click.echo(report.FORMATS[form](problems), nl=False)
-    click.echo(f"{where}: {report.count(problems)}", err=True)
-    if any(p.severity is Severity.ERROR for p in problems):
-        sys.exit(EXIT_USER)
-
-
-def _problems(where: Path, store: Store | None, staged: bool, checks: Checks) -> list[Problem]:
-    """What is wrong in the folder *where*, whose repository *store* is, by paths within it."""
-    if store is None:
-        tree = Worktree(where)
-        base = Catalogue.empty(tree)
-        return check_tree(tree, tree.tree, base, checks, everything=True)
-    base = _base_of(store)
-    if staged:
-        staged_tree = store.repository.staged_tree()
-        return check_tree(store.repository, staged_tree, base, checks, everything=True)
-    if not store.repository.is_bare:
-        with stored(where, NAMED) as (objects, tree_id):
-            return check_tree(objects, tree_id, base, checks, everything=True)
-    served = base.history.tree
-    return check_tree(store.repository, served, base, checks, everything=True) if served else []
-
-
-def _base_of(store: Store) -> Catalogue:
-    """The catalogue that is changed; an empty one where a part of the history is missing."""
-    try:
-        store.repository.require_whole()
-    except NotWhole as error:
-        click.echo(
-            f"{error}. Checked without it: names and numbers that are taken, and versions that"
-            " withdrawn.yaml names, can't be told",
-            err=True,
-        )
-        return Catalogue.empty(store.repository)
-    return store.catalogue()
-
-
-def _staged_store(where: Path) -> Store:
-    repository = Repository(where)
-    if repository.is_bare:
-        raise NotFound(f"nothing is staged in {where}, which is no working copy")
-    return Store(repository)
-
-
-def _root(where: Path) -> Path:
-    """The folder that is to be checked: *where*, or the root of the working copy around it.
-
-    Raises:
-        NotFound: there are no jobtypes.
-    """
-    if not where.is_dir():
-        raise NotFound(f"{where} is no folder; name a working copy or a bare repository")
-    if _is_repository(where) or any((where / name).exists() for name in NAMED):
-        return where
-    for folder in where.resolve().parents:
-        if _is_repository(folder):
-            return Path(os.path.relpath(folder))
-    says = f"{where} has neither jobtypes/ nor software/ and lies in no repository"
-    raise NotFound(f"{says}; name a working copy or a bare repository")
-
-
-def _is_repository(folder: Path) -> bool:
-    return (folder / ".git").exists() or (folder / "objects").is_dir()
-
-
-def _store_of(where: Path) -> Store | None:
-    """The store of the repository whose root is *where*, None for any other folder."""
-    return Store(where) if _is_repository(where) else None
 
 
 @click.command("list")

@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 
 from api.cli import report
-from api.cli.options import branch_option, checks_options, open_store, print_table, repo_option
+from api.cli.opening import open_store
+from api.cli.options import branch_option, checks_options, repo_option
+from api.cli.output import print_table
 from gitstore.branch.reviews import Outcome, Reviews
 from gitstore.branch.store import Store, Writer
 from gitstore.branch.upstream import state_file

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import click
 from click.testing import CliRunner
 
+from api.cli.later import loaded
 from api.cli.main import main
 
 
@@ -41,3 +43,14 @@ def _own_logging() -> Iterator[None]:
         for logger, level, handlers in before:
             logger.setLevel(level)
             logger.handlers[:] = handlers
+
+
+def commands(
+    group: click.Group = main, path: tuple[str, ...] = ()
+) -> dict[tuple[str, ...], click.Command]:
+    """The commands below *group* with the words that call them, groups too."""
+    below: dict[tuple[str, ...], click.Command] = {path: group}
+    for name, command in group.commands.items():
+        itself, words = loaded(command), (*path, name)
+        below |= commands(itself, words) if isinstance(itself, click.Group) else {words: itself}
+    return below

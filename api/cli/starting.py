@@ -1,0 +1,71 @@
+"""What ``jobtypes serve`` checks and prints before the service runs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+
+from api.cli.opening import open_store
+from api.cli.output import progress_bar
+from api.config import Config, is_loopback
+from api.telemetry import logs
+from api.worker.sockets import check_address
+from gitstore.branch.store import Store
+from gitstore.branch.tokens import Tokens
+from gitstore.branch.upstream import Upstream, open_follower, state_file
+from gitstore.errors import UpstreamFailed
+
+_LOG = logging.getLogger(__name__)
+
+FIRST_FETCH_LIMIT_S = 600
+"""How long the first fetch may take, which may be a whole clone."""
+
+
+def check_and_announce(config: Config) -> None:
+    """Refuse to serve what can't be served, and say what is."""
+    store = _store_to_serve(config)
+    tokens = Tokens(store.repository.git_dir)
+    has_tokens = tokens.exist
+    config.refuse_open_writes(has_tokens)
+    check_address(config.host, config.port)
+    if config.protect and not has_tokens:
+        click.echo("without tokens nobody can be told apart: everybody may merge their own changes")
+        click.echo("jobtypes changes merge, here, merges what needs an admin")
+    with progress_bar("reading the history") as progress:
+        catalogue = store.catalogue(progress)
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    url = f"http://{host}:{config.port}"
+    click.echo(
+        f"serving {config.repo} ({store.ref}, {len(catalogue.jobtypes())} jobtypes) at {url}"
+    )
+    url = str(config.public or url)
+    click.echo(f"try:  curl {url}/api/v1/jobtypes/")
+    click.echo(f"      git clone {url}/jobtypes.git")
+    sys.stdout.flush()
+    logs.set_up(config.log_format)
+    if lost := tokens.standing.lost:
+        _LOG.error("nobody may write: %s", lost)
+    elif config.takes_writes and not has_tokens:
+        who = "this machine" if is_loopback(config.host) else "the network"
+        _LOG.warning("there are no tokens: everybody on %s may write; see jobtypes token", who)
+
+
+def _store_to_serve(config: Config) -> Store:
+    """The store, fetched from upstream where there is one and it can be reached."""
+    if config.upstream is None:
+        alone = open_store(config.repo, config.branch, config.checks)
+        alone.repository.require_servable(alone.ref)
+        state_file(alone.repository).unlink(missing_ok=True)
+        return alone
+    store = Store(open_follower(config.repo, config.upstream, config.branch), config.ref)
+    has_tip = store.repository.tip(store.ref) is not None
+    limit_s = config.fetch_limit_s if has_tip else FIRST_FETCH_LIMIT_S
+    state = Upstream(store, config.upstream, limit_s).fetch()
+    if state.error and not has_tip:
+        raise UpstreamFailed(state.error)
+    store.repository.require_servable(store.ref)
+    if state.error or state.refusal:
+        click.echo(f"serving what was fetched before: {state.error or state.refusal}", err=True)
+    return store
