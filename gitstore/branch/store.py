@@ -272,7 +272,7 @@ class Store:
             Damaged: it was there.
             StorageFailed: the repository itself is gone.
         """
-        self.repository.check_readable()
+        self.repository.require_readable()
         lost = self.last_tip()
         if lost is not None:
             raise Damaged(

@@ -8,7 +8,8 @@ from gitstore.catalogue.contents import read_yaml
 from gitstore.catalogue.history import Blob, Step, trailers_of
 from gitstore.format import layout
 from gitstore.git.commit_text import parse_step
-from gitstore.git.repository import KEPT_TREES, Repository
+from gitstore.git.objects import KEPT_TREES
+from gitstore.git.repository import Repository
 from gitstore.git.trees import Entry, RawObjects, TreeWalker, parse_tree
 
 

@@ -1,51 +1,47 @@
-"""Which objects readers found damaged, in a file of the repository that every process reads.
+"""The list of damaged objects that all processes share: a file in the repository's folder.
 
-A cache of what was noticed, for the service's health: an object that can be
-read again is no longer told.
+It is a cache. An object that can be read again leaves the list.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 NOTED_LIMIT = 100
-"""How many objects are told at the most; who has lost more needs no list."""
+"""Objects in the list at most."""
 
 _ID = re.compile(r"[0-9a-f]{40}")
 
 
-class Damage:
+class DamagedObjects:
     """The damaged objects of the repository at *git_dir*."""
 
     def __init__(self, git_dir: Path) -> None:
-        self.path = git_dir / "jobtypes" / "damaged"
+        self._path = git_dir / "jobtypes" / "damaged"
 
     def note(self, id: str) -> None:
-        """Keep that object *id* is damaged, if the disk lets us."""
+        """Add object *id* to the list, if the disk allows that."""
         noted = self._noted()
         if id not in noted and len(noted) < NOTED_LIMIT:
             with suppress(OSError):
-                self.path.parent.mkdir(exist_ok=True)
-                # One write, so that processes don't write into each other's lines.
-                handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-                with os.fdopen(handle, "wb", buffering=0) as file:
+                self._path.parent.mkdir(exist_ok=True)
+                # One write a line, so that processes don't mix their lines.
+                with self._path.open("ab", buffering=0) as file:
                     file.write(f"{id}\n".encode())
 
     def ids(self, is_whole: Callable[[str], bool]) -> list[str]:
-        """The objects that were noted and still are not *is_whole*, in order of their ids."""
+        """The noted objects that still are not *is_whole*, sorted."""
         noted = self._noted()
-        damaged = {id for id in noted if not is_whole(id)}
+        damaged = sorted(id for id in noted if not is_whole(id))
         if noted and not damaged:
             with suppress(OSError):
-                self.path.unlink()
-        return sorted(damaged)
+                self._path.unlink()
+        return damaged
 
     def _noted(self) -> set[str]:
-        try:
-            return set(_ID.findall(self.path.read_text(errors="replace")))
-        except OSError:
-            return set()
+        with suppress(OSError):
+            return set(_ID.findall(self._path.read_text(errors="replace")))
+        return set()

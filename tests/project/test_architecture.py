@@ -25,7 +25,13 @@ FORBIDDEN = {
 }
 
 ONLY = {
-    "pygit2": {"gitstore.git.repository"},
+    "pygit2": {
+        f"gitstore.git.{module}"
+        for module in (
+            *("commit_graph", "handle", "merging", "object_writer", "objects", "refs"),
+            "tree_diff",
+        )
+    },
     "yaml": {"gitstore.format.yaml_reader"},
     "granian": {"api.server.serve"},
     "prometheus_client": {"api.telemetry.metrics"},

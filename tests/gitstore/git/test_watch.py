@@ -216,7 +216,7 @@ def test_a_catalogue_that_is_known_is_given_without_reading_the_ref(branch, monk
     # The first look at a file dates its last access again.
     catalogue = [store.catalogue() for _ in range(2)][1]
     read = []
-    monkeypatch.setattr(type(store.repository), "tip", lambda *_: read.append(1))
+    monkeypatch.setattr(store.repository, "tip", lambda *_: read.append(1))
 
     assert store.catalogue() is catalogue
     assert read == []

@@ -1,0 +1,77 @@
+"""The diff between two trees, as a list of files or as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import pygit2
+
+from gitstore.format.layout import COMPARED_LIMIT_BYTES, DIFF_LIMIT_BYTES, printable
+from gitstore.git.bounds import Bounds
+from gitstore.git.handle import Handle
+from gitstore.git.objects import ObjectReader
+
+FILES_SHOWN = 10_000
+"""Files in a list of what differs, at most."""
+
+
+class TreeDiff:
+    """Compares trees of a repository. Threads may share it."""
+
+    def __init__(self, handle: Handle, objects: ObjectReader, bounds: Bounds) -> None:
+        self._handle = handle
+        self._objects = objects
+        self._bounds = bounds
+
+    def changed_paths(self, old: str | None, new: str) -> list[tuple[str, str]]:
+        """The files that differ between two trees: (status as in git diff --name-status, path).
+
+        *old* None is the empty tree. There are at most FILES_SHOWN.
+
+        Raises:
+            OutOfBounds: a tree is too large to be compared.
+        """
+        deltas = islice(self._diff(old, new).deltas, FILES_SHOWN)
+        return [(delta.status_char(), printable(delta.new_file.path)) for delta in deltas]
+
+    def text(self, old: str | None, new: str) -> str:
+        """The unified diff between two trees; *old* None is the empty one.
+
+        Raises:
+            OutOfBounds: a tree is too large to be compared.
+        """
+        diff = self._diff(old, new)
+        sizes = [self._compared_bytes(delta) for delta in diff.deltas]
+        if sum(sizes) <= DIFF_LIMIT_BYTES and max(sizes, default=0) <= COMPARED_LIMIT_BYTES:
+            diff.find_similar()
+            return diff.patch or ""
+        return "".join(_patches(diff, sizes))
+
+    def _diff(self, old: str | None, new: str) -> pygit2.Diff:
+        for tree in filter(None, (old, new)):
+            self._bounds.extent(tree)
+        repo = self._handle.repo
+        before, after = (repo[id] if id else None for id in (old, new))
+        assert isinstance(after, pygit2.Tree)
+        if isinstance(before, pygit2.Tree):
+            return before.diff_to_tree(after)
+        return after.diff_to_tree(swap=True)
+
+    def _compared_bytes(self, delta: pygit2.DiffDelta) -> int:
+        """The size of the larger of the two files that *delta* is about."""
+        headers = (self._objects.header(str(f.id)) for f in (delta.old_file, delta.new_file))
+        return max((header.size for header in headers if header), default=0)
+
+
+def _patches(diff: pygit2.Diff, sizes: list[int]) -> Iterator[str]:
+    """Yield the patch of each file, or a line for one that is too large."""
+    left = DIFF_LIMIT_BYTES
+    for index, (delta, size) in enumerate(zip(diff.deltas, sizes, strict=True)):
+        if size > min(left, COMPARED_LIMIT_BYTES):
+            path = printable(delta.new_file.path)
+            yield f"diff --git a/{path} b/{path}\ntoo large to be shown: {size} bytes\n"
+            continue
+        left -= size
+        patch = diff[index]
+        yield (patch.text or "") if patch else ""
