@@ -93,7 +93,7 @@ def create_app(config: Config) -> Flask:
     app.config["REVIEW"] = config.upstream is not None and config.writes is Writes.REVIEW
     app.config["BODY_LIMIT_S"] = config.body_limit_s
     store = Store(config.repo, config.ref, config.checks, config.protect)
-    store.write_limit_s = config.write_limit_s
+    store.writing.limit_s = config.write_limit_s
     app.extensions["jobtypes"] = store
     address.install(app, config)
     app.url_map.strict_slashes = False
@@ -140,5 +140,5 @@ def _follower(config: Config, store: Store) -> Follower | None:
     if config.upstream is None:
         return None
     upstream = Upstream(store, config.upstream, config.fetch_limit_s)
-    store.outlet = upstream.publish
+    store.writing.outlet = upstream.publish
     return Follower(upstream, config)

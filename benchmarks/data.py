@@ -47,7 +47,7 @@ def repository(size: Size) -> Path:
         fresh.parent.mkdir(exist_ok=True)
         generate(fresh, size)
         store = Store(fresh)
-        store.rebuild_index()
+        store.served.rebuild_index()
         # What a service does once, at its first start.
         store.publish_tags()
         subprocess.run(["git", "-C", str(fresh), "pack-refs", "--all"], check=True)

@@ -23,7 +23,7 @@ from pathlib import Path
 from gitstore import Store
 store = Store(Path(sys.argv[1]))
 began = time.perf_counter()
-history = store.build(store.repository.tip(store.ref)).history
+history = store.served.build(store.repository.tip(store.ref)).history
 print(time.perf_counter() - began, history.counters.steps)
 """
 _WORKER = """
@@ -113,14 +113,14 @@ def scale(where: Path) -> Iterator[Row]:
             **asdict(size),
             "build_s": float(built.split()[0]),
             "steps": int(built.split()[1]),
-            "index_bytes": store.index.path.stat().st_size,
+            "index_bytes": store.served.index.path.stat().st_size,
             "index_read_s": _index_seconds(store),
             "pack_bytes": packs,
             "resident_mb": resident,
         }
         said = (
             f"build {details['build_s']:.1f} s, worker {resident:.0f} MB,"
-            f" index {store.index.path.stat().st_size / size.versions:.0f} B/version,"
+            f" index {store.served.index.path.stat().st_size / size.versions:.0f} B/version,"
             f" disk {packs / size.versions:.0f} B/version"
         )
         name = f"scale {size.jobtypes:,}/{size.versions:,}"
@@ -129,5 +129,5 @@ def scale(where: Path) -> Iterator[Row]:
 
 def _index_seconds(store: Store) -> float:
     began = time.perf_counter()
-    assert store.index.read() is not None
+    assert store.served.index.read() is not None
     return time.perf_counter() - began

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitstore.branch.access import Role, branch_refusal, direct_refusal
+from gitstore.branch.growth import Growth, Push
 from gitstore.branch.incoming import check_incoming
-from gitstore.branch.store import Growth, Push, Store
+from gitstore.branch.store import Store
 from gitstore.errors import (
     BadRequest,
     Forbidden,

@@ -13,8 +13,9 @@ from api.cli.opening import open_store
 from api.cli.options import branch_option, checks_options, repo_option
 from api.cli.output import print_table
 from gitstore.branch.reviews import Outcome, Reviews
-from gitstore.branch.store import Store, Writer
+from gitstore.branch.store import Store
 from gitstore.branch.upstream import state_file
+from gitstore.branch.writing import Writer
 from gitstore.checks.settings import Checks
 from gitstore.errors import NotFound, ReadOnly
 from gitstore.format.layout import escaped

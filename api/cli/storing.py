@@ -34,10 +34,10 @@ def index(rebuild: bool, repo: Path, branch: str | None) -> None:
     """
     store = open_store(repo, branch)
     with progress_bar("reading the history") as progress:
-        catalogue = store.rebuild_index(progress) if rebuild else store.catalogue(progress)
+        catalogue = store.served.rebuild_index(progress) if rebuild else store.catalogue(progress)
     history = catalogue.history
     versions = sum(len(j.versions) for j in (*history.jobtypes.values(), *history.ended))
     click.echo(
         f"{store.ref}: {history.counters.steps} steps, {len(history.jobtypes)} jobtypes,"
-        f" {versions} versions; index {store.index.path}"
+        f" {versions} versions; index {store.served.index.path}"
     )

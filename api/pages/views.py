@@ -10,8 +10,8 @@ from jinja2 import StrictUndefined
 from api.web.address import base_url
 from api.web.wire import found_page, found_style, store
 from api.worker.follower import Follower
+from gitstore.branch.log import LogRow
 from gitstore.branch.reviews import Reviews
-from gitstore.branch.store import LogRow
 from gitstore.catalogue.history import Jobtype
 from gitstore.format.layout import is_id, parse_id
 

@@ -48,7 +48,9 @@ class Jobtypes(Resource):
     def post(self) -> Response:
         """Create a jobtype."""
         wish = read_body(JobtypeBody).wish()
-        catalogue = write(jobtypes.create_jobtype(wish), judge=partial(jobtypes.check_wish, wish))
+        catalogue = write(
+            jobtypes.create_jobtype(wish), judge=partial(jobtypes.check_wish, wish)
+        ).after
         return _written(catalogue, catalogue.newest(wish.name))
 
 
@@ -74,7 +76,7 @@ class Jobtype(Resource):
         """Make a new version, or a new jobtype; another name renames."""
         wish = read_body(JobtypeBody).wish()
         put, judge = jobtypes.put_jobtype(jobtype, wish), partial(jobtypes.check_wish, wish)
-        catalogue = write(*put, represent=_newest(jobtype), judge=judge)
+        catalogue = write(*put, represent=_newest(jobtype), judge=judge).after
         return _written(catalogue, catalogue.newest(wish.name))
 
     def delete(self, jobtype: str) -> Response:
@@ -137,7 +139,7 @@ class Requirements(Resource):
     def post(self, jobtype: str) -> Response:
         """Make a new version with one requirement more."""
         requirement = read_body(Requirement)
-        catalogue = write(jobtypes.add_requirement(jobtype, requirement))
+        catalogue = write(jobtypes.add_requirement(jobtype, requirement)).after
         release = catalogue.newest(jobtype)
         payload = payloads.requirement_payload(catalogue, release, requirement)
         return written(payload, commit=release.version.commit)

@@ -18,7 +18,6 @@ from api.web.wire import (
     found_code,
     read_body,
     write,
-    write_between,
     written,
 )
 from api.web.wire import catalogue as current
@@ -45,7 +44,7 @@ class SoftwareList(Resource):
     def post(self) -> Response:
         """Create a software."""
         wish = read_body(SoftwareBody).wish()
-        catalogue = write(edits.create_software(wish))
+        catalogue = write(edits.create_software(wish)).after
         return written(_entry(wish.name)(catalogue))
 
 
@@ -68,13 +67,13 @@ class Software(Resource):
         """Create the software, replace its versions, or (by id) rename it."""
         wish = read_body(SoftwareBody).wish()
         put = edits.put_software(software, wish)
-        before, after = write_between(
+        done = write(
             *put,
             represent=_entry(software),
             judge=lambda checks: edits.check_wish(wish),
         )
-        is_new = before.find_software(software) is None
-        return written(_entry(wish.name)(after), 201 if is_new else 200)
+        is_new = done.before.find_software(software) is None
+        return written(_entry(wish.name)(done.after), 201 if is_new else 200)
 
     def delete(self, software: str) -> Response:
         """End the software, unless a newest version requires it."""
@@ -97,7 +96,7 @@ class SoftwareVersions(Resource):
         add = edits.add_software_version(software, body.make)
         one = body.make(SoftwareFile())
         judge = partial(edits.check_version, software, one)
-        catalogue = write(add, judge=judge)
+        catalogue = write(add, judge=judge).after
         entry = catalogue.software_entry(software)
         version = edits.software_version(catalogue, entry, body.version)
         return written(payloads.software_version_row(entry, version))

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 from api.git_http.routes import PATH as GIT_PATH
 from api.git_http.routes import refusal
 from api.web.auth import CHALLENGES
-from api.web.wire import InvalidBody, Proposed, json_response
+from api.web.wire import InvalidBody, ProposalMade, json_response
 from gitstore.errors import (
     BadRequest,
     Busy,
@@ -84,7 +84,7 @@ def install(app: Flask) -> None:
     """Answer every error of *app* as JSON, from whichever layer it comes."""
     app.register_error_handler(NotFound, _ask_upstream)
     app.register_error_handler(StoreError, _answer_store_error)
-    app.register_error_handler(Proposed, _answer_proposed)
+    app.register_error_handler(ProposalMade, _answer_proposed)
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(OSError, _answer_machine)
     app.register_error_handler(MemoryError, _answer_machine)
@@ -108,7 +108,7 @@ def _ask_upstream(error: Exception) -> Response:
 
 
 def _answer_proposed(error: Exception) -> Response:
-    assert isinstance(error, Proposed)
+    assert isinstance(error, ProposalMade)
     return json_response(error.answer, 202)
 
 

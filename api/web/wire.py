@@ -20,16 +20,15 @@ from werkzeug.exceptions import RequestTimeout, UnsupportedMediaType
 
 from api.web import auth
 from api.web.preconditions import check_preconditions
-from api.worker.follower import Follower
 from api.worker.housekeeping import Housekeeping
 from api.worker.limits import CHUNK_BYTES, places
-from gitstore.branch.store import Store, Writer
+from gitstore.branch.proposals import Proposed, propose
+from gitstore.branch.store import Store
+from gitstore.branch.writing import Writer, Written
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.catalogue.difference import difference
 from gitstore.checks.settings import Checks
 from gitstore.edits.jobtypes import Change
 from gitstore.errors import BadRequest, Exists, Invalid, NotFound, Problem, errors_among
-from gitstore.format.layout import ref_component
 from gitstore.format.schema import Model, explain
 from hooks.forges import review_link
 
@@ -295,21 +294,8 @@ def write(
     represent: Represent | None = None,
     judge: Judge | None = None,
     checked: bool = True,
-) -> Catalogue:
-    """The catalogue after the sender of this request made *changes*.
-
-    As write_between, without the catalogue before.
-    """
-    return write_between(*changes, represent=represent, judge=judge, checked=checked)[1]
-
-
-def write_between(
-    *changes: Change,
-    represent: Represent | None = None,
-    judge: Judge | None = None,
-    checked: bool = True,
-) -> tuple[Catalogue, Catalogue]:
-    """The catalogues just before and after the sender of this request made *changes*.
+) -> Written:
+    """The write of *changes* by the sender of this request.
 
     *represent* is what If-Match and If-None-Match are held against; *checked* as in
     Store.write. Faults that *judge* finds come before those that *changes* meet.
@@ -318,11 +304,10 @@ def write_between(
         Invalid: the validator, or *judge*, refuses it.
         Forbidden: it is not for the sender to write.
         PreconditionFailed: the thing to change is not what the sender saw.
+        ProposalMade: it became a branch for review.
     """
-    seen: list[Catalogue] = []
 
-    def before(catalogue: Catalogue) -> None:
-        seen.append(catalogue)
+    def precondition(catalogue: Catalogue) -> None:
         if represent is not None and (request.if_match or request.if_none_match):
             _check_precondition(catalogue, represent)
 
@@ -331,10 +316,15 @@ def write_between(
         deque(judge(store().checks), 0)
     with _judged(judge):
         if current_app.config["REVIEW"]:
-            propose(current_app.extensions["follower"], changes, before, checked)
-        after = store().write(changes, writer(), before, checked)
+            upstream = current_app.extensions["follower"].upstream
+            written = propose(upstream, changes, writer(), precondition, checked)
+        else:
+            written = store().write(changes, writer(), precondition, checked)
+    if isinstance(written, Proposed):
+        link = review_link(upstream.shown_url, upstream.branch, written.branch)
+        raise ProposalMade({"branch": written.branch, "commit": written.commit, "review": link})
     housekeeping().wake()
-    return seen[-1], after
+    return written
 
 
 @contextmanager
@@ -352,34 +342,12 @@ def _judged(judge: Judge | None) -> Iterator[None]:
         raise
 
 
-class Proposed(Exception):
+class ProposalMade(Exception):
     """A write that became a branch for review; *answer* says which."""
 
     def __init__(self, answer: dict[str, object]) -> None:
         super().__init__("proposed")
         self.answer = answer
-
-
-def propose(
-    follower: Follower,
-    changes: tuple[Change, ...],
-    before: Callable[[Catalogue], None],
-    checked: bool,
-) -> None:
-    """Put *changes* on a branch of upstream's, for review.
-
-    Raises:
-        Proposed: that is done. Nothing is raised where there was nothing to change.
-    """
-    upstream = follower.upstream
-    base, after = store().prepare(changes, writer(), before, checked)
-    if after is base or after.history.tip is None:
-        return
-    commit = after.history.tip
-    branch = f"jobtypes/{ref_component(difference(base, after).subject())}/{commit[:10]}"
-    upstream.push(commit, branch)
-    link = review_link(upstream.shown_url, upstream.branch, branch)
-    raise Proposed({"branch": branch, "commit": commit, "review": link})
 
 
 def _check_precondition(catalogue: Catalogue, represent: Represent) -> None:

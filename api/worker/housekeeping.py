@@ -60,7 +60,7 @@ class Housekeeping:
             look = time.monotonic() + LOOK_S
 
     def _look(self) -> None:
-        self._guarded(self._store.keep_index)
+        self._guarded(self._store.served.keep_index)
         self._guarded(self._end_idle)
         self._guarded(self._store.locks.remove)
         memory.trim()

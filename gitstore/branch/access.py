@@ -8,6 +8,7 @@ from enum import IntEnum
 from fnmatch import fnmatchcase
 
 from gitstore.catalogue.difference import Difference
+from gitstore.errors import Forbidden
 from gitstore.format.layout import escaped
 from gitstore.git.commits import trimmed
 
@@ -78,6 +79,17 @@ def _listed(names: Sequence[str]) -> str:
     """*names* as they can stand in a message: escaped, and not too many."""
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     return ", ".join(map(escaped, names[:NAMES_SHOWN])) + more
+
+
+def require_access(access: Access, difference: Difference) -> None:
+    """Raise unless *access* may make the change that *difference* describes.
+
+    Raises:
+        Forbidden: the message has every reason.
+    """
+    refusals = list(access.refusals(difference))
+    if refusals:
+        raise Forbidden("; ".join(refusals))
 
 
 def direct_refusal(access: Access) -> str | None:

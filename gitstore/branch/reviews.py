@@ -12,9 +12,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from gitstore.branch import pulls
-from gitstore.branch.access import EVERYBODY, Access, Role, branch_refusal
+from gitstore.branch.access import EVERYBODY, Access, Role, branch_refusal, require_access
+from gitstore.branch.growth import Growth
 from gitstore.branch.merges import MERGED, find_merge, merge_of, what_moved
-from gitstore.branch.store import SERVICE, Growth, Store, Writer, check_access
+from gitstore.branch.store import Store
+from gitstore.branch.writing import SERVICE, Writer
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import Difference, by_steps, difference, others
 from gitstore.catalogue.history import History, Jobtype
@@ -299,7 +301,7 @@ class Reviews:
                 ' {"commit": ...} with the id, or If-Match with the ETag, that GET of the change'
                 " gave"
             )
-        row, merge, is_new = self._store.land(lambda: self._try_merge(branch, writer, seen))
+        row, merge, is_new = self._store.writing.land(lambda: self._try_merge(branch, writer, seen))
         if row is None:
             return Merged(merge, deleted=True)
         # What is merged is kept. Merged by somebody else, it is still not for everyone to delete.
@@ -335,14 +337,14 @@ class Reviews:
         if self._repository.is_ancestor(row.commit.id, tip):
             return row, merge_of(self._repository, tip, row.commit.id), False
         merge = self._make_merge(base, tip, row, writer)
-        return (row, merge, True) if self._store.move(base, merge, writer.access) else None
+        return (row, merge, True) if self._store.writing.move(base, merge, writer.access) else None
 
     def _make_merge(self, base: Catalogue, tip: str, row: ChangeRow, writer: Writer) -> str:
         merge = self._merged(tip, row.commit.id)
         growth = self._growth(base, merge, row.commit.id)
         access = self._judged(writer.access)
         _check_problems(self._check(growth), access)
-        check_access(access, by_steps(growth.base, growth.steps))
+        require_access(access, by_steps(growth.base, growth.steps))
         self._check_four_eyes(row, writer.access)
         subject = writer.message or f"Merge {row.branch}: {row.commit.subject}"
         message = f"{subject}\n\n{MERGED}{row.branch}\n"

@@ -6,7 +6,7 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from gitstore.branch.store import SERVICE
+from gitstore.branch.writing import SERVICE
 from gitstore.checks.extras import JUNK
 from gitstore.errors import Exists
 from gitstore.git.repository import init_repository

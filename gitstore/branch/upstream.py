@@ -163,7 +163,7 @@ class Upstream:
             return []
         _LOG.warning("the copy is shallow; fetching the whole history")
         # What was counted without it is worth nothing.
-        self.store.index.delete()
+        self.store.served.index.delete()
         return ["--unshallow"]
 
     def _advance(self, served: str | None) -> str:

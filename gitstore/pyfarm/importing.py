@@ -13,7 +13,8 @@ from itertools import chain
 from uuid import uuid4
 
 from gitstore.branch.setup import BEGINNING
-from gitstore.branch.store import SERVICE, Store
+from gitstore.branch.store import Store
+from gitstore.branch.writing import SERVICE
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import TRAILER_ID, TRAILER_VERSION, trailer
 from gitstore.catalogue.steps import read_steps

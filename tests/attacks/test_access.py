@@ -12,8 +12,10 @@ from subprocess import CompletedProcess
 import pytest
 
 from gitstore.branch.access import Access, Role
+from gitstore.branch.growth import Growth
 from gitstore.branch.reviews import Reviews
-from gitstore.branch.store import Growth, Store, Writer
+from gitstore.branch.store import Store
+from gitstore.branch.writing import Writer
 from gitstore.catalogue.history import Step
 from gitstore.catalogue.steps import read_steps, step_between
 from gitstore.errors import Forbidden

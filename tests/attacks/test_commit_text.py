@@ -185,7 +185,9 @@ def numbers(branch: Branch) -> dict[str, list[int]]:
     """The version numbers of each jobtype, the same however they are read."""
     store = Store(branch.path)
     known = store.catalogue().history
-    assert store.build(str(branch.tip)).history == known == store.rebuild_index().history
+    assert (
+        store.served.build(str(branch.tip)).history == known == store.served.rebuild_index().history
+    )
     return {name: [v.number for v in found.versions] for name, found in known.jobtypes.items()}
 
 
@@ -286,7 +288,9 @@ def test_whatever_commit_git_stores_the_store_goes_on_and_restarts(shared, heade
         (shared.path / ref).write_text(f"{shared.tip}\n")
 
     after = running.catalogue().history
-    assert after == running.build(shared.tip).history == Store(shared.path).catalogue().history
+    assert (
+        after == running.served.build(shared.tip).history == Store(shared.path).catalogue().history
+    )
     versions = after.jobtypes["A"].versions
     assert versions[: len(before.jobtypes["A"].versions)] == before.jobtypes["A"].versions
     for row in running.log("A"):

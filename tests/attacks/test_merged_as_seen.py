@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 from api import create_app
 from api.config import Config
 from gitstore.branch.reviews import Reviews
-from gitstore.branch.store import Store, Writer
+from gitstore.branch.store import Store
+from gitstore.branch.writing import Writer
 from gitstore.errors import Moved
 from tests.support.branches import Branch, jobtype
 from tests.support.commands import jobtypes
@@ -188,7 +189,7 @@ def test_a_branch_that_is_pushed_over_while_a_merge_waits_for_its_turn_is_not_me
         return go_on.wait(30)
 
     with ThreadPoolExecutor(2) as pool:
-        holder = pool.submit(store.land, hold)
+        holder = pool.submit(store.writing.land, hold)
         assert entered.wait(30)
         merge = pool.submit(reviews.merge, "fix", Writer(), False, seen)
         wait_for(merge.running, "the merge to begin")
@@ -211,7 +212,7 @@ def test_a_branch_that_is_pushed_over_between_two_attempts_is_not_merged(farm, s
             farm.commit({"notes.txt": "faster\n"})
             push(farm, EVIL, "evil\n", onto=seen)
 
-    store.outlet = lose_once
+    store.writing.outlet = lose_once
     with pytest.raises(Moved, match="look again"):
         Reviews(store).merge("fix", Writer(), False, seen)
 

@@ -6,8 +6,9 @@ import pytest
 
 from gitstore.branch.access import Access, Role
 from gitstore.branch.reviews import Reviews
-from gitstore.branch.store import Store, Writer
+from gitstore.branch.store import Store
 from gitstore.branch.upstream import Upstream
+from gitstore.branch.writing import Writer
 from tests.support.branches import REF, Branch, Content, jobtype
 from tests.support.commands import jobtypes
 from tests.support.git import git

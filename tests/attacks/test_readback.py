@@ -57,7 +57,7 @@ def test_a_withdrawal_that_a_full_list_can_not_hold_is_413_and_nothing_is_writte
     assert answers == [413] * len(left)
     assert farm.get(VERSIONS).json == left
     assert state(maya.path) == before
-    assert Store(maya.path).rebuild_index().history.is_withdrawn("Maya", 1)
+    assert Store(maya.path).served.rebuild_index().history.is_withdrawn("Maya", 1)
 
 
 def test_a_list_that_is_too_long_already_swallows_nothing_either(maya):
@@ -108,4 +108,4 @@ def test_a_software_file_that_is_full_takes_no_more_versions(maya):
     known = len(farm.get(f"{path}maya").json["versions"])
     assert answers == [201] * known + [answers[-1]] * (5 - known)
     assert 400 <= answers[-1] < 500
-    assert Store(maya.path).rebuild_index().history.software["maya"].id == 1
+    assert Store(maya.path).served.rebuild_index().history.software["maya"].id == 1

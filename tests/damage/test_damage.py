@@ -140,8 +140,8 @@ def test_a_bad_ref_is_a_500_with_advice_and_health_says_so(branch, content):
 def test_a_truncated_index_is_computed_again(damaged, branch, kept):
     store = damaged.application.extensions["jobtypes"]
     before = damaged.get("/api/v1/jobtypes/Old").data
-    store.rebuild_index()
-    path = store.index.path
+    store.served.rebuild_index()
+    path = store.served.index.path
     path.write_bytes(path.read_bytes()[:kept])
 
     again = create_app(Config(branch.path)).test_client()

@@ -20,7 +20,7 @@ from flask.testing import FlaskClient
 from api import create_app
 from api.config import Config
 from gitstore.branch.setup import create_repository, sample_path
-from gitstore.branch.store import SERVICE
+from gitstore.branch.writing import SERVICE
 from gitstore.errors import StorageFailed, StorageFull
 from gitstore.git.repository import Repository, init_repository
 from tests.support.cloning import UPLOAD, wanted

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from gitstore.branch.setup import create_repository, sample_path
-from gitstore.branch.store import SERVICE
+from gitstore.branch.writing import SERVICE
 from gitstore.catalogue.preview import preview_number
 from gitstore.git.repository import Repository
 from gitstore.git.trees import REGULAR_FILE, Entry, blob_id, tree_id

@@ -167,7 +167,7 @@ def test_the_index_of_another_history_is_read_past(rest, serve, tmp_path):
     create_repository(tmp_path / "other.git", "main", sample_path())
     other = serve(tmp_path / "other.git")
     Rest(other).jobtype("Elsewhere")
-    Store(other.repo).rebuild_index()
+    Store(other.repo).served.rebuild_index()
     repo = tmp_path / "mirror.git"
     git(tmp_path, "clone", "--quiet", "--mirror", str(rest.server.repo), str(repo))
     shutil.copytree(other.repo / "jobtypes", repo / "jobtypes", dirs_exist_ok=True)

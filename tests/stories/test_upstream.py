@@ -477,7 +477,7 @@ def test_a_lost_branch_comes_back_from_upstream_and_only_as_it_was(origin, tmp_p
     upstream = following(tmp_path, origin)
     second(origin)
     upstream.fetch()
-    upstream.store.rebuild_index()
+    upstream.store.served.rebuild_index()
     copy = upstream.store.repository.git_dir
     good = tip(copy)
     git(copy, "update-ref", "-d", "refs/heads/main")

@@ -19,8 +19,9 @@ from api.config import Config
 from gitstore.branch.access import Role
 from gitstore.branch.reviews import Merged, Reviews
 from gitstore.branch.setup import create_repository, sample_path
-from gitstore.branch.store import Store, Writer
+from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
+from gitstore.branch.writing import Writer
 from tests.support.branches import Branch, Content, jobtype
 from tests.support.commands import jobtypes
 from tests.support.git import Worktree, git
@@ -286,7 +287,7 @@ def test_a_branch_that_was_pushed_to_while_it_was_merged_is_kept(served):
         git(served.path, "update-ref", "refs/heads/topic", newer)
 
     # What upstream is to a service: called just before the served branch moves.
-    store.outlet = push
+    store.writing.outlet = push
     merged = Reviews(store).merge("topic", Writer(), delete_branch=True)
 
     assert merged == Merged(tip(served.path), deleted=False)

@@ -52,7 +52,7 @@ def assert_served_as_built(both: tuple[Rest, Rest]) -> None:
     store = Store(both[0].server.repo)
     tip = store.repository.tip(store.ref)
     assert tip is not None
-    built = store.build(tip)
+    built = store.served.build(tip)
     versions = {j.name: [v.number for v in built.versions(j)] for j in built.jobtypes()}
     for rest in both:
         found = {name: rest.json(item("jobtypes", name, "versions")) for name in versions}

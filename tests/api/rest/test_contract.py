@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from gitstore.branch.store import Store, Writer
+from gitstore.branch.store import Store
+from gitstore.branch.writing import Writer
 from gitstore.edits.jobtypes import Edit
 from tests.support.rest import CODE, Json, Rest, body, code, error, item, running
 from tests.support.server import Answer

@@ -219,7 +219,7 @@ class Service(RuleBasedStateMachine):
             built = Store(self.git_dir)
             tip = built.repository.tip(built.ref)
             if tip is not None:
-                assert built.build(tip).history == built.catalogue().history
+                assert built.served.build(tip).history == built.catalogue().history
 
 
 class ServiceOverHttp(Service):

@@ -14,7 +14,8 @@ from api.config import PREVIEW_WAITERS, Config
 from api.rest.payloads import JobtypeBody
 from api.worker.limits import Places, Work
 from gitstore.branch.setup import create_repository, sample_path
-from gitstore.branch.store import Store, Writer
+from gitstore.branch.store import Store
+from gitstore.branch.writing import Writer
 from gitstore.edits import jobtypes
 from gitstore.errors import Busy
 from tests.support.branches import jobtype
@@ -390,7 +391,7 @@ def test_a_clone_may_pause_for_longer_than_another_answer(empty, serve, dial):
 
 def test_a_write_that_loses_races_for_too_long_gives_up(sample):
     store = Store(sample)
-    store.write_limit_s = 0
+    store.writing.limit_s = 0
 
     def overtake(catalogue: object) -> None:
         tip = git(sample, "rev-parse", "main").strip()

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gitstore.branch.access import Access, Role
-from gitstore.branch.store import Store, Writer
+from gitstore.branch.store import Store
+from gitstore.branch.writing import Writer
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import History
 from gitstore.edits.jobtypes import Change, Edit, delete_jobtype, remove_requirement, withdraw
@@ -49,7 +50,7 @@ def test_a_write_is_a_commit_by_the_service_with_the_writer_as_author(store):
 def test_several_changes_are_as_many_commits_and_one_move(store):
     store.write([change("A")], Writer())
 
-    after = store.write([change("B"), change("C")], Writer())
+    after = store.write([change("B"), change("C")], Writer()).after
 
     repo = store.repository.git_dir
     assert git(repo, "rev-list", "--count", "main").strip() == "3"
@@ -59,10 +60,10 @@ def test_several_changes_are_as_many_commits_and_one_move(store):
 
 
 def test_a_change_that_changes_nothing_is_no_commit(store):
-    first = store.write([change("A")], Writer())
+    first = store.write([change("A")], Writer()).after
 
-    assert store.write([change("A")], Writer()) is first
-    assert store.write([lambda catalogue: None], Writer()) is first
+    assert store.write([change("A")], Writer()).after is first
+    assert store.write([lambda catalogue: None], Writer()).after is first
 
 
 def test_an_edit_adds_no_defaults_to_a_meta_that_left_them_out(branch):
@@ -70,7 +71,7 @@ def test_an_edit_adds_no_defaults_to_a_meta_that_left_them_out(branch):
     branch.commit(jobtype("A", meta="requirements:\n  # slate\n  - software: nuke\n") | software)
     store = Store(branch.path)
 
-    after = store.write([remove_requirement("A", "nuke")], Writer())
+    after = store.write([remove_requirement("A", "nuke")], Writer()).after
 
     blob = after.newest("A").directory.meta_blob
     assert store.repository.read_blob(blob) == b"classname: Job\nrequirements: []\n"
@@ -109,7 +110,7 @@ def test_a_writer_who_lost_the_race_goes_on_from_the_new_tip(store):
         tries.append(len(catalogue.history.jobtypes))
         return change("Mine")(catalogue)
 
-    after = store.write([slow], Writer())
+    after = store.write([slow], Writer()).after
 
     assert tries == [0, 1]
     assert sorted(after.history.jobtypes) == ["Mine", "Other"]
@@ -117,7 +118,7 @@ def test_a_writer_who_lost_the_race_goes_on_from_the_new_tip(store):
 
 def test_a_writer_who_loses_for_too_long_gets_an_error(store):
     other = Store(store.repository.path)
-    store.write_limit_s = 0
+    store.writing.limit_s = 0
     count = iter(range(100))
 
     def beaten(catalogue: Catalogue) -> Edit | None:
@@ -184,13 +185,13 @@ def test_a_protected_branch_moves_for_admins_alone(empty):
 
 @pytest.mark.parametrize("wish", [delete_jobtype("None"), withdraw("None", 1), withdraw("A", 7)])
 def test_taking_away_what_is_not_there_is_no_commit(store, wish):
-    first = store.write([change("A")], Writer())
+    first = store.write([change("A")], Writer()).after
 
-    assert store.write([wish], Writer()) is first
+    assert store.write([wish], Writer()).after is first
 
 
 def test_a_catalogue_of_before_says_what_it_said(store):
-    first = store.write([change("A")], Writer())
+    first = store.write([change("A")], Writer()).after
     kept = first.jobtypes()
 
     store.write([change("B")], Writer())

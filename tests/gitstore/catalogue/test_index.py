@@ -35,7 +35,7 @@ SOFTWARE = "software: blender\nversions:\n  - version: '4.2'\n"
 
 def written(branch: Branch) -> Index:
     """The index of *branch*, as it is at its tip."""
-    Store(branch.path).rebuild_index()
+    Store(branch.path).served.rebuild_index()
     index = Index(branch.path, REF)
     assert index.read() == branch.history()
     return index
@@ -59,19 +59,19 @@ def test_an_index_is_gone_on_from_at_its_step(grown):
 
 
 def test_the_first_read_of_a_long_history_writes_it_and_later_ones_leave_that(grown, monkeypatch):
-    monkeypatch.setattr("gitstore.branch.store.INDEX_STEPS", 2)
+    monkeypatch.setattr("gitstore.branch.reading.INDEX_STEPS", 2)
     store, index = Store(grown.path), Index(grown.path, REF)
 
     store.catalogue()
     first = index.read()
     grown.commit({"jobtypes/A/code.py": "class Job:\n    x = 2\n"})
     store.catalogue()
-    store.keep_index()
+    store.served.keep_index()
     one_more = index.read()
     grown.commit({"jobtypes/A/code.py": "class Job:\n    x = 3\n"})
     store.catalogue()
     read = index.read()
-    store.keep_index()
+    store.served.keep_index()
 
     assert first is not None
     assert first.counters.steps == 5
@@ -140,11 +140,11 @@ def test_a_folder_that_takes_no_file_is_no_reason_to_stop(grown):
     shutil.rmtree(grown.path / "jobtypes", ignore_errors=True)
     (grown.path / "jobtypes").write_text("no folder")
 
-    assert Store(grown.path).rebuild_index().history == grown.history()
+    assert Store(grown.path).served.rebuild_index().history == grown.history()
 
 
 def _rebuild(path: Path, found: multiprocessing.Queue[History]) -> None:
-    found.put(Store(path).rebuild_index().history.counters.steps)
+    found.put(Store(path).served.rebuild_index().history.counters.steps)
 
 
 def test_processes_that_start_at_once_do_not_disturb_each_other(grown):

@@ -227,7 +227,7 @@ def test_an_index_that_is_rebuilt_is_not_passed_over(branch):
     time.sleep(SETTLED_S * 2)
     before = store.catalogue()
 
-    after = store.rebuild_index()
+    after = store.served.rebuild_index()
 
     assert after is not before
     assert store.catalogue() is after
