@@ -17,8 +17,8 @@ from api.git_http.processes import Transports
 from api.openapi import document
 from api.pages import diffs, views
 from api.rest import changes, health, jobtypes, software, webhooks
-from api.web import address, auth, errors, hosts, previews
-from api.worker import limits, sockets
+from api.web import address, auth, errors, hosts, limits, previews
+from api.worker import sockets
 from api.worker.follower import Follower
 from api.worker.housekeeping import Housekeeping
 from api.worker.limits import Places, Work
@@ -120,7 +120,7 @@ def create_app(config: Config) -> Flask:
     app.register_blueprint(software.blueprint, url_prefix=PREFIX)
     app.register_blueprint(changes.blueprint, url_prefix=PREFIX)
     app.register_blueprint(document.blueprint, url_prefix=PREFIX)
-    errors.install(app)
+    errors.install(app, routes.refusal)
     return app
 
 

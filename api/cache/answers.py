@@ -17,15 +17,13 @@ from flask import Flask, Response
 from werkzeug.http import parse_etags, unquote_etag
 
 from api.config import PREFIX
-from api.web.auth import PREVIEW_KEY, ROUTE_KEY, this_request
-from api.web.wire import Complete
+from api.web.auth import this_request
+from api.web.environ import HOT_KEY, PREVIEW_KEY, ROUTE_KEY
+from api.web.responses import Complete
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import History, Jobtype, Version
 from gitstore.errors import StoreError
-
-HOT_KEY = "jobtypes.hot"
-"""Stands in WSGI's environment of a request that was answered from here."""
 
 Headers = Sequence[tuple[str, str]]
 

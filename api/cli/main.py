@@ -9,9 +9,8 @@ import click
 from api.cli.later import Later, LaterGroup, loaded
 from api.cli.options import EXIT_OURS, EXIT_USER
 from api.cli.variables import environment, unknown_variables
-from api.config import ConfigError, read_config_file
+from api.config import ConfigError, LogFormat, read_config_file
 from api.telemetry import logs
-from api.telemetry.logs import LogFormat
 from gitstore.errors import Damaged, FarmFailed, StorageFailed, StoreError
 
 _COMMANDS = {

@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from api.cli.options import branch_option, raw_checks_options, repo_option, setting
-from api.config import Config, ConfigError, Writes
-from api.telemetry.logs import LogFormat
+from api.config import Config, ConfigError, LogFormat, Writes
 from gitstore.checks.settings import CodeChecks
 from gitstore.format.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 

@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 from werkzeug.exceptions import NotFound as HttpNotFound
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from api.config import Config
+from api.config import GIT_PATH, Config
 from api.git_http.bodies import body_limit, keep_body
 from api.git_http.packets import FLUSH, NOTHING_TAKEN, packet, read_updates, report
 from api.git_http.processes import SERVICES, Service, Transports, protocol
@@ -25,7 +25,6 @@ from gitstore.branch.store import Store
 from gitstore.errors import ReadOnly
 from gitstore.git.remote_url import parse_remote_url
 
-PATH = "/jobtypes.git"
 LFS_JSON = "application/vnd.git-lfs+json"
 LFS_REFUSAL = (
     "this repository takes no LFS objects: jobtypes are small files, and Git keeps them itself."
@@ -41,9 +40,9 @@ blueprint = Blueprint("git", __name__)
 
 
 def install(app: Flask, config: Config, store: Store, places: Places) -> Transports:
-    """Answer Git's clients at PATH."""
+    """Answer Git's clients at GIT_PATH."""
     transports = app.extensions["transports"] = Transports(config, store, places)
-    app.register_blueprint(blueprint, url_prefix=PATH)
+    app.register_blueprint(blueprint, url_prefix=GIT_PATH)
     return transports
 
 

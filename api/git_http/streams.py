@@ -13,7 +13,7 @@ from flask import Response, request
 from api.git_http.bodies import CHUNK_BYTES
 from api.git_http.packets import NOTHING_TAKEN, Packets, report
 from api.git_http.processes import Run, Transports
-from api.web.wire import housekeeping
+from api.web.parts import housekeeping
 from api.worker.housekeeping import Housekeeping
 from gitstore.errors import StoreError
 from gitstore.format.layout import shown

@@ -20,13 +20,15 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.config import PREFIX
-from api.openapi import examples, models, other_routes
-from api.openapi.models import ErrorAnswer, ProposedAnswer
-from api.rest import changes, jobtypes, software
+from api.openapi import examples, other_routes
+from api.rest import changes, jobtypes, models, software
 from api.rest.changes import MergeBody
+from api.rest.models import ErrorAnswer, ProposedAnswer
 from api.rest.payloads import JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.web.address import public_base
-from api.web.wire import JSON, MESSAGE_LIMIT, PYTHON, Routes, add_routes, found
+from api.web.resource import Routes, add_routes
+from api.web.responses import JSON, PYTHON, ok
+from api.web.writes import MESSAGE_LIMIT
 from gitstore.format.schema import Requirement
 
 blueprint = Blueprint("openapi", __name__)
@@ -142,7 +144,7 @@ class OpenApi(MethodView):
 
     def get(self) -> Response:
         """Describe the API in the form of OpenAPI 3.1."""
-        return found(description(public_base()))
+        return ok(description(public_base()))
 
 
 OWN_ROUTES: Routes = (("/openapi.json", OpenApi),)

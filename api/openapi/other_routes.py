@@ -8,11 +8,12 @@ from http import HTTPStatus
 
 from pydantic import BaseModel
 
+from api.config import GIT_PATH
 from api.git_http import routes
 from api.git_http.processes import SERVICES
-from api.openapi import examples, models
+from api.openapi import examples
 from api.pages import diffs
-from api.rest import health, webhooks
+from api.rest import health, models, webhooks
 from hooks.forges import FORGES
 
 Schema = dict[str, object]
@@ -41,7 +42,6 @@ def _says(view: Callable[..., object]) -> str:
     return (view.__doc__ or "").strip().split("\n", 1)[0]
 
 
-_GIT = routes.PATH
 _DIFF = "--- a/code.py\n+++ b/code.py\n"
 _GIT_ERRORS = (401, 403, 503, 507)
 ALL: tuple[OtherRoute, ...] = (
@@ -72,17 +72,17 @@ ALL: tuple[OtherRoute, ...] = (
         *({202: models.DeliveredAnswer}, (401, 403, 404, 413), "application/json"),
     ),
     OtherRoute(
-        *(f"{_GIT}/info/refs", "get", "git", _says(routes.advertise)),
+        *(f"{GIT_PATH}/info/refs", "get", "git", _says(routes.advertise)),
         {200: ("application/x-git-upload-pack-advertisement", "")},
         (404, *_GIT_ERRORS),
     ),
     OtherRoute(
-        *(f"{_GIT}/info/lfs/objects/batch", "post", "git", _says(routes.refuse_lfs)),
+        *(f"{GIT_PATH}/info/lfs/objects/batch", "post", "git", _says(routes.refuse_lfs)),
         {422: (routes.LFS_JSON, f'{{"message": "{routes.LFS_REFUSAL}"}}')},
         *((401, 403), routes.LFS_JSON),
     ),
     OtherRoute(
-        *(f"{_GIT}/{{name}}", "post", "git", _says(routes.talk)),
+        *(f"{GIT_PATH}/{{name}}", "post", "git", _says(routes.talk)),
         {200: ("application/x-git-upload-pack-result", "")},
         *((400, 404, 408, 413, 415, *_GIT_ERRORS), "application/x-git-upload-pack-request"),
     ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Flask, Response, render_template
 
 from api.pages.views import wants_page
-from api.web.wire import found_page, found_text, store
+from api.web.parts import store
+from api.web.responses import ok_page, ok_text
 
 
 def install(app: Flask) -> None:
@@ -18,8 +19,8 @@ def diff(jobtype: str, old: int, new: int) -> Response:
     text, commit = store().diff(jobtype, old, new)
     if wants_page():
         page = render_template("diff.html", name=jobtype, old=old, new=new, text=text)
-        response = found_page(page, commit)
+        response = ok_page(page, commit)
     else:
-        response = found_text(text, commit)
+        response = ok_text(text, commit)
     response.vary.add("Accept")
     return response

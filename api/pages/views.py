@@ -8,7 +8,8 @@ from flask import Blueprint, Flask, Response, current_app, render_template, requ
 from jinja2 import StrictUndefined
 
 from api.web.address import base_url
-from api.web.wire import found_page, found_style, store
+from api.web.parts import store
+from api.web.responses import ok_page, ok_style
 from api.worker.follower import Follower
 from gitstore.branch.log import LogRow
 from gitstore.branch.reviews import Reviews
@@ -82,13 +83,13 @@ def _troubles() -> dict[str, object]:
 
 
 def _page(template: str, **values: object) -> Response:
-    return found_page(render_template(template, **values))
+    return ok_page(render_template(template, **values))
 
 
 @blueprint.get("/style.css")
 def style() -> Response:
     """How the pages look."""
-    return found_style(STYLE)
+    return ok_style(STYLE)
 
 
 @blueprint.get("/")

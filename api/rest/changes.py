@@ -7,20 +7,14 @@ from dataclasses import asdict
 from flask import Blueprint, Response, current_app, request
 from flask.views import MethodView
 
-from api.openapi.models import Commit as CommitId
+from api.rest.models import CommitId
 from api.web import auth
-from api.web.wire import (
-    Routes,
-    add_routes,
-    deleted,
-    encode,
-    etag_of,
-    found,
-    housekeeping,
-    read_optional_body,
-    writer,
-)
-from api.web.wire import written as answer
+from api.web.bodies import read_optional_body
+from api.web.parts import housekeeping
+from api.web.resource import Routes, add_routes
+from api.web.responses import deleted, encode, etag_of, ok
+from api.web.responses import written as answer
+from api.web.writes import writer
 from gitstore.branch.reviews import ChangeRow, Review, Reviews
 from gitstore.errors import Moved, ReadOnly
 from gitstore.format.layout import printable, shown
@@ -84,7 +78,7 @@ class Changes(MethodView):
 
     def get(self) -> Response:
         """List the changes by branch, each with its last commit."""
-        return found([_row(row) for row in _reviews().changes()])
+        return ok([_row(row) for row in _reviews().changes()])
 
 
 class Change(MethodView):
@@ -92,7 +86,7 @@ class Change(MethodView):
 
     def get(self, branch: str) -> Response:
         """Show its commits, files and difference, and what merging it would make."""
-        return found(_review(_reviews().review(branch)))
+        return ok(_review(_reviews().review(branch)))
 
     def delete(self, branch: str) -> Response:
         """Delete the branch."""

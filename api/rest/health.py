@@ -7,7 +7,8 @@ import time
 from flask import Blueprint, Flask, Response, current_app
 
 from api.config import Config
-from api.web.wire import json_response, store
+from api.web.parts import store
+from api.web.responses import json_response
 from api.worker.follower import Follower
 from gitstore.errors import StoreError
 

@@ -8,19 +8,11 @@ from flask import Blueprint, Response
 
 from api.rest import payloads
 from api.rest.payloads import JobtypeBody
-from api.web.resource import Resource
-from api.web.wire import (
-    Represent,
-    Routes,
-    add_routes,
-    deleted,
-    found,
-    found_code,
-    read_body,
-    write,
-    written,
-)
-from api.web.wire import catalogue as current
+from api.web.bodies import read_body
+from api.web.parts import catalogue as current
+from api.web.resource import Resource, Routes, add_routes
+from api.web.responses import deleted, ok, ok_code, written
+from api.web.writes import Represent, write
 from gitstore.catalogue.catalogue import Catalogue, Release
 from gitstore.edits import jobtypes
 from gitstore.errors import NotFound
@@ -43,7 +35,7 @@ class Jobtypes(Resource):
 
     def get(self) -> Response:
         """List the jobtypes by name, each with its id."""
-        return found([payloads.jobtype_row(j) for j in current().jobtypes()])
+        return ok([payloads.jobtype_row(j) for j in current().jobtypes()])
 
     def post(self) -> Response:
         """Create a jobtype."""
@@ -59,7 +51,7 @@ class JobtypeSchema(Resource):
 
     def get(self) -> Response:
         """Show the fields of a jobtype with their types."""
-        return found(payloads.JOBTYPE_SCHEMA)
+        return ok(payloads.JOBTYPE_SCHEMA)
 
 
 class Jobtype(Resource):
@@ -70,7 +62,7 @@ class Jobtype(Resource):
         catalogue = current()
         release = catalogue.newest(jobtype)
         payload = payloads.jobtype_payload(catalogue, release)
-        return found(payload, release.version.commit)
+        return ok(payload, release.version.commit)
 
     def put(self, jobtype: str) -> Response:
         """Make a new version, or a new jobtype; another name renames."""
@@ -92,7 +84,7 @@ class Versions(Resource):
         """List the numbers in service, in order."""
         catalogue = current()
         versions = catalogue.versions(catalogue.jobtype(jobtype))
-        return found([version.number for version in versions])
+        return ok([version.number for version in versions])
 
 
 class Version(Resource):
@@ -103,7 +95,7 @@ class Version(Resource):
         catalogue = current()
         release = catalogue.release(jobtype, number)
         payload = payloads.jobtype_payload(catalogue, release)
-        return found(payload, release.version.commit)
+        return ok(payload, release.version.commit)
 
     def delete(self, jobtype: str, number: int) -> Response:
         """Take the version out of service."""
@@ -123,7 +115,7 @@ class Code(Resource):
         """Show the bytes of code.py."""
         catalogue = current()
         release = catalogue.release(jobtype, number)
-        return found_code(catalogue.code(release), release.version.commit)
+        return ok_code(catalogue.code(release), release.version.commit)
 
 
 class Requirements(Resource):
@@ -134,7 +126,7 @@ class Requirements(Resource):
         catalogue = current()
         release = catalogue.newest(jobtype)
         payload = payloads.requirements_payload(catalogue, release)
-        return found(payload, release.version.commit)
+        return ok(payload, release.version.commit)
 
     def post(self, jobtype: str) -> Response:
         """Make a new version with one requirement more."""
@@ -153,7 +145,7 @@ class VersionRequirements(Resource):
         catalogue = current()
         release = catalogue.release(jobtype, number)
         payload = payloads.requirements_payload(catalogue, release)
-        return found(payload, release.version.commit)
+        return ok(payload, release.version.commit)
 
 
 class OneRequirement(Resource):
@@ -164,7 +156,7 @@ class OneRequirement(Resource):
         catalogue = current()
         release = catalogue.newest(jobtype)
         payload = _requirement(catalogue, release, software)
-        return found(payload, release.version.commit)
+        return ok(payload, release.version.commit)
 
     def delete(self, jobtype: str, software: str) -> Response:
         """Make a new version without the requirement."""

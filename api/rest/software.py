@@ -8,19 +8,11 @@ from flask import Blueprint, Response
 
 from api.rest import payloads
 from api.rest.payloads import SoftwareBody, SoftwareVersionBody
-from api.web.resource import Resource
-from api.web.wire import (
-    Represent,
-    Routes,
-    add_routes,
-    deleted,
-    found,
-    found_code,
-    read_body,
-    write,
-    written,
-)
-from api.web.wire import catalogue as current
+from api.web.bodies import read_body
+from api.web.parts import catalogue as current
+from api.web.resource import Resource, Routes, add_routes
+from api.web.responses import deleted, ok, ok_code, written
+from api.web.writes import Represent, write
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.edits import software as edits
 from gitstore.errors import NotFound
@@ -39,7 +31,7 @@ class SoftwareList(Resource):
     def get(self) -> Response:
         """List the software by id."""
         catalogue = current()
-        return found([payloads.software_payload(catalogue, s) for s in catalogue.software()])
+        return ok([payloads.software_payload(catalogue, s) for s in catalogue.software()])
 
     def post(self) -> Response:
         """Create a software."""
@@ -53,7 +45,7 @@ class SoftwareSchema(Resource):
 
     def get(self) -> Response:
         """Show the fields of a software with their types."""
-        return found(payloads.SOFTWARE_SCHEMA)
+        return ok(payloads.SOFTWARE_SCHEMA)
 
 
 class Software(Resource):
@@ -61,7 +53,7 @@ class Software(Resource):
 
     def get(self, software: str) -> Response:
         """Show the software."""
-        return found(_entry(software)(current()))
+        return ok(_entry(software)(current()))
 
     def put(self, software: str) -> Response:
         """Create the software, replace its versions, or (by id) rename it."""
@@ -88,7 +80,7 @@ class SoftwareVersions(Resource):
         """List the versions by rank."""
         catalogue = current()
         entry = catalogue.software_entry(software)
-        return found(payloads.software_versions_payload(catalogue, entry))
+        return ok(payloads.software_versions_payload(catalogue, entry))
 
     def post(self, software: str) -> Response:
         """Add a version."""
@@ -107,7 +99,7 @@ class SoftwareVersion(Resource):
 
     def get(self, software: str, version: str) -> Response:
         """Show the version."""
-        return found(_version(software, version)(current()))
+        return ok(_version(software, version)(current()))
 
     def delete(self, software: str, version: str) -> Response:
         """Remove the version, unless a newest version of a jobtype requires it."""
@@ -135,7 +127,7 @@ class DiscoveryCode(Resource):
         one = edits.software_version(catalogue, entry, version)
         if one.discovery_code is None:
             raise NotFound(f"{entry.name} {one.version} has no discovery code")
-        return found_code(one.discovery_code)
+        return ok_code(one.discovery_code)
 
 
 _ITEM = "/software/<slashed:software>"

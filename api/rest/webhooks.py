@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from flask import Blueprint, Flask, Response, current_app, request
 
 from api.config import Config
-from api.web.wire import json_response, read_bytes
+from api.web.bodies import read_bytes
+from api.web.responses import json_response
 from api.worker.follower import Follower
 from gitstore.errors import Forbidden, NotFound, Unauthorized
 from gitstore.format.layout import shown

@@ -10,20 +10,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from api.config import LogFormat
 from gitstore.format.layout import escaped
 
 _LOG = logging.getLogger(__name__)
-
-
-class LogFormat(StrEnum):
-    """How log lines are written: for people, or as JSON for a collector."""
-
-    PLAIN = "plain"
-    JSON = "json"
 
 
 class Record(NamedTuple):

@@ -18,13 +18,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from api.cache.answers import HOT_KEY
 from api.telemetry import metrics
 from api.telemetry.logs import AccessLog, Record
-from api.web.auth import ROUTE_KEY, SAFE, TOKEN_KEY
+from api.web.auth import SAFE
+from api.web.environ import HOT_KEY, ROUTE_KEY, TOKEN_KEY
 from api.web.errors import SENTENCES
 from api.web.hosts import has_good_host
-from api.web.wire import JSON, encode
+from api.web.responses import JSON, encode
 from gitstore.branch.store import Store
 from gitstore.errors import StoreError
 

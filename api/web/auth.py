@@ -8,6 +8,7 @@ from flask import Flask, Request, g, request
 
 from api.config import Config
 from api.web.browsers import Senders
+from api.web.environ import PREVIEW_KEY, ROUTE_KEY, TOKEN_KEY
 from gitstore.branch.access import EVERYBODY, Access, Role
 from gitstore.branch.tokens import Tokens
 from gitstore.branch.tokens_file import Standing
@@ -18,13 +19,6 @@ _LOG = logging.getLogger(__name__)
 
 CHALLENGES = ('Basic realm="jobtypes"', 'Bearer realm="jobtypes"')
 """What a 401 asks for; Git and browsers know the first."""
-
-ROUTE_KEY = "jobtypes.route"
-TOKEN_KEY = "jobtypes.token"
-"""Where in WSGI's environment a request's route and token's name stand, for the log."""
-
-PREVIEW_KEY = "jobtypes.preview"
-"""Where the change stands that a request wants to see as if it were merged."""
 
 OPEN = ("health", "webhooks")
 """Blueprints that need no token: health tells nothing, and forges sign what they say."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from api.config import Config, is_loopback
-from api.public_url import parse_origin
+from api.config import Config, is_loopback, parse_origin
 from api.web.hosts import find_host
 from gitstore.errors import Forbidden
 from gitstore.format.layout import shown

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
-from api.git_http.routes import PATH as GIT_PATH
-from api.git_http.routes import refusal
+from api.config import GIT_PATH
 from api.web.auth import CHALLENGES
-from api.web.wire import InvalidBody, ProposalMade, json_response
+from api.web.bodies import InvalidBody
+from api.web.responses import json_response
+from api.web.writes import ProposalMade
 from gitstore.errors import (
     BadRequest,
     Busy,
@@ -65,7 +69,7 @@ STATUSES: dict[type[StoreError], int] = {
     StoreError: 500,
 }
 KINDS = {Kind.TOO_LARGE: 413, Kind.INVALID: 400, Kind.UNKNOWN: 404, Kind.CONFLICT: 409}
-"""What a change that the validator refuses is answered with."""
+"""The status for a tree that the validator refuses."""
 
 RETRY_AFTER_S = 5
 """Seconds after which a client that came at a busy moment should retry."""
@@ -77,37 +81,55 @@ SENTENCES = {
     413: "the body is over the size limit",
     415: "the body must be application/json; set the header Content-Type",
 }
-"""What an error of HTTP's own says, by its status, unless it was given words."""
+"""The sentences for HTTP's own errors that have no description of their own, by status."""
 
 
-def install(app: Flask) -> None:
-    """Answer every error of *app* as JSON, from whichever layer it comes."""
-    app.register_error_handler(NotFound, _ask_upstream)
-    app.register_error_handler(StoreError, _answer_store_error)
-    app.register_error_handler(ProposalMade, _answer_proposed)
-    app.register_error_handler(HTTPException, _answer_http_error)
-    app.register_error_handler(OSError, _answer_machine)
-    app.register_error_handler(MemoryError, _answer_machine)
-    app.register_error_handler(Exception, _answer_bug)
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a client learns of an error: a status, a sentence, and perhaps details and headers."""
+
+    status: int
+    sentence: str
+    details: Sequence[Mapping[str, str]] = ()
+    headers: Sequence[tuple[str, str]] = ()
 
 
-def _ask_upstream(error: Exception) -> Response:
+def install(app: Flask, git_response: Callable[[str, int], Response]) -> None:
+    """Answer every error of *app* as JSON, and those of Git's clients with *git_response*."""
+
+    def respond(failure: Failure) -> Response:
+        if request.path.startswith(f"{GIT_PATH}/"):
+            response = git_response(failure.sentence, failure.status)
+        else:
+            details = {"details": failure.details} if failure.details else {}
+            response = json_response({"error": failure.sentence} | details, failure.status)
+        for name, value in failure.headers:
+            response.headers.add(name, value)
+        return response
+
+    for kind, describe in _DESCRIPTIONS.items():
+        app.register_error_handler(kind, lambda error, d=describe: respond(d(error)))
+    app.register_error_handler(NotFound, partial(_ask_upstream, respond))
+    app.register_error_handler(ProposalMade, _respond_proposed)
+
+
+def _ask_upstream(respond: Callable[[Failure], Response], error: Exception) -> Response:
     """Answer what was not found after asking upstream for it, once."""
     follower = current_app.extensions["follower"]
     if follower is None or request.method not in ("GET", "HEAD") or g.get("asked"):
-        return _answer_store_error(error)
+        return respond(_of_store(error))
     g.asked = True
     follower.ask()
     try:
         current_app.preprocess_request()
         return current_app.make_response(current_app.dispatch_request())
     except StoreError as again:
-        return _answer_store_error(again)
+        return respond(_of_store(again))
     except HTTPException as again:
-        return _answer_http_error(again)
+        return respond(_of_http(again))
 
 
-def _answer_proposed(error: Exception) -> Response:
+def _respond_proposed(error: Exception) -> Response:
     assert isinstance(error, ProposalMade)
     return json_response(error.answer, 202)
 
@@ -119,28 +141,26 @@ def status_of(error: StoreError) -> int:
     return next(STATUSES[c] for c in type(error).__mro__ if c in STATUSES)
 
 
-def _answer_store_error(error: Exception) -> Response:
+def _of_store(error: Exception) -> Failure:
     assert isinstance(error, StoreError)
     status = status_of(error)
-    # A flood while all is busy, or tokens are lost, should not fill this log.
+    # A flood of requests while the service is busy, or tokens are lost, must not fill the log.
     if status >= 500 and not isinstance(error, Busy | TokensLost):
         _LOG.error("%s", error)
     if isinstance(error, Invalid):
         weightiest = [p for p in error.problems if p.kind is error.kind]
         details = [{"path": _path(p), "message": p.message} for p in weightiest]
-        return _error(status, _sentence(weightiest), details)
+        return Failure(status, _sentence(weightiest), details)
     if isinstance(error, InvalidBody):
-        return _error(status, str(error), error.details)
-    if isinstance(error, BadRequest):
-        details = [{"path": error.field, "message": str(error)}] if error.field else []
-        return _error(status, str(error), details)
-    response = _error(status, str(error), [])
+        return Failure(status, str(error), error.details)
+    if isinstance(error, BadRequest) and error.field:
+        return Failure(status, str(error), [{"path": error.field, "message": str(error)}])
+    headers: Sequence[tuple[str, str]] = ()
     if isinstance(error, Unauthorized):
-        for challenge in CHALLENGES:
-            response.headers.add("WWW-Authenticate", challenge)
+        headers = [("WWW-Authenticate", challenge) for challenge in CHALLENGES]
     if isinstance(error, Busy):
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response
+        headers = [("Retry-After", str(RETRY_AFTER_S))]
+    return Failure(status, str(error), headers=headers)
 
 
 def _sentence(problems: list[Problem]) -> str:
@@ -151,47 +171,44 @@ def _sentence(problems: list[Problem]) -> str:
 
 
 def _path(problem: Problem) -> str:
-    """Where a problem lies in the body that brought it."""
+    """The place of *problem* in the request's body."""
     field = problem.field or problem.path
     if field.startswith("requirements"):
         return f"software_{field}"
     return field.rsplit(".", 1)[-1] if field.endswith("discovery_code") else field
 
 
-def _error(status: int, sentence: str, details: list[dict[str, str]]) -> Response:
-    if request.path.startswith(f"{GIT_PATH}/"):
-        return refusal(sentence, status)
-    body: dict[str, object] = {"error": sentence}
-    if details:
-        body["details"] = details
-    return json_response(body, status)
-
-
-def _answer_http_error(error: Exception) -> Response:
+def _of_http(error: Exception) -> Failure:
     assert isinstance(error, HTTPException)
     status = error.code or 500
-    sentence = _said(error) or SENTENCES.get(status) or error.description or error.name
-    response = _error(status, sentence, [])
-    for name, value in error.get_headers():
-        if name not in ("Content-Type", "Content-Length"):
-            response.headers[name] = value
-    return response
+    # A description of this error's own goes before the one that all errors of its class have.
+    own = error.description if error.description != type(error).description else None
+    sentence = own or SENTENCES.get(status) or error.description or error.name
+    entity = ("Content-Type", "Content-Length")
+    headers = [(name, value) for name, value in error.get_headers() if name not in entity]
+    return Failure(status, sentence, headers=headers)
 
 
-def _said(error: HTTPException) -> str | None:
-    """What *error* was given to say; None where it has only the words of all of its class."""
-    return error.description if error.description != type(error).description else None
-
-
-def _answer_machine(error: Exception) -> Response:
-    """Answer what the machine would not do; what is none of its errors is a bug."""
-    if isinstance(error, MemoryError):
-        return _answer_store_error(Busy("the service is short of memory; try again"))
+def _of_machine(error: Exception) -> Failure:
+    """An error of the machine; an OSError that is none of its errors is a bug."""
     assert isinstance(error, OSError)
     failure = machine_error(error)
-    return _answer_bug(error) if failure is None else _answer_store_error(failure)
+    return _of_bug(error) if failure is None else _of_store(failure)
 
 
-def _answer_bug(error: Exception) -> Response:
+def _of_memory(error: Exception) -> Failure:
+    return _of_store(Busy("the service is short of memory; try again"))
+
+
+def _of_bug(error: Exception) -> Failure:
     _LOG.exception("a request failed in a way that was not foreseen", exc_info=error)
-    return _error(500, "the service made a mistake; its log says more", [])
+    return Failure(500, "the service made a mistake; its log says more")
+
+
+_DESCRIPTIONS: Mapping[type[Exception], Callable[[Exception], Failure]] = {
+    StoreError: _of_store,
+    HTTPException: _of_http,
+    OSError: _of_machine,
+    MemoryError: _of_memory,
+    Exception: _of_bug,
+}

@@ -11,7 +11,8 @@ from urllib.parse import quote
 from flask import Flask, g
 from werkzeug.exceptions import MethodNotAllowed
 
-from api.web.auth import PREVIEW_KEY, SAFE, this_request
+from api.web.auth import SAFE, this_request
+from api.web.environ import PREVIEW_KEY
 from gitstore.branch.reviews import Reviews
 from gitstore.errors import StoreError
 

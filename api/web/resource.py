@@ -1,10 +1,10 @@
-"""The views of the API: a path belongs to one of them, with every method."""
+"""Routes and views of the API: a path belongs to one view, with every method."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from flask import Response
+from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 from flask.views import MethodView
 from werkzeug.exceptions import MethodNotAllowed
@@ -48,3 +48,16 @@ class Resource(MethodView):
         response.allow.update(sorted(self.taken))
         del response.headers["Content-Type"]
         return response
+
+
+Routes = tuple[tuple[str, type[MethodView]], ...]
+"""Paths, with their trailing slash where the contract writes one, and their views."""
+
+
+def add_routes(blueprint: Blueprint, routes: Routes) -> None:
+    """Answer each path with and without a trailing slash, with no redirect."""
+    for number, (path, view) in enumerate(routes):
+        bare = path.rstrip("/")
+        function = view.as_view(f"{view.__name__}{number}")
+        blueprint.add_url_rule(bare, view_func=function)
+        blueprint.add_url_rule(f"{bare}/", view_func=function)

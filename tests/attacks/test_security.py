@@ -130,7 +130,7 @@ def test_no_header_forges_a_line_of_the_log(logging):
 
 def test_what_the_service_says_itself_commands_no_terminal():
     program = (
-        "import logging; from api.telemetry.logs import LogFormat, set_up\n"
+        "import logging; from api.config import LogFormat; from api.telemetry.logs import set_up\n"
         "set_up(LogFormat.PLAIN)\n"
         "logging.getLogger('api').warning('%s', 'remote: \\x1b[2J\\x9b\\u202e\\nforged')"
     )

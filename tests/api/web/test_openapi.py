@@ -14,11 +14,13 @@ from werkzeug.routing import Rule
 
 from api import create_app
 from api.config import Config
-from api.openapi import examples, models, other_routes
+from api.openapi import examples, other_routes
+from api.rest import models
 from api.rest.changes import MergeBody
 from api.rest.payloads import RANK_STEP, JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.web.errors import STATUSES
-from api.web.wire import JSON, MESSAGE_LIMIT, PYTHON
+from api.web.responses import JSON, PYTHON
+from api.web.writes import MESSAGE_LIMIT
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.format.layout import NAME_LIMIT
 from gitstore.format.schema import INTEGER_LIMIT, JobtypeFields, Requirement

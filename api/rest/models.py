@@ -1,6 +1,6 @@
-"""What the API answers, as models: for its description. Answers are made in payloads.py.
+"""The API's response bodies as models, for its description. payloads.py makes the bodies.
 
-The fields are those of the repository's own models, so that a field stands in one place.
+Where the repository has models of its own, these inherit the fields.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from api.rest.payloads import RequirementBody
 from gitstore.format.schema import JobtypeFields, Model
 
 Id = Annotated[int, Field(ge=1)]
-Commit = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+CommitId = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 
 
 class Answer(Model):
@@ -106,7 +106,7 @@ class Columns(RootModel[dict[str, str]]):
 class CommitAnswer(Answer):
     """A commit of a change."""
 
-    commit: Commit
+    commit: CommitId
     author: str
     email: str
     date: str | None
@@ -154,7 +154,7 @@ class MergedAnswer(Answer):
 
     branch: str
     merged: Literal[True]
-    commit: Commit
+    commit: CommitId
     deleted: bool
 
 
@@ -162,7 +162,7 @@ class ProposedAnswer(Answer):
     """A write that became a branch of the upstream, for review."""
 
     branch: str
-    commit: Commit
+    commit: CommitId
     review: str | None
 
 
@@ -176,9 +176,9 @@ class ReadyAnswer(Answer):
     """That agents can be served, and with what; *damaged* are ids of objects."""
 
     ready: Literal[True]
-    tip: Commit | None
+    tip: CommitId | None
     jobtypes: int
-    damaged: tuple[Commit, ...]
+    damaged: tuple[CommitId, ...]
 
 
 class UnreadyAnswer(Answer):

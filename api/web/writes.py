@@ -1,0 +1,128 @@
+"""Writes: edits by the sender of a request, held against its preconditions."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from urllib.parse import unquote_to_bytes
+
+from flask import current_app, request
+
+from api.web import auth
+from api.web.parts import housekeeping, store
+from api.web.preconditions import check_preconditions
+from api.web.responses import encode, etag_of
+from gitstore.branch.proposals import Proposed, propose
+from gitstore.branch.writing import Writer, Written
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.checks.settings import Checks
+from gitstore.edits.jobtypes import Change
+from gitstore.errors import BadRequest, Exists, Invalid, NotFound, Problem, errors_among
+from hooks.forges import review_link
+
+MESSAGE_LIMIT = 1000
+"""Characters in the header X-Commit-Message."""
+
+_ENCODED = re.compile(r"utf-8'[^']*'(.*)", re.IGNORECASE)
+"""An X-Commit-Message in the form that RFC 8187 gives to header values beyond ASCII."""
+
+Represent = Callable[[Catalogue], object]
+"""What a GET of the request's path would say on a catalogue."""
+
+
+Judge = Callable[[Checks], Iterable[Problem]]
+"""What is wrong with a body by itself, for the checks that are asked for."""
+
+
+def write(
+    *changes: Change,
+    represent: Represent | None = None,
+    judge: Judge | None = None,
+    checked: bool = True,
+) -> Written:
+    """The write of *changes* by the sender of this request.
+
+    *represent* is what If-Match and If-None-Match are held against; *checked* as in
+    Store.write. Faults that *judge* finds come before those that *changes* meet.
+
+    Raises:
+        Invalid: the validator, or *judge*, refuses it.
+        Forbidden: it is not for the sender to write.
+        PreconditionFailed: the thing to change is not what the sender saw.
+        ProposalMade: it became a branch for review.
+    """
+
+    def precondition(catalogue: Catalogue) -> None:
+        if represent is not None and (request.if_match or request.if_none_match):
+            _check_precondition(catalogue, represent)
+
+    if judge is not None:
+        # What it is about is parsed once, and others' writes don't wait for that.
+        deque(judge(store().checks), 0)
+    with _judged(judge):
+        if current_app.config["REVIEW"]:
+            upstream = current_app.extensions["follower"].upstream
+            written = propose(upstream, changes, writer(), precondition, checked)
+        else:
+            written = store().write(changes, writer(), precondition, checked)
+    if isinstance(written, Proposed):
+        link = review_link(upstream.shown_url, upstream.branch, written.branch)
+        raise ProposalMade({"branch": written.branch, "commit": written.commit, "review": link})
+    housekeeping().wake()
+    return written
+
+
+@contextmanager
+def _judged(judge: Judge | None) -> Iterator[None]:
+    """Let *judge* speak first where something is missing or exists already.
+
+    Elsewhere the validator has said the same.
+    """
+    try:
+        yield
+    except (NotFound, Exists):
+        errors = errors_among(judge(store().checks)) if judge else ()
+        if errors:
+            raise Invalid(errors) from None
+        raise
+
+
+class ProposalMade(Exception):
+    """A write that became a branch for review; *answer* says which."""
+
+    def __init__(self, answer: dict[str, object]) -> None:
+        super().__init__("proposed")
+        self.answer = answer
+
+
+def _check_precondition(catalogue: Catalogue, represent: Represent) -> None:
+    try:
+        tag = etag_of(encode(represent(catalogue)))
+    except NotFound:
+        tag = None
+    check_preconditions(tag)
+
+
+def writer() -> Writer:
+    """Who sent this request, and the message in it."""
+    given = request.headers.get("X-Commit-Message")
+    return Writer(auth.current(), None if given is None else _message(given))
+
+
+def _message(given: str) -> str:
+    """The commit's message from its header: as it stands, or encoded as in RFC 8187."""
+    encoded = _ENCODED.fullmatch(given)
+    # WSGI hands header bytes over as Latin-1; people write UTF-8.
+    raw = unquote_to_bytes(encoded[1]) if encoded else given.encode("latin-1", "replace")
+    message = raw.decode(errors="replace").strip()
+    if not message:
+        # The HTTP server hands over what is not ASCII as if it were nothing.
+        says = "X-Commit-Message is empty, or holds more than ASCII"
+        raise BadRequest(f"{says}; write it percent-encoded, as in UTF-8''Cam%C3%A9ra")
+    if len(message) > MESSAGE_LIMIT:
+        raise BadRequest(f"X-Commit-Message is over {MESSAGE_LIMIT} characters; shorten it")
+    if any(not (c.isprintable() or c == "\t") for c in message):
+        raise BadRequest("X-Commit-Message holds a control character; remove it")
+    return message
