@@ -15,7 +15,7 @@ _PROBLEMS_SHOWN = 20
 _LINES_SHOWN = 30
 
 PULL_ADVICE = (
-    "The served branch only grows: the version numbers of what is published hang on it."
+    "The served branch only grows, because version numbers are counted along it."
     " Put your commits on top of it and push again:",
     "    git pull --rebase",
     "    git push",

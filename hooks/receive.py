@@ -210,7 +210,7 @@ def _judge_warnings(store: Store, growth: Growth, push: Push, settings: HookSett
     lines = list(problem_lines(push.problems))
     if push.problems and not settings.access.passes_warnings:
         says = f"Refused: {_counted(push.problems, 'warning')}."
-        advice = "Fix them, or have an admin push past them."
+        advice = "Fix them, or ask an admin to push them."
         return Verdict(False, (*lines, f"{says} {advice}"))
     made = difference_lines(push.difference, settings.url)
     return Verdict(True, (*lines, *made, *store.unseen(growth)))

@@ -60,7 +60,7 @@ class _Group(LaterGroup):
     type=click.Path(path_type=Path),
     envvar="JOBTYPES_CONFIG",
     show_envvar=True,
-    help="A TOML file with settings; options and JOBTYPES_* variables are stronger.",
+    help="A TOML file with settings; options and JOBTYPES_* variables win.",
 )
 @click.version_option(package_name="jobtype-repository")
 @click.pass_context

@@ -122,7 +122,7 @@ _HEADERS: Mapping[str, str] = {
     "Cache-Control": "Always no-cache",
     "X-Git-Commit": "The commit that made the version, where it is about one",
     "X-Request-Id": "The request's id, as it stands in the log",
-    "Retry-After": "Seconds until it is worth to come again, where that helps",
+    "Retry-After": "Seconds after which a retry may help",
     "WWW-Authenticate": "How a token can be sent",
 }
 _READ_HEADERS = ("ETag", "Cache-Control", "X-Git-Commit")

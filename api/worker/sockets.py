@@ -88,7 +88,7 @@ def check_address(host: str, port: int) -> None:
         raise ConfigError(f"{host} port {port} can't be listened at: {error.strerror}; {_ADVICE}")
 
 
-_ADVICE = "choose another with --host and --port, or stop who uses it"
+_ADVICE = "choose another with --host and --port, or stop the program that uses it"
 
 
 def _binding_error(host: str, port: int) -> OSError | None:

@@ -434,7 +434,7 @@ def _check_problems(problems: Sequence[Problem], access: Access) -> None:
         raise Invalid(errors)
     if problems and not access.passes_warnings:
         says = "; ".join(map(str, problems))
-        raise Forbidden(f"{says}. Fix it, or have an admin merge it")
+        raise Forbidden(f"{says}. Fix it, or ask an admin to merge it")
 
 
 def _renumbered(base: History, merged: History) -> History:

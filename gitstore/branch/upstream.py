@@ -193,7 +193,7 @@ class Upstream:
         except Moved:
             return ""
         except OutOfBounds as error:
-            served_now = f"{tip} is served until that is put right" if tip else "nothing is served"
+            served_now = f"{tip} is served until that is fixed" if tip else "nothing is served"
             return f"upstream's {self.branch} is too large to be served: {error}. {served_now}"
         except Refused:
             if tip != served:

@@ -358,7 +358,7 @@ def _requirement_faults(
     if low is not None and high is not None and low > high:
         says = (
             f"{requirement.min_version} ranks above max_version {requirement.max_version};"
-            " exchange them or fix the ranks"
+            " swap them or fix the ranks"
         )
         yield "requirement-order", "min_version", f"min_version {says}"
 

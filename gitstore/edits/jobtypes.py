@@ -102,7 +102,7 @@ def put_jobtype(key: str, wish: JobtypeWish) -> tuple[Change, ...]:
 def _jobtype_to_put(catalogue: Catalogue, key: str, wish: JobtypeWish) -> Jobtype | None:
     found = catalogue.jobtype(key) if layout.is_id(key) else catalogue.find_jobtype(key)
     if found is None and wish.name != key:
-        says = f"a new jobtype bears the name in the path, {layout.shown(key)}"
+        says = f"a new jobtype has the name in the path, {layout.shown(key)}"
         raise BadRequest(f"{says}, not {layout.shown(wish.name)}", "name")
     if wish.id is not None and (found is None or wish.id != found.id):
         has = "is new and has none yet" if found is None else f"has the id {found.id}"

@@ -79,7 +79,7 @@ class Refs:
         with suppress(KeyError, ValueError, pygit2.GitError):
             target = self._handle.repo.lookup_reference(ref).raw_target
             if isinstance(target, bytes):
-                return f"is but another name of {shown(target.decode(errors='replace'))}"
+                return f"is only another name of {shown(target.decode(errors='replace'))}"
         header = self._objects.header(id)
         if header is None:
             return f"points to {id}, which is missing or damaged"

@@ -282,7 +282,7 @@ REFUSED = {
         "DELETE software": f"this deletes software {{name}}; {NEEDS_ADMIN}",
         "withdraw": f"this withdraws {{name}}; {NEEDS_ADMIN}",
         "DELETE": f"this deletes {{name}}; {NEEDS_ADMIN}",
-        "push with a warning": "Fix them, or have an admin push past them",
+        "push with a warning": "Fix them, or ask an admin to push them",
     },
     "admin": {},
 }

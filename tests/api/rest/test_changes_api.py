@@ -580,7 +580,7 @@ def test_a_change_with_a_warning_is_for_an_admin_to_merge(studio):
 
     assert refusal.status == 403
     assert "jobtypes/Warned" in refusal.json["error"]
-    assert "have an admin merge it" in refusal.json["error"]
+    assert "ask an admin to merge it" in refusal.json["error"]
     assert studio.merge("carol", "warned").status == 200
 
 

@@ -181,7 +181,7 @@ CASES = [
          "which marks previews; write the class's own name", "classname"),
     Case("requirement-order",
          requires('software: blender\n    max_version: "2.69"\n    min_version: "2.70"'), A_META, 5,
-         "min_version 2.70 ranks above max_version 2.69; exchange them",
+         "min_version 2.70 ranks above max_version 2.69; swap them",
          "requirements.0.min_version"),
     Case("software-name", software("", "con"), "software/con.yaml", None,
          "the file of the software con is to be called %63on.yaml"),
