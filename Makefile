@@ -25,7 +25,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-busy deep large check bench torture
+.PHONY: help serve test farm test-busy deep large check bench torture
 
 help: ## list the targets
 	@sed -n 's|^\([a-z-]*\):.*## |make \1\t|p' Makefile | expand -t 17
@@ -41,6 +41,9 @@ test-busy: $(READY) ## run the tests with four busy loops running, TIMES times i
 
 deep: $(READY) ## run the tests that make their input up, with DEPTH times as much of it
 	TEST_DEPTH=$(DEPTH) $(BIN)/python -m pytest -n auto -m "hypothesis or deep" $(ARGS)
+
+farm: $(READY) ## run the tests with a real PyFarm and its databases, which take minutes
+	timeout 1200 $(BIN)/python -m pytest -m farm -n auto $(ARGS)
 
 large: $(READY) ## run the tests that move hundreds of megabytes
 	$(BIN)/python -m pytest -m large $(ARGS)

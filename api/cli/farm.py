@@ -1,4 +1,4 @@
-"""The commands for PyFarm's master: import, compare."""
+"""The commands for PyFarm's master: import, compare, mirror."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from api.cli.opening import open_store, read_catalogue
 from api.cli.options import EXIT_USER, branch_option, repo_option
 from api.cli.output import progress_bar
+from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.checks.settings import Checks
@@ -20,9 +21,11 @@ from gitstore.format.layout import escaped
 from gitstore.git.repository import init_repository
 from gitstore.pyfarm.branch import branch_farm
 from gitstore.pyfarm.comparing import compare as compare_farms
+from gitstore.pyfarm.database import Database
 from gitstore.pyfarm.farm import Farm
 from gitstore.pyfarm.fitting import REASONS, Fitted, Note, fit, parse_renames
 from gitstore.pyfarm.importing import Plan, land, parse_next, plan_import
+from gitstore.pyfarm.mirroring import Mirror, Mirrored
 from gitstore.pyfarm.source import read_source
 
 rename_option = click.option(
@@ -153,3 +156,56 @@ def compare(source: str, repo: Path, branch: str | None, renames: tuple[str, ...
 
 def _verdict(unexplained: list[Note]) -> str:
     return f"{len(unexplained)} differences without a reason" if unexplained else "equal"
+
+
+@click.command()
+@click.argument("database", envvar="JOBTYPES_MIRROR")
+@repo_option
+@branch_option
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
+@click.option("--check", is_flag=True, help="Print what is out of step; exit 1 if anything is.")
+@click.option("--prune", is_flag=True, help="Delete what the branch never had and no job names.")
+@click.option(
+    "--preview",
+    "previews",
+    multiple=True,
+    metavar="REF",
+    help="A branch or commit whose versions are written as jobtypes of their own.",
+)
+def mirror(
+    database: str,
+    repo: Path,
+    branch: str | None,
+    dry_run: bool,
+    check: bool,
+    prune: bool,
+    previews: tuple[str, ...],
+) -> None:
+    """Bring the tables of a PyFarm master in step with the branch, one way.
+
+    DATABASE is the URL of the master's database (postgresql://, mysql://, sqlite:///). The exit
+    status is 1 if a jobtype was left as it is, because the tables have other code under one of
+    its numbers.
+    """
+    store = open_store(repo, branch)
+    with progress_bar("reading the history") as progress:
+        catalogue = store.catalogue(progress)
+    reviews = Reviews(store)
+    shown = [reviews.preview(name) for name in previews]
+    farm = Mirror(Database(database), store.repository)
+    is_written = not (dry_run or check)
+    done = (farm.run if is_written else farm.look)(catalogue, shown, prune)
+    _print("done" if is_written else "out of step" if check else "to be done", done.changes)
+    _print("in the tables alone", done.drift)
+    _print("left as it is", (f"{name}: {says}" for name, says in done.conflicts.items()))
+    click.echo(f"{farm.database.shown}: {_mirror_verdict(done, is_written)}")
+    if done.conflicts or (check and (done.changes or done.drift)):
+        sys.exit(EXIT_USER)
+
+
+def _mirror_verdict(done: Mirrored, is_written: bool) -> str:
+    if done.conflicts:
+        return f"{len(done.conflicts)} jobtypes are not in step"
+    if done.changes and not is_written:
+        return f"{len(done.changes)} changes away from {(done.tip or 'nothing')[:10]}"
+    return f"in step with {(done.tip or 'nothing')[:10]}"

@@ -33,9 +33,10 @@ def branch_farm(catalogue: Catalogue) -> Farm:
 
 
 def branch_jobtype(catalogue: Catalogue, jobtype: Jobtype) -> FarmJobtype:
-    """The jobtype with all its versions; its texts are those of the newest in service."""
+    """The jobtype with all its versions; its texts are those of the newest in service, if any."""
     versions = tuple(_versions(catalogue, jobtype))
     newest = next((v for v in reversed(versions) if v.fault is None), None)
+    newest = newest or (versions[-1] if versions else None)
     return FarmJobtype(jobtype.id, jobtype.name, versions, newest.texts if newest else {})
 
 

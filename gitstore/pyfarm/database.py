@@ -29,6 +29,7 @@ SOFTWARE_VERSIONS = "software_versions"
 NEEDS = "jobtype_software_requirements"
 TABLES = (JOBTYPES, VERSIONS, SOFTWARE, SOFTWARE_VERSIONS, NEEDS)
 """The master's tables that are about jobtypes and software, parents first."""
+STATE = "jobtype_repository"
 LOCK = 7_206_158
 """The number of our lock in PostgreSQL: nothing but a number that nobody else has."""
 _LOCK_WAIT_S = 30
@@ -195,6 +196,44 @@ class Database:
             )
         metadata.reflect(connection, only=TABLES)
         return {name: metadata.tables[name] for name in TABLES}
+
+    def move_sequences(self, connection: Connection) -> None:
+        """Have PostgreSQL count on from the highest id; the other databases do so themselves."""
+        if connection.dialect.name != "postgresql":
+            return
+        for name in TABLES[:-1]:
+            sql = (
+                f"SELECT setval(s, m) FROM (SELECT pg_get_serial_sequence('{name}', 'id') AS s,"
+                f" (SELECT max(id) FROM {name}) AS m) AS t"
+                " WHERE s IS NOT NULL AND m > coalesce(pg_sequence_last_value(s::regclass), 0)"
+            )
+            connection.execute(self._sa.text(sql))
+
+    def state_table(self) -> Table:
+        """The table, of ours, that says which commit the others were brought in step with."""
+        sa = self._sa
+        table: Table = sa.Table(
+            STATE,
+            sa.MetaData(),
+            sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("tip", sa.String(64), nullable=False),
+            sa.Column("steps", sa.Integer, nullable=False),
+        )
+        return table
+
+    def make_state_table(self) -> None:
+        """Make that table if it is missing. Not within a transaction: MySQL would end it."""
+        with self._translated():
+            self._check_file()
+            with self._engine.connect() as connection:
+                if not self.has_state(connection):
+                    connection.rollback()
+                    with connection.begin():
+                        self.state_table().create(connection, checkfirst=True)
+
+    def has_state(self, connection: Connection) -> bool:
+        """Whether that table is there."""
+        return bool(self._sa.inspect(connection).has_table(STATE))
 
     def references(self, connection: Connection) -> dict[str, list[tuple[str, str]]]:
         """The columns of all other tables that refer to a table of TABLES: pairs by its name."""

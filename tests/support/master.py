@@ -110,7 +110,8 @@ class Master:
         """Insert a row; its id."""
         with self.engine.begin() as connection:
             made = connection.execute(self.tables[table].insert().values(values))
-            return int(made.inserted_primary_key[0] or 0) if made.inserted_primary_key else 0
+            key = made.inserted_primary_key
+            return key[0] if key and isinstance(key[0], int) else 0
 
     def change(self, table: str, id: int, **values: object) -> None:
         """Change the row of that id."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -13,70 +12,17 @@ from gitstore.branch.store import Store
 from gitstore.git.repository import Repository
 from gitstore.pyfarm.branch import branch_farm
 from gitstore.pyfarm.fitting import REASONS
-from tests.support.commands import Done, jobtypes
+from tests.support.commands import jobtypes
 from tests.support.git import git
 from tests.support.master import NEW, OLD, OLDEST, Master, sqlite_url
+from tests.support.odd_master import CODE, FOUND, RENAMES, compared, imported, odd_master
 from tests.support.project import ROOT
-
-PY2 = 'import os\r\nprint "old"\r\nclass Job(object):\r\n    pass\r\n'
-CODE = "class Job(object):\n    pass\n"
-FOUND = "def found():\n    return True\n"
-RENAMES = ("Maya (2014)=Maya 2014", "a/b=a-b", "12=Twelve", "Nuke =Nuke", "maya=maya 2", "schema=S")
 
 
 @pytest.fixture(params=[NEW, OLD, OLDEST], ids=["newest", "older", "released"])
 def master(request, tmp_path) -> Master:
     """An old database with everything odd in it."""
     return odd_master(Master(sqlite_url(tmp_path / "m.db"), request.param, unique_rank=False))
-
-
-def odd_master(master: Master) -> Master:
-    kept = {column.name for column in master.tables["jobtype_versions"].columns}
-    tiled = {"supports_tiling": True, "no_automatic_start_time": False} if len(kept) > 7 else {}
-    maya = master.software("maya", "2013", "2014", "2015")
-    touch, slash = master.software("/bin/touch", "8.21", "2024"), master.software("Maya", "3/6")
-    number, odd = master.software("12", "1"), master.software("trailing ")
-    master.change("software_versions", maya["2013"], rank=-5, default=True)
-    master.change("software_versions", maya["2015"], rank=2)
-    if "discovery_code" in master.tables["software_versions"].columns:
-        for id, code, name in (
-            (touch["8.21"], FOUND.replace("\n", "\r\n"), "found"),
-            (slash["3/6"], FOUND, "found"),
-            (touch["2024"], "", "nothing"),
-        ):
-            master.change(
-                "software_versions", id, discovery_code=code, discovery_function_name=name
-            )
-    mail = {"success_subject": "Done \x07é", "fail_body": "a\r\nb\n", "description": "Old: \x00x"}
-    first = master.jobtype("Blender", PY2, CODE, **mail)
-    for version, values in (
-        (4, {"classname": None, "max_batch": None, **tiled}),
-        (9, {"max_batch": 0, "batch_contiguous": None}),
-    ):
-        row = master.version(first, version, f"{CODE}# {version}\r# é\n", **values)
-        master.need(row, maya[""], maya["2015"], maya["2013"])
-        master.need(row, touch[""], maya["2014"])
-        master.need(row, odd[""], None)
-    master.job(row)
-    master.add("jobtypes", id=7, name="Nothing left", description="once")
-    for name in ("Maya (2014)", "a/b", "12", "Nuke ", "Maya", "maya", "schema", "With space"):
-        master.jobtype(name, CODE)
-    assert number
-    return master
-
-
-def imported(master: Master, repo: Path, *more: str) -> Done:
-    renames = [word for rename in RENAMES for word in ("--rename", rename)]
-    return jobtypes("import", master.url, "--into", repo, *renames, *more)
-
-
-def compared(master: Master, repo: Path) -> Done:
-    renames = [word for rename in RENAMES for word in ("--rename", rename)]
-    return jobtypes("compare", master.url, "--repo", repo, *renames)
-
-
-def names(master: Master, table: str, column: str = "name") -> dict[int, str]:
-    return {row["id"]: row[column] for row in master.rows(table)}
 
 
 def test_import_keeps_every_value(master, tmp_path):
