@@ -1,7 +1,7 @@
 """What Prometheus gets. Right with several workers: each writes its own files.
 
-Imported by workers only, and after ``prepare``: prometheus-client decides at its import
-whether it counts for one process or for several.
+Only workers import it, after ``server.serve`` has set ``PROMETHEUS_MULTIPROC_DIR``.
+prometheus-client reads that at its import, to know whether it counts for several processes.
 """
 
 from __future__ import annotations

@@ -73,6 +73,20 @@ def test_relative_links_lead_somewhere(page):
         assert not anchor or anchor in anchors(target), link
 
 
+PARTS = "api|gitstore|hooks|tests|benchmarks|deploy|sample_repo"
+
+
+@pytest.mark.parametrize("page", pages(), ids=page_id)
+def test_files_that_a_page_names_exist(page):
+    for name in re.findall(rf"`((?:{PARTS})/[^`\s]*)`", page.read_text(encoding="utf-8")):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("page", pages(), ids=page_id)
+def test_no_page_has_the_marks_of_a_conflict(page):
+    assert not re.findall(r"^(?:<{7}|={7}|>{7})(?: |$)", page.read_text("utf-8"), re.M)
+
+
 @pytest.mark.parametrize("page", pages(), ids=page_id)
 def test_no_page_names_a_place_of_one_machine(page):
     found = re.findall(r"(?<![\w.])/(?:work|home|root|Users|tmp)/\S*", page.read_text("utf-8"))
