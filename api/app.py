@@ -139,6 +139,6 @@ def _follower(config: Config, store: Store) -> Follower | None:
     """What follows the upstream, if there is one; writes go there first."""
     if config.upstream is None:
         return None
-    upstream = Upstream(store, config.upstream, config.fetch_limit_s)
+    upstream = Upstream(store, config.upstream, config.fetch_limit_s, config.fetch_fsck)
     store.writing.outlet = upstream.publish
     return Follower(upstream, config)

@@ -18,6 +18,7 @@ from gitstore.format.layout import (
     JOBTYPES_LIMIT,
     YAML_LIMIT_BYTES,
 )
+from gitstore.git.fsck import SETTING
 
 FETCH_WAITERS = 256
 """Reads of a worker that may wait for a fetch from upstream: all of a farm's agents may."""
@@ -153,6 +154,7 @@ class Config:
     poll_s: int = 60
     fetch_limit_s: int = 60
     fetch_pause_s: int = 2
+    fetch_fsck: tuple[str, ...] = ()
     upstream_stale_s: int = 900
     webhook_secret: str | None = None
     log_format: LogFormat = LogFormat.PLAIN
@@ -165,6 +167,12 @@ class Config:
 
     def __post_init__(self) -> None:
         _ = self.public
+        for word in self.fetch_fsck:
+            if SETTING.fullmatch(word) is None:
+                raise ConfigError(
+                    f"fetch_fsck is {word!r}; write it as badTree=warn: a fault that Git's"
+                    " fsck names, and ignore, warn or error"
+                )
 
     @property
     def public(self) -> PublicUrl | None:

@@ -61,6 +61,7 @@ _UNIX = ("fcntl", "resource")
 )
 @setting("--fetch-limit-s", type=click.IntRange(1), help="Seconds until a fetch is given up.")
 @setting("--fetch-pause-s", type=click.IntRange(0), help="Seconds between two fetches at least.")
+@setting("--fetch-fsck", multiple=True, metavar="ID=LEVEL", help="What a fault counts, as in Git.")
 @setting("--upstream-stale-s", type=click.IntRange(1), help="Age at which health complains.")
 @setting("--webhook-secret", help="The secret that the forge signs its webhooks with.")
 @setting(

@@ -59,10 +59,11 @@ def _store_to_serve(config: Config) -> Store:
         alone.repository.require_servable(alone.ref)
         state_file(alone.repository).unlink(missing_ok=True)
         return alone
-    store = Store(open_follower(config.repo, config.upstream, config.branch), config.ref)
+    copy = open_follower(config.repo, config.upstream, config.branch)
+    store = Store(copy, config.ref, config.checks)
     has_tip = store.repository.tip(store.ref) is not None
     limit_s = config.fetch_limit_s if has_tip else FIRST_FETCH_LIMIT_S
-    state = Upstream(store, config.upstream, limit_s).fetch()
+    state = Upstream(store, config.upstream, limit_s, config.fetch_fsck).fetch()
     if state.error and not has_tip:
         raise UpstreamFailed(state.error)
     store.repository.require_servable(store.ref)

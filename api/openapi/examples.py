@@ -124,6 +124,8 @@ ANSWERS: Mapping[type[BaseModel], Example] = {
         "stale": False,
         "refusal": None,
         "error": None,
+        "problems": [],
+        "problems_total": 0,
     },
     models.DeliveredAnswer: {"event": "push", "fetches": True},
 }

@@ -68,5 +68,10 @@ def upstream() -> Response:
         "stale": stale,
         "refusal": state.refusal or None,
         "error": state.error or None,
+        "problems": [
+            {"path": path, "line": line or None, "message": message}
+            for path, line, message in state.problems
+        ],
+        "problems_total": state.faults,
     }
     return json_response(answer, 503 if stale or state.refusal else 200)

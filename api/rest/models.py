@@ -188,6 +188,14 @@ class UnreadyAnswer(Answer):
     error: str
 
 
+class ServedProblem(Model):
+    """An error in what is served, which the upstream has."""
+
+    path: str
+    line: int | None
+    message: str
+
+
 class FollowingAnswer(Model):
     """How following an upstream goes; only *state* and *says* where none is followed."""
 
@@ -199,6 +207,8 @@ class FollowingAnswer(Model):
     stale: bool = False
     refusal: str | None = None
     error: str | None = None
+    problems: list[ServedProblem] | None = None
+    problems_total: int | None = None
 
 
 class DeliveredAnswer(Model):

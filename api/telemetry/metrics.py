@@ -95,6 +95,11 @@ STEPS = Gauge("jobtypes_steps", "Steps of the served branch", multiprocess_mode=
 TIP = Gauge(
     "jobtypes_tip_timestamp_seconds", "When the tip was authored", multiprocess_mode="mostrecent"
 )
+UPSTREAM_PROBLEMS = Gauge(
+    "jobtypes_upstream_problems",
+    "Errors in what upstream has, which keep it out of service",
+    multiprocess_mode="mostrecent",
+)
 GIT = Gauge("jobtypes_git_processes", "Clones and pushes that run", multiprocess_mode="livesum")
 _RUNNING = {"git_begun": 1, "git_ended": -1}
 

@@ -26,6 +26,7 @@ from api.web.errors import SENTENCES
 from api.web.hosts import has_good_host
 from api.web.responses import JSON, encode
 from gitstore.branch.store import Store
+from gitstore.branch.upstream import read_state
 from gitstore.errors import StoreError
 
 if TYPE_CHECKING:
@@ -201,6 +202,7 @@ class Observed:
         history = self._store.catalogue().history
         metrics.JOBTYPES.set(len(history.jobtypes))
         metrics.STEPS.set(history.counters.steps)
+        metrics.UPSTREAM_PROBLEMS.set(read_state(self._store.repository).faults)
         when = self._store.commit(history.tip).author.when if history.tip else None
         metrics.TIP.set(when.timestamp() if when else 0)
 

@@ -176,6 +176,13 @@ class Store:
         """What is wrong with the last tree of *growth*, as a successor of its base."""
         return check_tree(growth.base.contents.objects, growth.tree, growth.base, self.checks)
 
+    def check_tip(self) -> list[Problem]:
+        """What is wrong with all that the branch has now."""
+        base = self.catalogue()
+        if base.history.tree is None:
+            return []
+        return check_tree(self.repository, base.history.tree, base, self.checks, everything=True)
+
     def check_against(self, new: str, base: Catalogue) -> list[Problem]:
         """What is wrong with commit *new*, as a successor of *base*."""
         tree = self.repository.commit(new).tree

@@ -24,7 +24,9 @@ from gitstore.errors import (
     OutOfBounds,
     Refused,
     StorageFailed,
+    StoreError,
     UpstreamFailed,
+    errors_among,
 )
 from gitstore.git.command import (
     FOR_UPSTREAM,
@@ -36,6 +38,7 @@ from gitstore.git.command import (
     run_git,
 )
 from gitstore.git.commits import Signature
+from gitstore.git.fsck import faults_in, fetch_settings
 from gitstore.git.locks import file_lock
 from gitstore.git.remote_url import RemoteUrl, parse_remote_url
 from gitstore.git.repository import Repository, init_repository
@@ -49,6 +52,9 @@ _REFSPECS = (
     "+refs/tags/*:refs/upstream/tags/*",
     *pulls.refspecs(),
 )
+PROBLEMS_SHOWN = 20
+"""Problems of what is served that are told of one by one."""
+
 _FETCH = ("--quiet", "--prune", "--no-tags")
 _FOLLOWER = Signature("Upstream", "jobtypes@localhost")
 FOLLOWER = "X-Jobtypes-Follower"
@@ -56,7 +62,6 @@ FOLLOWER = "X-Jobtypes-Follower"
 _SETTINGS = (
     ("http.extraHeader", f"{FOLLOWER}: 1"),
     ("core.fsync", "committed,reference"),
-    ("fetch.fsckObjects", "true"),
     ("fetch.unpackLimit", "1"),
     ("gc.auto", "0"),
     # Git ends by itself, too: the process that started it may have been killed.
@@ -82,12 +87,17 @@ remote's are somebody's rule."""
 class UpstreamState:
     """How following goes. Times are seconds since 1970; *begun* and *good* are those at
     which the last fetch and the last one that worked began, 0 for never. *refusal* tells
-    why the newest that was fetched is not served."""
+    why the newest that was fetched is not served. *problems* are the first of the *faults* that
+    the validator finds in what is served, as path, line (0 for none) and sentence; *checked* is
+    what it was asked of."""
 
     begun: float = 0.0
     good: float = 0.0
     error: str = ""
     refusal: str = ""
+    problems: tuple[tuple[str, int, str], ...] = ()
+    faults: int = 0
+    checked: str = ""
 
     @property
     def name(self) -> str:
@@ -102,10 +112,26 @@ def state_file(repository: Repository) -> Path:
     return repository.git_dir / "jobtypes" / "upstream.json"
 
 
-class Upstream:
-    """The repository at *url*, whose branch a store follows."""
+def read_state(repository: Repository) -> UpstreamState:
+    """How the last fetch of any process went, into *repository*."""
+    try:
+        known = json.loads(state_file(repository).read_text())
+        known["problems"] = tuple(map(tuple, known.get("problems", ())))
+        return UpstreamState(**known)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return UpstreamState()
 
-    def __init__(self, store: Store, url: str, limit_s: float = 60) -> None:
+
+class Upstream:
+    """The repository at *url*, whose branch a store follows.
+
+    *fsck* says which faults of its objects count, in addition to the table in fsck.py.
+    """
+
+    def __init__(
+        self, store: Store, url: str, limit_s: float = 60, fsck: tuple[str, ...] = ()
+    ) -> None:
+        self._settings = (*_SETTINGS, *fetch_settings(fsck))
         self.store = store
         self.branch = store.ref.removeprefix("refs/heads/")
         self._fetched = _HEADS + self.branch
@@ -120,10 +146,7 @@ class Upstream:
 
     def state(self) -> UpstreamState:
         """How the last fetch of any worker went."""
-        try:
-            return UpstreamState(**json.loads(self._file.read_text()))
-        except (OSError, ValueError, TypeError):
-            return UpstreamState()
+        return read_state(self.store.repository)
 
     def fetch(self, since: float = 0.0) -> UpstreamState:
         """Fetch and move the served branch as far as it may; how that went.
@@ -135,7 +158,7 @@ class Upstream:
             known = self.state()
             if since and known.begun >= since:
                 return known
-            state = self._fetch(known)
+            state = self._checked(self._fetch(known))
             self._keep(state)
         self.store.note("fetch_failed" if state.error else "fetch")
         return state
@@ -155,7 +178,32 @@ class Upstream:
         refusal = self._advance(served)
         if refusal and refusal != known.refusal:
             _LOG.error("%s", refusal)
-        return UpstreamState(begun, begun, "", refusal)
+        return replace(known, begun=begun, good=begun, error="", refusal=refusal)
+
+    def _checked(self, state: UpstreamState) -> UpstreamState:
+        """*state* with what is wrong in the tip that is served now.
+
+        Nobody could be refused who pushed it to the upstream, so they are told of it.
+        """
+        tip = self.store.repository.tip(self.store.ref)
+        checks = self.store.checks
+        asked = f"{tip} {checks.code} {checks.python27} {checks.sizes}"
+        if tip is None or state.checked == asked:
+            return state
+        try:
+            errors = errors_among(self.store.check_tip())
+        except StoreError as error:
+            _LOG.warning("%s of upstream can't be checked: %s", tip, error)
+            return state
+        problems = tuple((e.path, e.line or 0, e.message) for e in errors[:PROBLEMS_SHOWN])
+        if problems and problems != state.problems:
+            _LOG.warning(
+                "upstream's %s at %s has errors, and what they are in is not in service: %s",
+                self.branch,
+                tip,
+                "; ".join(map(str, errors[:PROBLEMS_SHOWN])),
+            )
+        return replace(state, problems=problems, faults=len(errors), checked=asked)
 
     def _deepening(self) -> list[str]:
         """The option that completes a copy that somebody cloned without its history."""
@@ -268,6 +316,9 @@ class Upstream:
         Raises:
             UpstreamFailed: it has no history that could be fetched.
         """
+        faults = ", ".join(f"{id} ({count})" for id, count in faults_in(said).items())
+        if faults:
+            _LOG.warning("upstream has old faults in its history, which harm nobody: %s", faults)
         if f"rejected {self._fetched} because shallow roots" in said:
             raise UpstreamFailed(
                 f"upstream {self.shown_url} is a shallow repository: it has only the last commits"
@@ -279,7 +330,7 @@ class Upstream:
             return run_git(
                 self.store.repository.git_dir,
                 args,
-                settings=_SETTINGS,
+                settings=self._settings,
                 limit_s=self._limit_s,
                 variables=FOR_UPSTREAM,
                 is_limited=args[0] == "fetch",
@@ -293,6 +344,11 @@ class Upstream:
             # The whole of it goes with the error; the message takes what a person reads.
             is_short = is_short_of_memory(said)
             reason = f"what it has is {TOO_LARGE}" if is_short else _reason(said)
+            if faults := faults_in(said) if "fsck error" in said else {}:
+                reason += (
+                    f". Git's checks refuse {', '.join(faults)}; rewrite that upstream or, if it"
+                    f" harms nobody, take it with --fetch-fsck {min(faults)}=warn"
+                )
             says = f"upstream {self.shown_url}: {reason}"
             raise UpstreamFailed(says) from Exception(f"{self.remote.scrub(error.stdout)}\n{said}")
 

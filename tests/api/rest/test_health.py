@@ -88,6 +88,8 @@ def test_following_tells_the_age_of_the_last_good_fetch(copy, branch):
         "stale": False,
         "refusal": None,
         "error": None,
+        "problems": [],
+        "problems_total": 0,
     }
 
 
