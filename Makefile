@@ -1,10 +1,11 @@
-# What a developer runs. Each target makes the environment it needs in .venv first.
+# What a developer runs. Each target installs what it needs in .venv first; `make serve`
+# installs no tools of developers.
 #
 #   PYTHON=python3.12   the interpreter that the environment is made with
 #   VENV=path           an environment that is ready: used as it is, nothing is installed
 #   PORT=8081           where `make serve` listens
-#   TIMES=10         how often `make test-busy` runs the tests
-#   DEPTH=20         how much more input `make deep` makes up
+#   TIMES=10            how often `make test-busy` runs the tests
+#   DEPTH=20            how much more input `make deep` makes up
 #   ROW=name            the row of the benchmarks that `make bench` runs; all without it
 #   ARGS="-k push"      more arguments for pytest
 
@@ -16,6 +17,7 @@ DEMO ?= demo/jobtypes.git
 
 ifeq ($(origin VENV),undefined)
 VENV := .venv
+SERVE_READY := $(VENV)/.serve-installed
 READY := $(VENV)/.installed
 BENCH_READY := $(VENV)/.bench-installed
 endif
@@ -30,7 +32,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list the targets
 	@sed -n 's|^\([a-z-]*\):.*## |make \1\t|p' Makefile | expand -t 17
 
-serve: $(READY) $(DEMO) ## serve a demo repository, made from sample_repo, on loopback
+serve: $(SERVE_READY) $(DEMO) ## serve a demo repository, made from sample_repo, on loopback
 	$(BIN)/jobtypes serve --repo $(DEMO) --host 127.0.0.1 --port $(PORT)
 
 test: $(READY) ## run the tests, on all cores
@@ -57,20 +59,29 @@ check: $(READY) ## lint, check the format, the types and the English
 torture: $(READY) ## damage a service under load, count the losses; ARGS="--minutes 60" for long
 	$(BIN)/python -m tests.damage.torture $(ARGS)
 
-bench: $(READY) $(BENCH_READY) ## compare with what people would use instead; needs wrk, lighttpd
+bench: $(BENCH_READY) ## compare with what people would use instead; needs wrk, lighttpd
 	$(BIN)/python -m benchmarks $(ROW)
 
-$(DEMO): | $(READY)
+$(DEMO): | $(SERVE_READY)
 	$(BIN)/jobtypes init $(DEMO) --sample
 
-.venv/.installed: pyproject.toml
+# Made last in a new environment, so one that was left half made is made again.
+.venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "$(PYTHON) is not Python 3.11 or newer, which is needed. Name one that is, for example:" >&2; \
 	  echo "    make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+
+INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+
+.venv/.serve-installed: pyproject.toml | .venv/bin/pip
+	$(INSTALL) -e .
 	@touch $@
 
+.venv/.installed: pyproject.toml | .venv/bin/pip
+	$(INSTALL) -e '.[dev]'
+	@touch $@ .venv/.serve-installed
+
 .venv/.bench-installed: .venv/.installed
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(INSTALL) -e '.[bench]'
 	@touch $@
