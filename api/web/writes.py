@@ -18,7 +18,7 @@ from gitstore.branch.proposals import Proposed, propose
 from gitstore.branch.writing import Writer, Written
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.checks.settings import Checks
-from gitstore.edits.jobtypes import Change
+from gitstore.edits.edit import Edit
 from gitstore.errors import BadRequest, Exists, Invalid, NotFound, Problem, errors_among
 from hooks.forges import review_link
 
@@ -37,15 +37,15 @@ Judge = Callable[[Checks], Iterable[Problem]]
 
 
 def write(
-    *changes: Change,
+    *edits: Edit,
     represent: Represent | None = None,
     judge: Judge | None = None,
     checked: bool = True,
 ) -> Written:
-    """The write of *changes* by the sender of this request.
+    """The write of *edits* by the sender of this request.
 
     *represent* is what If-Match and If-None-Match are held against; *checked* as in
-    Store.write. Faults that *judge* finds come before those that *changes* meet.
+    Store.write. Faults that *judge* finds come before those that *edits* meet.
 
     Raises:
         Invalid: the validator, or *judge*, refuses it.
@@ -64,9 +64,9 @@ def write(
     with _judged(judge):
         if current_app.config["REVIEW"]:
             upstream = current_app.extensions["follower"].upstream
-            written = propose(upstream, changes, writer(), precondition, checked)
+            written = propose(upstream, edits, writer(), precondition, checked)
         else:
-            written = store().write(changes, writer(), precondition, checked)
+            written = store().write(edits, writer(), precondition, checked)
     if isinstance(written, Proposed):
         link = review_link(upstream.shown_url, upstream.branch, written.branch)
         raise ProposalMade({"branch": written.branch, "commit": written.commit, "review": link})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gitstore.branch.upstream import Upstream
 from gitstore.branch.writing import Precondition, Writer, Written
 from gitstore.catalogue.difference import difference
-from gitstore.edits.jobtypes import Change
+from gitstore.edits.edit import Edit
 from gitstore.format.layout import ref_component
 
 
@@ -22,7 +22,7 @@ class Proposed:
 
 def propose(
     upstream: Upstream,
-    edits: Sequence[Change],
+    edits: Sequence[Edit],
     writer: Writer,
     precondition: Precondition | None = None,
     is_checked: bool = True,

@@ -23,7 +23,7 @@ from gitstore.catalogue.steps import read_steps, step_between
 from gitstore.checks.extras import unseen
 from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree
-from gitstore.edits.jobtypes import Change
+from gitstore.edits.edit import Edit
 from gitstore.errors import Problem, Refused
 from gitstore.format import layout
 from gitstore.git.commits import Commit, Signature
@@ -108,7 +108,7 @@ class Store:
 
     def write(
         self,
-        edits: Sequence[Change],
+        edits: Sequence[Edit],
         writer: Writer,
         precondition: Precondition | None = None,
         is_checked: bool = True,

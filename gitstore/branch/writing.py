@@ -16,7 +16,7 @@ from gitstore.catalogue.difference import Difference, difference, union
 from gitstore.catalogue.steps import read_steps, step_between
 from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree
-from gitstore.edits.jobtypes import Change, Edit
+from gitstore.edits.edit import Edit, Edited
 from gitstore.edits.readback import check_written
 from gitstore.errors import Busy, Forbidden, Invalid, Moved, Problem, errors_among
 from gitstore.git.commits import Signature
@@ -86,7 +86,7 @@ class BranchWriter:
 
     def write(
         self,
-        edits: Sequence[Change],
+        edits: Sequence[Edit],
         writer: Writer,
         precondition: Precondition | None = None,
         is_checked: bool = True,
@@ -143,7 +143,7 @@ class BranchWriter:
 
     def prepare(
         self,
-        edits: Sequence[Change],
+        edits: Sequence[Edit],
         writer: Writer,
         precondition: Precondition | None = None,
         is_checked: bool = True,
@@ -167,21 +167,23 @@ class BranchWriter:
                 require_access(writer.access, union(differences))
         return Written(base, catalogue)
 
-    def _commit(self, base: Catalogue, edit: Edit, writer: Writer, is_checked: bool) -> Catalogue:
-        """The catalogue at a new commit with *edit*; *base* where nothing differs."""
+    def _commit(
+        self, base: Catalogue, edited: Edited, writer: Writer, is_checked: bool
+    ) -> Catalogue:
+        """The catalogue at a new commit with *edited*; *base* where nothing differs."""
         repository, history = self._repository, base.history
-        tree = repository.write_tree(history.tree, edit.changes)
-        if tree == history.tree and not edit.trailers:
+        tree = repository.write_tree(history.tree, edited.files)
+        if tree == history.tree and not edited.trailers:
             after = base
         else:
-            if is_checked and edit.checked:
-                problems = check_tree(repository, tree, base, self._checks, touched=edit.jobtypes)
+            if is_checked and edited.is_checked:
+                problems = check_tree(repository, tree, base, self._checks, touched=edited.jobtypes)
                 _require_none(errors_among(problems))
-            message = _message(writer.message or edit.subject, edit.trailers)
+            message = _message(writer.message or edited.subject, edited.trailers)
             parents = (history.tip,) if history.tip else ()
             commit = repository.write_commit(tree, parents, message, writer.signature, SERVICE)
             after = base.extend([step_between(repository, history.tree, tree, commit, message)])
-        _require_none(check_written(after, edit))
+        _require_none(check_written(after, edited))
         return after
 
     def move(self, base: Catalogue, commit: str, access: Access) -> bool:

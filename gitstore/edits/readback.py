@@ -1,7 +1,7 @@
-"""Reading back what an edit wrote, before the service acknowledges it.
+"""Reading back what an edit wrote, before the client gets a success.
 
-A file over its limit is one that the next read passes over: what it says is lost, and the write
-that it came from would be acknowledged all the same.
+The next read skips a file that is over its limit. Without this check, such a write would be
+acknowledged and lost.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from collections.abc import Iterator
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import TRAILER_VERSION, parse_trailers
-from gitstore.edits.jobtypes import Edit
+from gitstore.edits.edit import Edited
 from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import parse_as
 from gitstore.git.tree_edit import Wanted
 
 
-def check_written(after: Catalogue, edit: Edit) -> list[Problem]:
-    """What *after*, the catalogue at the commit of *edit*, does not say though it was wanted."""
-    return [*_check_files(after, edit), *_check_versions(after, edit)]
+def check_written(after: Catalogue, edited: Edited) -> list[Problem]:
+    """What *edited* wanted and *after*, the catalogue at its commit, does not have."""
+    return [*_check_files(after, edited), *_check_versions(after, edited)]
 
 
-def _check_files(after: Catalogue, edit: Edit) -> Iterator[Problem]:
-    for path, content in edit.changes.items():
+def _check_files(after: Catalogue, edited: Edited) -> Iterator[Problem]:
+    for path, content in edited.files.items():
         if isinstance(content, Wanted):
             parsed = parse_as(type(content.value), _read(after, path))
             if parsed.value != content.value:
@@ -42,20 +42,20 @@ def _read(after: Catalogue, path: str) -> bytes:
     return objects.read_blob(id) if id else b""
 
 
-def _check_versions(after: Catalogue, edit: Edit) -> Iterator[Problem]:
-    """The versions that *edit* asks for by its trailers, and that are not in service."""
-    trailers = [*parse_trailers("\n\n".join((edit.subject, "\n".join(edit.trailers))))]
-    if len(trailers) != len(edit.trailers):
-        yield _problem(layout.JOBTYPES, f"no version has the number of: {edit.trailers[0]}")
+def _check_versions(after: Catalogue, edited: Edited) -> Iterator[Problem]:
+    """The versions that *edited* asks for by its trailers, and that are not in service."""
+    trailers = [*parse_trailers("\n\n".join((edited.subject, "\n".join(edited.trailers))))]
+    if len(trailers) != len(edited.trailers):
+        yield _problem(layout.JOBTYPES, f"no version has the number of: {edited.trailers[0]}")
     for key, number, name in trailers:
         jobtype = after.history.jobtypes.get(name)
         version = jobtype.find_version(number) if jobtype else None
-        says = f"version {number} could not be made"
+        fault: str | None = f"version {number} could not be made"
         if jobtype and version:
-            says = after.fault(jobtype, version) or ""
-        if says and key == TRAILER_VERSION:
-            yield _problem(layout.jobtype_path(name), says)
+            fault = after.fault(jobtype, version)
+        if fault and key == TRAILER_VERSION:
+            yield _problem(layout.jobtype_path(name), fault)
 
 
-def _problem(path: str, says: str) -> Problem:
-    return Problem("read-back", path, f"{says}; nothing was written. Make it smaller")
+def _problem(path: str, message: str) -> Problem:
+    return Problem("read-back", path, f"{message}; nothing was written. Make it smaller")

@@ -18,8 +18,7 @@ from gitstore.branch.writing import SERVICE
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import TRAILER_ID, TRAILER_VERSION, trailer
 from gitstore.catalogue.steps import read_steps
-from gitstore.edits.jobtypes import meta_content, root_file
-from gitstore.edits.software import software_content
+from gitstore.edits.files import meta_content, root_file, software_content
 from gitstore.errors import BadRequest, Refused
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Requirement, SoftwareFile, SoftwareVersion

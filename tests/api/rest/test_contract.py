@@ -11,7 +11,7 @@ import pytest
 
 from gitstore.branch.store import Store
 from gitstore.branch.writing import Writer
-from gitstore.edits.jobtypes import Edit
+from gitstore.edits.edit import Edited
 from tests.support.rest import CODE, Json, Rest, body, code, error, item, running
 from tests.support.server import Answer
 
@@ -715,7 +715,7 @@ def test_a_withdrawn_number_never_comes_back(rest):
 
 def list_withdrawn(rest: Rest, text: str) -> None:
     """Land *text* in withdrawn.yaml, as a push with a warning does."""
-    edit = Edit({"withdrawn.yaml": text.encode()}, "withdrawn")
+    edit = Edited({"withdrawn.yaml": text.encode()}, "withdrawn")
     Store(rest.server.repo).write([lambda catalogue: edit], Writer())
 
 
@@ -732,7 +732,7 @@ def test_a_write_passes_over_the_numbers_that_are_listed_before_they_are_used(re
 
 def test_a_write_above_all_that_a_trailer_can_jump_to_is_a_version_of_its_own(rest):
     rest.jobtype("High")
-    edit = Edit({}, "jump", ("Jobtype-Version: 99999999 High",))
+    edit = Edited({}, "jump", ("Jobtype-Version: 99999999 High",))
     Store(rest.server.repo).write([lambda catalogue: edit], Writer())
 
     numbers = [rest.jobtype("High")["version"] for _ in range(2)]

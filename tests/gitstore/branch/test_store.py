@@ -14,7 +14,8 @@ from gitstore.branch.store import Store
 from gitstore.branch.writing import Writer
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import History
-from gitstore.edits.jobtypes import Change, Edit, delete_jobtype, remove_requirement, withdraw
+from gitstore.edits.edit import Edit, Edited
+from gitstore.edits.jobtypes import delete_jobtype, remove_requirement, withdraw
 from gitstore.errors import Busy, Forbidden, Invalid, Moved, NotFound, StorageFailed
 from tests.support.branches import REF, TD, Branch, jobtype
 from tests.support.git import git
@@ -22,10 +23,10 @@ from tests.support.git import git
 ALICE = Access("alice", "alice@studio.example", Role.WRITE)
 
 
-def change(name: str, code: str = "class Job:\n    pass\n") -> Change:
+def change(name: str, code: str = "class Job:\n    pass\n") -> Edit:
     """A change that writes a jobtype's two files."""
     files = {f"jobtypes/{name}/code.py": code, f"jobtypes/{name}/meta.yaml": "classname: Job\n"}
-    return lambda catalogue: Edit({p: t.encode() for p, t in files.items()}, f"{name}: test")
+    return lambda catalogue: Edited({p: t.encode() for p, t in files.items()}, f"{name}: test")
 
 
 def objects(repo: Path) -> str:
@@ -104,7 +105,7 @@ def test_a_writer_who_lost_the_race_goes_on_from_the_new_tip(store):
     other = Store(store.repository.path)
     tries: list[int] = []
 
-    def slow(catalogue: Catalogue) -> Edit | None:
+    def slow(catalogue: Catalogue) -> Edited | None:
         if not tries:
             other.write([change("Other")], Writer())
         tries.append(len(catalogue.history.jobtypes))
@@ -121,7 +122,7 @@ def test_a_writer_who_loses_for_too_long_gets_an_error(store):
     store.writing.limit_s = 0
     count = iter(range(100))
 
-    def beaten(catalogue: Catalogue) -> Edit | None:
+    def beaten(catalogue: Catalogue) -> Edited | None:
         other.write([change(f"Other{next(count)}")], Writer())
         return change("Mine")(catalogue)
 
