@@ -10,7 +10,6 @@ from enum import StrEnum
 from pathlib import Path
 
 from gitstore.checks.settings import Checks, CodeChecks
-from gitstore.errors import RULES
 from gitstore.format.layout import (
     ALL_LIMIT_BYTES,
     CODE_LIMIT_BYTES,
@@ -19,6 +18,7 @@ from gitstore.format.layout import (
     YAML_LIMIT_BYTES,
 )
 from gitstore.git.fsck import SETTING
+from gitstore.rules import RULES
 
 FETCH_WAITERS = 256
 """Reads of a worker that may wait for a fetch from upstream: all of a farm's agents may."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
 from gitstore.catalogue.difference import Difference, NewVersions
-from gitstore.errors import Problem, Severity
 from gitstore.format.layout import escaped
+from gitstore.rules import Problem, Severity
 
 _COLUMNS = 72
 _PROBLEMS_SHOWN = 20

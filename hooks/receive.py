@@ -11,18 +11,10 @@ from gitstore.branch.access import Role, branch_refusal, direct_refusal
 from gitstore.branch.growth import Growth, Push
 from gitstore.branch.incoming import check_incoming
 from gitstore.branch.store import Store
-from gitstore.errors import (
-    BadRequest,
-    Forbidden,
-    NotFound,
-    OutOfBounds,
-    Problem,
-    Refused,
-    StoreError,
-    errors_among,
-)
+from gitstore.errors import BadRequest, Forbidden, NotFound, OutOfBounds, Refused, StoreError
 from gitstore.format.layout import escaped, shown
 from gitstore.git.repository import Repository
+from gitstore.rules import Problem, errors_among
 from hooks.messages import (
     BRANCH_ADVICE,
     DRY_RUN,

@@ -17,8 +17,9 @@ from gitstore.checks.folder import NAMED, Worktree
 from gitstore.checks.settings import Checks
 from gitstore.checks.stored import stored
 from gitstore.checks.tree import check_tree
-from gitstore.errors import NotFound, NotWhole, Problem, Severity
+from gitstore.errors import NotFound, NotWhole
 from gitstore.git.repository import Repository
+from gitstore.rules import Problem, Severity
 
 
 @click.command()

@@ -6,8 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 
-from gitstore.errors import Problem, Severity
 from gitstore.format.layout import escaped
+from gitstore.rules import Problem, Severity
 
 
 def _text(problems: Sequence[Problem]) -> str:

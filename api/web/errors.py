@@ -24,14 +24,12 @@ from gitstore.errors import (
     Forbidden,
     InUse,
     Invalid,
-    Kind,
     MergeConflict,
     Moved,
     NotFound,
     OutOfBounds,
     PreconditionFailed,
     PreconditionRequired,
-    Problem,
     ReadOnly,
     Refused,
     StorageFailed,
@@ -42,6 +40,7 @@ from gitstore.errors import (
     UpstreamFailed,
     machine_error,
 )
+from gitstore.rules import Kind, Problem
 
 _LOG = logging.getLogger(__name__)
 

@@ -19,7 +19,8 @@ from gitstore.branch.writing import Writer, Written
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.checks.settings import Checks
 from gitstore.edits.edit import Edit
-from gitstore.errors import BadRequest, Exists, Invalid, NotFound, Problem, errors_among
+from gitstore.errors import BadRequest, Exists, Invalid, NotFound
+from gitstore.rules import Problem, errors_among
 from hooks.forges import review_link
 
 MESSAGE_LIMIT = 1000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import Difference
 from gitstore.catalogue.history import Step
-from gitstore.errors import Problem
+from gitstore.rules import Problem
 
 
 @dataclass(frozen=True, slots=True)

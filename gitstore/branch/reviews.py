@@ -30,15 +30,14 @@ from gitstore.errors import (
     Moved,
     NotFound,
     PreconditionRequired,
-    Problem,
     Refused,
-    errors_among,
 )
 from gitstore.format import layout
 from gitstore.format.layout import JOBTYPES_LIMIT
 from gitstore.git.commits import Commit, trimmed
 from gitstore.git.overlay import Merge, Overlay
 from gitstore.git.single_flight import Once
+from gitstore.rules import Problem, errors_among
 
 HEADS = "refs/heads/"
 COMMITS_SHOWN = 250

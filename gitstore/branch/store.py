@@ -24,12 +24,13 @@ from gitstore.checks.extras import unseen
 from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree
 from gitstore.edits.edit import Edit
-from gitstore.errors import Problem, Refused
+from gitstore.errors import Refused
 from gitstore.format import layout
 from gitstore.git.commits import Commit, Signature
 from gitstore.git.locks import file_lock
 from gitstore.git.repository import Repository
 from gitstore.git.stale_locks import StaleLocks
+from gitstore.rules import Problem
 
 
 class Store:

@@ -26,7 +26,6 @@ from gitstore.errors import (
     StorageFailed,
     StoreError,
     UpstreamFailed,
-    errors_among,
 )
 from gitstore.git.command import (
     FOR_UPSTREAM,
@@ -43,6 +42,7 @@ from gitstore.git.locks import file_lock
 from gitstore.git.remote_url import RemoteUrl, parse_remote_url
 from gitstore.git.repository import Repository, init_repository
 from gitstore.git.wholeness import is_shallow
+from gitstore.rules import errors_among
 
 _LOG = logging.getLogger(__name__)
 

@@ -18,10 +18,11 @@ from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree
 from gitstore.edits.edit import Edit, Edited
 from gitstore.edits.readback import check_written
-from gitstore.errors import Busy, Forbidden, Invalid, Moved, Problem, errors_among
+from gitstore.errors import Busy, Forbidden, Invalid, Moved
 from gitstore.git.commits import Signature
 from gitstore.git.locks import Turns
 from gitstore.git.stale_locks import StaleLocks
+from gitstore.rules import Problem, errors_among
 
 T = TypeVar("T")
 

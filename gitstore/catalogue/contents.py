@@ -12,12 +12,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import Fault, JobtypeMeta, SoftwareFile, parse_meta, parse_software
 from gitstore.format.yaml_reader import Oversized, YamlData
 from gitstore.git.overlay import Overlay
 from gitstore.git.trees import Entry, Objects
+from gitstore.rules import Problem
 
 _VERDICTS = 200_000
 """Directories of which it is known whether they can be served, long after they were parsed."""

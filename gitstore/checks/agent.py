@@ -16,10 +16,10 @@ from gitstore.catalogue.contents import Contents, Directory
 from gitstore.checks.parsing import Sources
 from gitstore.checks.past import Past, by_fold, files_fold, heads, stem
 from gitstore.checks.python_source import Facts
-from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import Parsed, SoftwareFile
 from gitstore.git.trees import Entry
+from gitstore.rules import Problem
 
 _UNASKED = re.compile("[ #?<>`]|%[0-9A-Fa-f]{2}")
 """What makes an address another one, or none, where nobody quotes it."""

@@ -8,10 +8,10 @@ from gitstore.catalogue.contents import Contents, Directory
 from gitstore.checks.parsing import Late, Sources
 from gitstore.checks.python_source import Facts, Wanted
 from gitstore.checks.settings import Checks, CodeChecks
-from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Parsed, SoftwareFile, SoftwareVersion
 from gitstore.git.trees import blob_id
+from gitstore.rules import Problem
 
 
 def make_sources(checks: Checks) -> Sources:

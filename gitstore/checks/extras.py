@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.git.trees import Entry, Objects
+from gitstore.rules import Problem
 
 JUNK = (
     *("__pycache__", "*.pyc", "*.pyo", "*.egg-info", ".*_cache", ".ipynb_checkpoints"),

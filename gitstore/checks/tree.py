@@ -23,7 +23,6 @@ from gitstore.checks.extras import check_extras
 from gitstore.checks.parsing import Late, Sources
 from gitstore.checks.past import Past, by_fold, case_fault
 from gitstore.checks.settings import Checks
-from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import (
     Fault,
@@ -36,6 +35,7 @@ from gitstore.format.schema import (
     parse_withdrawn,
 )
 from gitstore.git.trees import REGULAR_FILE, Entry, Objects
+from gitstore.rules import Problem
 
 PROBLEMS_LIMIT = 10_000
 TEXT_LIMIT = 1000

@@ -13,12 +13,13 @@ from gitstore.checks.past import case_fault, other_spellings
 from gitstore.checks.settings import Checks
 from gitstore.edits.edit import Edit, Edited
 from gitstore.edits.files import meta_content, requirement_files, root_file
-from gitstore.errors import BadRequest, Exists, Problem
+from gitstore.errors import BadRequest, Exists
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Requirement, Withdrawn
 from gitstore.format.yaml_editor import Plain, edit_yaml
 from gitstore.git.tree_edit import Changes, Content, Graft, Wanted
 from gitstore.git.trees import DIRECTORY, Entry
+from gitstore.rules import Problem
 
 
 @dataclass(frozen=True, slots=True)

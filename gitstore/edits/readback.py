@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import TRAILER_VERSION, parse_trailers
 from gitstore.edits.edit import Edited
-from gitstore.errors import Problem
 from gitstore.format import layout
 from gitstore.format.schema import parse_as
 from gitstore.git.tree_edit import Wanted
+from gitstore.rules import Problem
 
 
 def check_written(after: Catalogue, edited: Edited) -> list[Problem]:

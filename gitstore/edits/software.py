@@ -12,11 +12,12 @@ from gitstore.checks.code import check_discovery_code, make_sources
 from gitstore.checks.settings import Checks
 from gitstore.edits.edit import Edit, Edited
 from gitstore.edits.files import requirement_files, software_content
-from gitstore.errors import BadRequest, Exists, NotFound, Problem
+from gitstore.errors import BadRequest, Exists, NotFound
 from gitstore.format import layout
 from gitstore.format.schema import SoftwareFile, SoftwareVersion
 from gitstore.git.tree_edit import Content, Graft
 from gitstore.git.trees import REGULAR_FILE, Entry
+from gitstore.rules import Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ class Bounds:
         try:
             return self._measure(tree)
         except OutOfBounds as error:
-            _keep(self._refusals, tree, (error.path, error.says), _REFUSALS)
+            _keep(self._refusals, tree, (error.path, error.fault), _REFUSALS)
             raise
 
     def _measure(self, root: str) -> Extent:
@@ -205,7 +205,7 @@ class Bounds:
         try:
             return self.extent(entry.id)
         except OutOfBounds as error:
-            raise OutOfBounds(f"{path}/{error.path}", error.says) from None
+            raise OutOfBounds(f"{path}/{error.path}", error.fault) from None
 
     def check_files(self, old: str | None, new: str, limits: layout.Sizes) -> None:
         """Refuse root tree *new* if its files are too large, but not for those that *old* has.
@@ -222,7 +222,7 @@ class Bounds:
         if large:
             more = f"; and {len(large) - _SHOWN} more" if len(large) > _SHOWN else ""
             others = "".join(f"; {error}" for error in large[1:_SHOWN])
-            raise OutOfBounds(large[0].path, f"{large[0].says}{others}{more}")
+            raise OutOfBounds(large[0].path, f"{large[0].fault}{others}{more}")
         if total > max(limits.all_bytes, self._files_bytes(old)):
             says = f"has {total} bytes in all its files together; {limits.all_bytes} is the limit"
             raise OutOfBounds("", says)

@@ -19,11 +19,11 @@ from gitstore.catalogue.history import parse_trailers, trailer
 from gitstore.checks.python_source import SyntaxFault, parse_code, python3_only, top_level_names
 from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree
-from gitstore.errors import RULES
 from gitstore.format import layout
 from gitstore.format.schema import Parsed, parse_meta, parse_software, parse_withdrawn
 from gitstore.format.yaml_reader import YamlFault, parse_yaml
 from gitstore.git.trees import EMPTY_TREE, Entry, Header, blob_id, parse_tree, tree_id
+from gitstore.rules import RULES
 from hooks.receive import Update, parse_updates
 
 META = b"classname: Job\nmax_batch: 4\nrequirements:\n- {software: blender, min_version: '4.2'}\n"

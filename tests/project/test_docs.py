@@ -16,8 +16,8 @@ import pytest
 from api import PREFIX, create_app
 from api.config import Config
 from api.telemetry.requests import METRICS_PATH
-from gitstore.errors import RULES
 from gitstore.pyfarm.fitting import REASONS
+from gitstore.rules import RULES
 from tests.support.commands import commands
 from tests.support.project import ROOT
 

@@ -12,9 +12,10 @@ from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import Contents
 from gitstore.checks.settings import Checks, CodeChecks
 from gitstore.checks.tree import check_tree
-from gitstore.errors import RULES, Invalid, Kind, Problem, Severity, errors_among
+from gitstore.errors import Invalid
 from gitstore.git.tree_edit import Graft
 from gitstore.git.trees import Entry, Header
+from gitstore.rules import RULES, Kind, Problem, Severity, errors_among
 from tests.support.branches import TD, Branch, Content, Link, jobtype
 
 BLENDER = """\
