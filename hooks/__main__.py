@@ -34,7 +34,7 @@ def main(name: str, environment: Mapping[str, str]) -> int:
     except MemoryError:
         verdict = Verdict(False, ("Refused: too large to be checked. Push it in parts.",))
     except Exception:
-        # Standard error goes to the TD's terminal, who can do nothing about a traceback.
+        # Standard error goes to the terminal of a TD, who can do nothing about a traceback.
         log = git_dir / "jobtypes" / "hooks.log"
         log.parent.mkdir(exist_ok=True)
         with log.open("a") as file:

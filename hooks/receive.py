@@ -77,7 +77,7 @@ def _parse_update(line: str) -> Update:
 
 
 def push_options(environment: Mapping[str, str]) -> frozenset[str]:
-    """What was given as ``git push -o <option>``."""
+    """The options of ``git push -o <option>``."""
     count = int(environment.get("GIT_PUSH_OPTION_COUNT", "0"))
     return frozenset(environment.get(f"GIT_PUSH_OPTION_{n}", "") for n in range(count))
 
@@ -118,7 +118,7 @@ def pre_receive(
     verdicts = [_judge(store, update, settings) for update in updates if update not in tags]
     verdicts += _judge_tags(store, tags, settings)
     refusals = [verdict for verdict in verdicts if not verdict.taken]
-    # A push is taken whole or not at all: what would have come of the rest is no news then.
+    # A push is taken whole or not at all, so the result of the rest does not matter.
     lines = [line for verdict in refusals or verdicts for line in verdict.lines]
     if refusals and len(updates) > 1:
         lines.append(NOTHING_TAKEN)
@@ -209,7 +209,7 @@ def _judge_warnings(store: Store, growth: Growth, push: Push, settings: HookSett
 
 
 def _judge_branch(store: Store, update: Update, settings: HookSettings) -> Verdict:
-    """Other branches are checked, but nothing that is wrong with them keeps them out."""
+    """Other branches are checked, but problems do not keep them out."""
     if settings.access.role < Role.WRITE:
         raise Forbidden(f"{settings.access.name} may only read")
     branch = branch_name(update.ref)
@@ -248,7 +248,7 @@ def _counted(things: Iterable[object], noun: str) -> str:
 
 
 def post_receive(git_dir: Path, updates: list[Update], settings: HookSettings) -> None:
-    """See that what was pushed is on disk, and publish its tags."""
+    """Flush the pushed objects to disk, and publish the tags."""
     store = Store(git_dir, settings.ref, settings.checks)
     store.repository.flush(store.ref)
     if any(update.ref == store.ref for update in updates):

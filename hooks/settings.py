@@ -15,7 +15,7 @@ _NAME = "JOBTYPES_HOOK"
 
 
 HIDDEN_TAGS = "refs/tags"
-"""Git's receive.hideRefs for tags: the many that there are would be told to every push."""
+"""Git's receive.hideRefs for tags: otherwise every push would get the list of all tags."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""What the served branch says at one commit: the read model.
+"""The content of the served branch at one commit: the read model.
 
 A catalogue is immutable and shared by threads. It knows the numbers from the history;
-what a version holds is read when it is asked for.
+a version's content is read on demand.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class RequirementIds:
-    """The ids of what a requirement names, None for what never was in the catalogue."""
+    """The ids of a requirement's parts; None for a part that never was in the catalogue."""
 
     software: int | None
     min_version: int | None
@@ -45,15 +45,15 @@ class Catalogue:
     history: History
     contents: Contents
     _by_id: dict[int, Jobtype] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """The jobtypes by id, once one was asked for so."""
+    """The jobtypes by id, computed at the first look-up by id."""
 
     @classmethod
     def empty(cls, objects: Objects) -> Catalogue:
-        """What an empty history says; *objects* is where later steps' content lies."""
+        """The catalogue of an empty history; *objects* has the content of later steps."""
         return cls(History(), Contents(objects))
 
     def extend(self, steps: Iterable[Step]) -> Catalogue:
-        """The catalogue that goes on from here with *steps*, oldest first."""
+        """The catalogue after *steps*, oldest first."""
         return Catalogue(self.history.extend(steps), self.contents)
 
     # Jobtypes
@@ -200,7 +200,7 @@ class Catalogue:
         return found
 
     def software_file(self, software: Software) -> SoftwareFile:
-        """What that software's file says."""
+        """The content of that software's file."""
         return self.contents.software_file(software.blob)
 
     def users(self, software: str) -> Iterator[tuple[Jobtype, Requirement]]:
@@ -214,5 +214,5 @@ class Catalogue:
 
 @lru_cache(maxsize=1 << 16)
 def _fault(name: str) -> str | None:
-    """Why a directory's name is no jobtype's; only names from the history are asked for."""
+    """Why a directory's name is no jobtype's; callers ask only for names from the history."""
     return layout.jobtype_name_fault(name)

@@ -20,12 +20,12 @@ from gitstore.git.trees import Entry, Objects
 from gitstore.rules import Problem
 
 _VERDICTS = 200_000
-"""Directories of which it is known whether they can be served, long after they were parsed."""
+"""Directories for which the answer "can it be served" is kept, longer than their content."""
 
 _MANY = 100
 
 _KEPT = 8192
-"""Directories and files whose parsed form is kept in memory, the least used leave."""
+"""Directories and files whose parsed form is kept in memory; the least used are evicted."""
 
 
 _Faults = tuple[tuple[str, str, Fault], ...]
@@ -64,7 +64,7 @@ def read_yaml(objects: Objects, id: str) -> YamlData:
 class Contents:
     """Reads directories and software files of *objects*, and keeps what it parsed.
 
-    What an id stands for never changes, so nothing here is ever out of date. Threads
+    The content of an id never changes, so nothing here is ever out of date. Threads
     may share it.
     """
 

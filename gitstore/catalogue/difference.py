@@ -1,4 +1,4 @@
-"""What a change makes of the catalogue: which versions, and what else it touches."""
+"""What a change does to the catalogue: the versions that it makes, and what else it touches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class NewVersions:
-    """The *numbers* that a change makes of a jobtype; *before* is its newest until then."""
+    """The *numbers* that a change makes of a jobtype; *before* is the newest one before it."""
 
     name: str
     numbers: tuple[int, ...]
@@ -98,7 +98,7 @@ def by_steps(base: Catalogue, steps: Iterable[Step]) -> Difference:
 
 
 def union(parts: Sequence[Difference]) -> Difference:
-    """All that is in one of *parts*."""
+    """The union of *parts*."""
     values = {
         field.name: dict.fromkeys(row for part in parts for row in getattr(part, field.name))
         for field in fields(Difference)
@@ -152,7 +152,7 @@ def _others(jobtypes: Mapping[str, Jobtype], than: Mapping[str, Jobtype]) -> dic
 
 
 def others(items: Mapping[str, V], than: Mapping[str, V]) -> Iterator[tuple[str, V]]:
-    """Those of *items* that are not the very same object in *than*, at the speed of C."""
+    """The *items* that are not the very same object in *than*, at the speed of C."""
     return compress(items.items(), map(is_not, items.values(), map(dict(than).get, items)))
 
 

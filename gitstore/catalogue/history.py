@@ -107,7 +107,7 @@ Since = tuple[tuple[int, int], ...]
 
 
 def id_at(ids: Since, step: int) -> int | None:
-    """The id in force at *step*; the first one where *step* is before all; None without any."""
+    """The id in force at *step*; the first id if *step* is before all of them; None without any."""
     found: int | None = ids[0][1] if ids else None
     for since, id in ids:
         if since <= step:
@@ -117,7 +117,7 @@ def id_at(ids: Since, step: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """The highest numbers given out so far; none is ever given twice."""
+    """The highest numbers used so far; no number is ever used twice."""
 
     steps: int = 0
     jobtypes: int = 0
@@ -150,7 +150,7 @@ class History:
     version_ids: Mapping[tuple[int, str], Since] = field(default_factory=dict)
 
     def extend(self, steps: Iterable[Step]) -> History:
-        """The history that goes on from here with *steps*, oldest first."""
+        """The history after *steps*, oldest first."""
         numbering = _Numbering(self)
         for step in steps:
             numbering.take(step)
@@ -187,7 +187,7 @@ def trailer(key: str, number: int, name: str) -> str:
 
 
 def trailers_of(message: str) -> tuple[Trailer, ...]:
-    """Our trailers in a commit message, which mostly has none."""
+    """Our trailers in a commit message; most messages have none."""
     return tuple(parse_trailers(message)) if _TRAILERS in message else ()
 
 
@@ -292,7 +292,7 @@ class _Numbering:
         return self.jobtypes[name].tree if name in self.jobtypes else None
 
     def _renames(self, changed: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
-        """Pair what goes with what appears with the identical tree under a new name."""
+        """Pair names that disappear with new names that have the identical tree."""
         appeared: dict[str, list[str]] = {}
         for name in sorted(changed, key=_bytes):
             tree = changed[name]
@@ -336,7 +336,7 @@ class _Numbering:
         """Whether a trailer for *number* counts where *last* is the highest used."""
         if number <= layout.TRAILER_LIMIT:
             return number > last
-        # What a write asks for itself, which has to count however high it is.
+        # The number that a write asks for itself counts however high it is.
         return number == _next_number(last, self.withdrawn.get(name, ()))
 
     def _newest_tree(self, jobtype: Jobtype) -> str | None:

@@ -23,7 +23,7 @@ from gitstore.catalogue.history import Counters, History, Jobtype, Software, Ver
 
 @functools.cache
 def _format() -> str:
-    """What the file begins with: another in each release, which may number otherwise."""
+    """How the file begins: different in each release, because a release may number differently."""
     return f"jobtypes-index {version('jobtype-repository')}"
 
 
@@ -34,7 +34,7 @@ class Index:
         self.path = git_dir / "jobtypes" / f"{ref.replace('/', '-')}.index"
 
     def read(self) -> History | None:
-        """The history that was kept, None where there is none to be trusted."""
+        """The cached history; None if there is none that can be trusted."""
         try:
             header, body = self.path.read_bytes().split(b"\n", 1)
             if header.decode() == _header(body):
@@ -44,7 +44,7 @@ class Index:
         return None
 
     def write(self, history: History) -> None:
-        """Keep *history*, if the disk lets us; readers see the old file or the new one."""
+        """Cache *history*, if the disk allows it; readers see the old file or the new one."""
         body = _encode(history)
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(exist_ok=True)
@@ -58,7 +58,7 @@ class Index:
                 raise
 
     def delete(self) -> None:
-        """Forget what was kept."""
+        """Delete the cache."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self.path.unlink()
 
@@ -79,7 +79,7 @@ def _encode(history: History) -> bytes:
         "software_ids": dict(history.software_ids),
         "version_ids": [[*key, ids] for key, ids in history.version_ids.items()],
     }
-    # Written in one go, a long history would keep all other threads waiting meanwhile.
+    # One large write of a long history would make all other threads wait.
     parts = {key: _dumps(value) for key, value in document.items()}
     parts["jobtypes"] = _rows(history.jobtypes.values())
     parts["ended"] = _rows(history.ended)

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Layered(Mapping[str, T]):
-    """*base* with what is *gone* taken away and what is *new* put in."""
+    """*base* without the names in *gone*, and with *new* added."""
 
     def __init__(self, base: Mapping[str, T], gone: Collection[str], new: Mapping[str, T]) -> None:
         self._base = base
@@ -19,7 +19,7 @@ class Layered(Mapping[str, T]):
         self._length = len(base) - len(self._gone) + added
 
     def __getitem__(self, name: str) -> T:
-        """What stands for *name*."""
+        """The value of *name*."""
         if name in self._new:
             return self._new[name]
         if name in self._gone:

@@ -36,7 +36,7 @@ def is_preview(number: int) -> bool:
 def preview_classname(name: str, classname: str | None, tree: str) -> str:
     """The class that an agent takes from a would-be version, whose directory is *tree*.
 
-    *classname* None means that the class bears the jobtype's *name*.
+    *classname* None means that the class has the jobtype's *name*.
     """
     return f"{_own(name, classname)}_{tree}"
 

@@ -73,7 +73,7 @@ class Walk:
         software/ count. withdrawn.yaml counts where more than a regular file's content differs."""
 
     def start(self, tree: str) -> None:
-        """Begin at *tree*, without asking what it holds that was not there before."""
+        """Begin at *tree*, without a comparison."""
         self._tree = tree
         self._root = dict(self._objects.entries(tree))
         jobtypes, software = self._below(layout.JOBTYPES), self._below(layout.SOFTWARE)
@@ -102,7 +102,7 @@ class Walk:
         return jobtypes, files
 
     def _below(self, name: str) -> str | None:
-        """The id of the directory of that name at the root, None where there is none."""
+        """The id of the directory of that name at the root; None if there is none."""
         entry = self._root.get(name)
         return entry.id if entry and entry.is_tree else None
 

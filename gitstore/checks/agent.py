@@ -22,7 +22,7 @@ from gitstore.git.trees import Entry
 from gitstore.rules import Problem
 
 _UNASKED = re.compile("[ #?<>`]|%[0-9A-Fa-f]{2}")
-"""What makes an address another one, or none, where nobody quotes it."""
+"""Characters that change an address, or break it, if nobody quotes them."""
 
 
 class Neighbours:
@@ -157,7 +157,7 @@ def _is_number(whole: str, shorter: str) -> bool:
 
 
 def check_agent(neighbours: Neighbours, name: str, sources: Sources) -> Iterator[Problem]:
-    """What the agent could not do with jobtype *name*, one among its *neighbours*."""
+    """Problems that the agent would have with jobtype *name* among its *neighbours*."""
     contents, directory = neighbours.contents, neighbours.directory(name)
     if not name.isascii():
         says = "the name has a character outside ASCII, which the released agent can't ask for"
@@ -207,7 +207,7 @@ def _check_facts(name: str, facts: Facts) -> Iterator[Problem]:
 
 
 def _check_collisions(neighbours: Neighbours, name: str) -> Iterator[Problem]:
-    """Other jobtypes whose cache file or module would bear the same name as this one's."""
+    """Other jobtypes whose cache file or module would have the same name as this one's."""
     own = neighbours.classname(name)
     if own is None:
         return

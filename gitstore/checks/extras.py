@@ -1,6 +1,6 @@
 """What lies in a jobtype's directory that the format doesn't read: junk, pointers, other files.
 
-All of it counts for version numbers, so it is never left out; it is said.
+All of it counts for version numbers, so it is never left out, but reported.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _POINTER = (
     b"version http://git-media.io/v/",
 )
 _POINTER_BYTES = 1024
-"""What a pointer may have, by the specification of Git LFS."""
+"""Bytes that a pointer may have, by the specification of Git LFS."""
 _NO_LFS = "is a pointer of Git LFS and not the file; this repository takes no LFS objects"
 
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """An entry of a directory that is new or differs, and the one it took the place of."""
+    """An entry of a directory that is new or differs, and the one that it replaced."""
 
     path: str
     name: str
@@ -119,7 +119,7 @@ def _differing(
 def _check_modes(
     objects: Objects, old: Entry | None, new: Entry, pairs: list[_Pair]
 ) -> Iterator[Problem]:
-    """Yield what changed its mode, in a directory of which nothing else changed."""
+    """Yield entries whose mode changed, if nothing else in the directory changed."""
     if old is None or any(p.old is None or p.old.id != p.new.id for p in pairs):
         return
     if not pairs or dict(_contents(objects, old)) != dict(_contents(objects, new)):

@@ -19,13 +19,13 @@ from gitstore.checks.python_source import CPU_LIMIT_S, Facts, Wanted, asked, fac
 from gitstore.git.single_flight import Once
 
 SMALL_BYTES = 8 * 1024
-"""What is parsed here and now: the worst takes some 40 ms."""
+"""Bytes up to which a source is parsed in this process: the worst takes some 40 ms."""
 
 TOGETHER_BYTES = 8 * SMALL_BYTES
-"""How much is parsed here in one check. What comes after that goes where nobody waits for it."""
+"""Bytes that one check parses in this process. Further sources go to another process."""
 
 WAIT_LIMIT_S = 60
-"""How long one check may wait for other processes to parse, all in all."""
+"""Seconds that one check may wait for other processes to parse, in all."""
 
 CHECK_LIMIT_S = 30
 """How much of a processor one check may take here in addition."""
@@ -69,7 +69,7 @@ class Sources:
             raise Late
 
     def facts(self, id: str, read: Read) -> Facts:
-        """What blob *id* says, whose content *read* gives if nobody has asked for it before.
+        """The facts about blob *id*; *read* gives its content if it is not known yet.
 
         Raises:
             Late: there was no time for it.
@@ -134,7 +134,7 @@ class _Parsers:
         self._idle: list[_Parser] = []
 
     def facts(self, data: bytes, wanted: Wanted, limit_s: float) -> Facts:
-        """What the source in *data* says; a place is waited for no longer than *limit_s*.
+        """The facts about the source in *data*; waits at most *limit_s* for a free process.
 
         Raises:
             Late: none was free.

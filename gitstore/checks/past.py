@@ -45,7 +45,7 @@ def other_spellings(history: History, name: str) -> list[str]:
 
 
 def case_fault(other: str) -> str:
-    """What is wrong with a name that differs only in case from *other*, which was used before."""
+    """The problem of a name that differs only in case from *other*, which was used before."""
     return (
         f"differs only in case from {layout.printable(other)}, which was used before: an agent on"
         " macOS or Windows keeps the code of that under the same name; choose another name"
@@ -145,7 +145,7 @@ class Past:
         """The classes of the versions that were made under the name *other*.
 
         Of a jobtype that goes on under that name, those of its old versions count where *name*
-        begins to bear *classname*: what was there before was told of then.
+        begins to have *classname*: earlier pairs were reported at that time.
         """
         own, live = self.used.jobtypes.get(name), self.used.jobtypes.get(other)
         found = [*self._gone.get(other, ())]

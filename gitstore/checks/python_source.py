@@ -1,4 +1,4 @@
-"""What can be told of a Python source by parsing it. Nothing is ever run or imported.
+"""Facts about a Python source from parsing it. Nothing is ever run or imported.
 
 Knows nothing but Python's own library: this file is also the program that ``parsing`` starts
 for sources that are too large to be parsed where others wait for the interpreter.
@@ -74,7 +74,7 @@ class Facts:
 
     @property
     def memory_bytes(self) -> int:
-        """The memory that these facts take, roughly."""
+        """The memory that these facts need, roughly."""
         return 400 + 4 * len(self.names) + 150 * len(self.newer)
 
 
@@ -91,7 +91,7 @@ class Wanted:
 
 
 def facts_of(data: bytes, wanted: Wanted) -> Facts:
-    """What the source in *data* says. Takes time and memory that grow with its length."""
+    """The facts about the source in *data*. Time and memory grow with its length."""
     if len(data) > wanted.limit_bytes:
         return Facts(len(data))
     marked = data.startswith(b"\xef\xbb\xbf")
@@ -225,7 +225,7 @@ def _python3_form(node: ast.AST) -> str | None:
 CPU_LIMIT_S = 5
 MEMORY_LIMIT_BYTES = 512 * 1024 * 1024
 _GROWN_BYTES = 128 * 1024 * 1024
-"""Past this it ends, because the memory that it once took would stay with it."""
+"""Memory at which the program ends, because it would not give it back."""
 
 _IDLE_S = 60
 _HEADER_BYTES = 6
@@ -267,7 +267,7 @@ def _read(file: BinaryIO, length: int) -> bytes:
 
 
 def _serve(questions: BinaryIO, answers: BinaryIO) -> None:
-    """Answer until there are no more questions, or it has grown."""
+    """Answer until no more questions come, or the process has grown."""
     goes_on = True
     while goes_on:
         _end_when_idle(_IDLE_S)

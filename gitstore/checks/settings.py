@@ -1,4 +1,4 @@
-"""What a studio asks of its tree. Imports no models and no Git: defaults cost nothing."""
+"""The rules of a studio. Imports no models and no Git: defaults cost nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gitstore.format import layout
 
 
 class CodeChecks(StrEnum):
-    """How much is asked of code: all, only that it parses, or nothing."""
+    """How strict the rules for code are: all of them, only valid syntax, or none."""
 
     STRICT = "strict"
     SYNTAX = "syntax"
@@ -18,7 +18,7 @@ class CodeChecks(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What a studio asks of its tree.
+    """The rules that a studio applies to its tree.
 
     *ignored* are ids of rules that are switched off; *python27* says that the farm's
     agents run on Python 2.7. The limits are those of the format, or lower; that of meta

@@ -43,7 +43,7 @@ def _store(root: Path, names: Sequence[str], temporary: Path) -> tuple[Repositor
     borrowed = git_dir / "objects" / "info" / "alternates"
     borrowed.parent.mkdir(exist_ok=True)
     borrowed.write_bytes(os.fsencode(objects) + b"\n")
-    # With the index of before, Git reads only files that changed since.
+    # With the existing index, Git reads only files that changed since.
     if index.exists():
         shutil.copyfile(index, temporary / "index")
     more = {

@@ -39,7 +39,7 @@ from gitstore.rules import Problem
 
 PROBLEMS_LIMIT = 10_000
 TEXT_LIMIT = 1000
-"""Problems of one check, and characters of each: nobody reads more, and all are kept in memory."""
+"""The most problems of one check, and characters of each: all are kept in memory."""
 
 _SUGGESTIONS = 20
 _NEIGHBOURS = 1000
@@ -70,7 +70,7 @@ def check_tree(
             if len(found) > PROBLEMS_LIMIT:
                 raise Late
     except Late:
-        # An error, whatever was found: what was not looked at must not pass.
+        # Always an error: parts that were not checked must not pass.
         found.append(late())
     kept = [problem for problem in found if problem.rule not in checks.ignored]
     return sorted(kept, key=lambda p: (p.path, p.line or 0, p.rule))
@@ -84,7 +84,7 @@ def _check(change: _Change, checks: Checks, sources: Sources) -> Iterator[Proble
 
 
 def _clipped(problem: Problem) -> Problem:
-    """*problem* with what it quotes from a file cut, so that many can be kept."""
+    """*problem* with its quotes from files cut, so that many can be kept."""
     if max(len(problem.message), len(problem.field), len(problem.path)) <= TEXT_LIMIT:
         return problem
     cut = (text[:TEXT_LIMIT] for text in (problem.path, problem.message, problem.field))
@@ -189,12 +189,12 @@ class _Change:
 
     @cached_property
     def software_names(self) -> dict[str, str]:
-        """The software there will be: file names by software name."""
+        """The software of the new tree: file names by software name."""
         names = ((layout.software_name(file), file) for file in self.software)
         return {name: file for name, file in names if name}
 
     def software_file(self, name: str) -> SoftwareFile | None:
-        """What holds for software *name* in the new tree, None if there is none."""
+        """The software *name* in the new tree; None if there is none."""
         if name not in self.software_names:
             return None
         if name in self._parsed_software:
@@ -419,7 +419,7 @@ def _check_version_names(path: str, parsed: Parsed[SoftwareFile]) -> Iterator[Pr
 
 
 def _check_required(change: _Change) -> Iterator[Problem]:
-    """Software and versions that go although an untouched jobtype's newest version needs them."""
+    """Removed software and versions that an untouched jobtype's newest version needs."""
     for software in change.base.history.software.values():
         path = layout.software_path(software.name)
         if change.software.get(path.split("/")[1]) == Entry(REGULAR_FILE, software.file):

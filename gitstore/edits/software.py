@@ -196,7 +196,7 @@ def find_software_version(
 
 
 def software_version(catalogue: Catalogue, software: Software, key: str) -> SoftwareVersion:
-    """As find_software_version.
+    """Like find_software_version.
 
     Raises:
         NotFound: there is none.

@@ -44,7 +44,7 @@ JOBTYPES_LIMIT = 2000
 """How many jobtypes one push or change may change, where nothing else is set."""
 NUMBER_LIMIT = 999_999_999
 """The highest version number that is read in a trailer. Numbers above it are kept free:
-previews of unmerged changes bear them."""
+previews of unmerged changes use them."""
 TRAILER_LIMIT = 99_999_999
 """The highest version number and id to which a trailer can jump. What lies above it up to
 NUMBER_LIMIT is more than the writes that follow one by one will ever use."""
@@ -100,12 +100,12 @@ def is_id(key: str) -> bool:
 
 
 def parse_id(key: str) -> int:
-    """The id that *key* is; 0, which nothing has, where it is too long to be one."""
+    """The id in *key*; 0, which nothing has, if it is too long to be one."""
     return int(key) if len(key) <= 18 else 0
 
 
 def parse_number(key: str) -> int:
-    """The version number that *key* is, in ASCII digits.
+    """The version number in *key*, which has ASCII digits.
 
     Of one that is too long, the first digits do: they make a number that nothing has, and
     ``shown`` shows no more of it.
@@ -120,7 +120,7 @@ def shown(name: str) -> str:
 
 
 def printable(name: str) -> str:
-    """*name* as text: bytes that are none are escaped. Names in trees may be of any bytes."""
+    """*name* as text: other bytes are escaped. Names in trees may have any bytes."""
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 

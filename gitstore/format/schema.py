@@ -24,7 +24,7 @@ FUNCTION_NAME_LIMIT = 255
 
 
 def refusal(says: str) -> PydanticCustomError:
-    """What a model's validator raises; *says* is the end of a sentence on the field."""
+    """An error of a model's validator; *says* is the end of a sentence on the field."""
     return PydanticCustomError("value", "{says}", {"says": says})
 
 
@@ -175,7 +175,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Parsed(Generic[ModelT]):
-    """A parsed file: its *value*, None where *faults* tell why there is none."""
+    """A parsed file: its *value*; None if *faults* say why there is none."""
 
     value: ModelT | None
     faults: tuple[Fault, ...] = ()
@@ -198,7 +198,7 @@ def parse_withdrawn(data: YamlData) -> Parsed[Withdrawn]:
 
 
 FAULTS_SHOWN = 100
-"""Faults of one file that are told: they are kept, and a file has room for thousands."""
+"""The most reported faults of one file: they are kept, and a file has room for thousands."""
 
 
 def parse_as(model: type[ModelT], data: YamlData) -> Parsed[ModelT]:

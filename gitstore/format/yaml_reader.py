@@ -1,7 +1,7 @@
 """The strict subset of YAML that the repository's files are written in.
 
 Plain mappings, lists and scalars: no aliases, no tags, no duplicate keys, one document,
-little nesting. What is refused is refused with its line. The only module that imports
+little nesting. Each refusal names the line. The only module that imports
 PyYAML.
 """
 
@@ -72,11 +72,11 @@ YamlData = bytes | Oversized
 
 
 _KEPT_BYTES = 8 * 1024
-"""Up to this size, documents are kept. One may take hundreds of times what its file has."""
+"""Bytes up to which a document is cached. One may need hundreds of times its file's size."""
 
 
 def parse_yaml(data: YamlData, limit_bytes: int) -> Document:
-    """The document in *data*, which others are given, too; an empty file holds None.
+    """The document in *data*, which callers share; an empty file holds None.
 
     Raises:
         YamlFault: it is too large, no UTF-8, no YAML, or uses what the subset leaves out.
@@ -170,7 +170,7 @@ def _construct(node: ScalarNode) -> object:
         value: object = constructor.construct_object(node)
         return value
     finally:
-        # It would keep every node that it ever saw.
+        # Otherwise it would keep every node that it ever saw.
         constructor.constructed_objects.clear()
         constructor.recursive_objects.clear()
 
