@@ -21,7 +21,7 @@ from api.web import address, auth, errors, hosts, limits, previews
 from api.worker import sockets
 from api.worker.follower import Follower
 from api.worker.housekeeping import Housekeeping
-from api.worker.limits import Places, Work
+from api.worker.limits import Limits, Work
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
@@ -101,7 +101,7 @@ def create_app(config: Config) -> Flask:
     app.url_map.converters |= {"number": _Number, "slashed": _Slashed}
     hosts.install(app)
     auth.install(app, auth.Gate(config, Tokens(store.repository.git_dir)))
-    kept = Places.of(config)
+    kept = Limits(config)
     reviewing = app.extensions["reviews"] = Reviews(
         store, partial(kept.held, Work.REVIEW), kept.waiting, config.push_jobtypes_limit
     )
@@ -131,7 +131,7 @@ def _end_idle(transports: Transports, config: Config) -> None:
     silent_s = config.body_limit_s
     if config.upstream is not None:
         silent_s = max(silent_s, 3 * config.fetch_limit_s)
-    if transports.places.longest_wait_s() > silent_s:
+    if transports.limits.longest_wait_s() > silent_s:
         sockets.end_silent(config.port, silent_s)
 
 

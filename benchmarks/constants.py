@@ -28,7 +28,7 @@ def _answer() -> tuple[str, list[tuple[str, str]], bytes]:
     return answer["status"], headers, answer["body"].encode()
 
 
-def bare(config: Config) -> WSGIApplication:
+def bare(config: Config, *_: object) -> WSGIApplication:
     """A WSGI callable."""
     status, headers, body = _answer()
 
@@ -39,7 +39,7 @@ def bare(config: Config) -> WSGIApplication:
     return application
 
 
-def flask(config: Config) -> WSGIApplication:
+def flask(config: Config, *_: object) -> WSGIApplication:
     """A Flask application with one route."""
     _, headers, body = _answer()
     app = Flask("constant", static_folder=None)

@@ -19,7 +19,7 @@ from werkzeug.exceptions import RequestTimeout, UnsupportedMediaType
 from api.config import Config
 from api.git_http.packets import NOTHING_TAKEN
 from api.git_http.processes import Service
-from api.worker.limits import Places
+from api.worker.limits import Limits
 
 CHUNK_BYTES = 64 * 1024
 _WANTS_LIMIT_BYTES = 8 * 1024 * 1024
@@ -31,7 +31,7 @@ def body_limit(config: Config, service: Service) -> int:
     return config.push_limit_bytes + 1024 * 1024 if service.is_push else _WANTS_LIMIT_BYTES
 
 
-def keep_body(limit: int, limit_s: int, places: Places) -> IO[bytes] | None:
+def keep_body(limit: int, limit_s: int, limits: Limits) -> IO[bytes] | None:
     """The body in a file, unpacked, at its beginning; None if it exceeds *limit*.
 
     Raises:
@@ -43,7 +43,7 @@ def keep_body(limit: int, limit_s: int, places: Places) -> IO[bytes] | None:
         raise HttpBadRequest("the body has neither a length nor chunks")
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     try:
-        with places.waiting_for_body():
+        with limits.waiting_for_body():
             is_kept = _copy(file, limit, limit_s, length)
         file.seek(0)
     except BaseException:

@@ -20,7 +20,7 @@ from flask import request
 from api.config import Config
 from api.web import auth
 from api.web.address import base_url
-from api.worker.limits import Places, Work
+from api.worker.limits import Limits, Work
 from gitstore.branch.access import Access, Role
 from gitstore.branch.store import Store
 from gitstore.branch.upstream import FOLLOWER
@@ -122,9 +122,9 @@ class Run:
 class Transports:
     """The Git processes of one worker: limited in number, in time, and in idle time."""
 
-    def __init__(self, config: Config, store: Store, places: Places) -> None:
+    def __init__(self, config: Config, store: Store, limits: Limits) -> None:
         self.config = config
-        self.places = places
+        self.limits = limits
         self.store = store
         self.hooks = store.repository.git_dir / "jobtypes" / "hooks"
         install_hooks(self.hooks, RECEIVING[:1], None)
@@ -138,11 +138,11 @@ class Transports:
             Busy: none is free.
         """
         self.end_idle()
-        self.places.take(Work.GIT)
+        self.limits.acquire(Work.GIT)
 
     def release(self) -> None:
         """Free the slot."""
-        self.places.give(Work.GIT)
+        self.limits.release(Work.GIT)
 
     def settings(self) -> Settings:
         """Git's settings for a service; the repository's own file decides none of them."""

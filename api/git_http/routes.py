@@ -19,7 +19,7 @@ from api.git_http.processes import SERVICES, Service, Transports, protocol
 from api.git_http.streams import Push, stream
 from api.web import auth
 from api.worker import sockets
-from api.worker.limits import Places
+from api.worker.limits import Limits
 from gitstore.branch.access import Access
 from gitstore.branch.store import Store
 from gitstore.errors import ReadOnly
@@ -39,9 +39,9 @@ _HTTPS_OWN = {401, 403, 404, 405, 415}
 blueprint = Blueprint("git", __name__)
 
 
-def install(app: Flask, config: Config, store: Store, places: Places) -> Transports:
+def install(app: Flask, config: Config, store: Store, limits: Limits) -> Transports:
     """Answer Git's clients at GIT_PATH."""
-    transports = app.extensions["transports"] = Transports(config, store, places)
+    transports = app.extensions["transports"] = Transports(config, store, limits)
     app.register_blueprint(blueprint, url_prefix=GIT_PATH)
     return transports
 
@@ -94,7 +94,7 @@ def talk(name: str) -> Response:
     request.max_content_length = limit * DISCARDED_LIMIT
     transports.acquire()
     try:
-        body = keep_body(limit, config.git_limit_s, transports.places)
+        body = keep_body(limit, config.git_limit_s, transports.limits)
         if body is None:
             raise RequestEntityTooLarge(_too_large(config) if service.is_push else None)
         with body:

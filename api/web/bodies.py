@@ -11,7 +11,7 @@ from flask import current_app, g, request
 from pydantic import ValidationError
 from werkzeug.exceptions import RequestTimeout, UnsupportedMediaType
 
-from api.web.limits import places
+from api.web.limits import limits
 from api.web.responses import JSON
 from api.worker.limits import CHUNK_BYTES
 from gitstore.errors import BadRequest
@@ -29,7 +29,7 @@ def read_bytes() -> bytes:
         RequestEntityTooLarge: it is over the limit.
     """
     if "body" not in g:
-        with places().waiting_for_body():
+        with limits().waiting_for_body():
             g.body = b"".join(_chunks(time.monotonic() + current_app.config["BODY_LIMIT_S"]))
     body: bytes = g.body
     return body

@@ -5,37 +5,37 @@ from __future__ import annotations
 from flask import Flask, current_app, g
 
 from api.web.auth import SAFE, this_request
-from api.worker.limits import Places, Work
+from api.worker.limits import Limits, Work
 
 
-def install(app: Flask, made: Places) -> None:
-    """Have each request of *app* that is no read take a place.
+def install(app: Flask, limits: Limits) -> None:
+    """Have each request of *app* that is no read take a slot.
 
     By then the sender is known, and no request waits for a preview any more. A request that
-    held a place while it waited would keep it from the request that it waits for.
+    held a slot while it waited would keep it from the request that it waits for.
     """
-    app.extensions["places"] = made
+    app.extensions["limits"] = limits
 
-    def take() -> None:
+    def acquire() -> None:
         work = _work()
         if work is not None and "work" not in g:
-            made.take(work)
+            limits.acquire(work)
             g.work = work
 
-    def give(error: BaseException | None) -> None:
+    def release(error: BaseException | None) -> None:
         work = g.pop("work", None)
         if work is not None:
-            made.give(work)
+            limits.release(work)
 
-    app.before_request(take)
-    app.teardown_request(give)
+    app.before_request(acquire)
+    app.teardown_request(release)
 
 
-def places() -> Places:
-    """The places of the application that answers this request."""
-    found = current_app.extensions["places"]
-    assert isinstance(found, Places)
-    return found
+def limits() -> Limits:
+    """The limits of the application that answers this request."""
+    limits = current_app.extensions["limits"]
+    assert isinstance(limits, Limits)
+    return limits
 
 
 def _work() -> Work | None:

@@ -8,7 +8,6 @@ import threading
 import time
 
 from api.config import Config
-from api.worker import switch_interval
 from gitstore.branch.upstream import Upstream
 
 _LOG = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ class Follower:
         self._pause_s = config.fetch_pause_s
         # As long as the fetch under way and the one after it may take.
         self._wait_s = 2 * config.fetch_limit_s + config.fetch_pause_s
-        self._places = threading.BoundedSemaphore(config.waiting_places)
+        self._slots = threading.BoundedSemaphore(config.waiting_places)
         self._changed = threading.Condition()
         self._wanted = 0.0
         self._done = 0.0
@@ -70,7 +69,7 @@ class Follower:
         now = time.time()
         if now - self._failed < RETRY_S:
             return
-        if not self._places.acquire(blocking=False):
+        if not self._slots.acquire(blocking=False):
             return
         try:
             with self._changed:
@@ -78,7 +77,7 @@ class Follower:
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._done >= now, self._wait_s)
         finally:
-            self._places.release()
+            self._slots.release()
 
     def _run(self) -> None:
         begun = self.upstream.state().begun
@@ -109,8 +108,7 @@ class Follower:
         """Fetch; when the fetch that counts began."""
         now = time.time()
         try:
-            with switch_interval.other_work():
-                state = self.upstream.fetch(since)
+            state = self.upstream.fetch(since)
         except Exception:
             _LOG.exception("fetching failed")
             self._note(failed=True)

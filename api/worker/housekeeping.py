@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from api.worker import memory, switch_interval
+from api.worker import memory
 from gitstore.branch.store import Store
 from gitstore.git.command import GitFailed
 from gitstore.git.maintenance import maintain
@@ -72,8 +72,7 @@ class Housekeeping:
     def _guarded(self, work: Callable[[], object]) -> None:
         """Do *work*; a failure is logged, and tried again at its next turn."""
         try:
-            with switch_interval.other_work():
-                work()
+            work()
         except GitFailed as error:
             _LOG.warning("%s", error)
         except Exception:

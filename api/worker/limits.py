@@ -1,30 +1,28 @@
-"""How much of each kind of work a worker does at once, so that reads find a thread.
+"""Limits on each kind of work that a worker does at once, so that reads find a thread.
 
-A read of a version is never refused, because the agent fails its tasks on a 503. So all
-other work has a number of places, together fewer than there are threads, and is refused
-where none is free. Previews are reads, too: they wait for a place, on threads of their own.
+A read of a version is never refused, because the agent fails its tasks on a 503. All other work
+needs a slot, and there are fewer slots than threads. Work that finds no slot is refused. Previews
+are reads, too: they wait for a slot, on threads of their own.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
 from api.config import PREVIEW_WAITERS, Config
-from api.worker import switch_interval
 from gitstore.errors import Busy
 
 CHUNK_BYTES = 512
-"""How much of a body is waited for at a time. The server's read returns when it has all
-that was asked for; less makes large bodies slow, more lets slow ones last."""
+"""How many bytes of a body are read at a time. The server's read returns when all of them are
+there. Fewer make large bodies slow; more let slow clients last longer."""
 
 
 class Work(StrEnum):
-    """The kinds of work that have places, and what to call them."""
+    """The kinds of work that need a slot, and their names in messages."""
 
     GIT = "clones and pushes"
     WRITE = "writes"
@@ -32,70 +30,51 @@ class Work(StrEnum):
     WEBHOOK = "webhooks"
 
 
-class Places:
-    """The places of one worker, and since when bodies are waited for."""
+class Limits:
+    """The slots of one worker, and how long requests have waited for their bodies."""
 
-    def __init__(self, limits: Mapping[Work, int], total: int) -> None:
-        self._limits = limits
-        self._total = total
-        self._taken: Counter[Work] = Counter()
-        self._changed = threading.Condition()
+    def __init__(self, config: Config) -> None:
+        self._slots = {
+            Work.GIT: threading.BoundedSemaphore(config.git_places),
+            Work.WRITE: threading.BoundedSemaphore(config.write_places),
+            Work.REVIEW: threading.BoundedSemaphore(config.review_places),
+            Work.WEBHOOK: threading.BoundedSemaphore(config.threads),
+        }
+        # A sixth of the threads is for reads alone, whatever the kinds add up to.
+        reads = max(1, config.threads // 6)
+        self._all = threading.BoundedSemaphore(max(1, config.threads - reads))
         self._waiting = threading.BoundedSemaphore(PREVIEW_WAITERS)
         self._bodies: dict[int, float] = {}
 
-    @classmethod
-    def of(cls, config: Config) -> Places:
-        """The places that *config* asks for; a sixth of the threads is for reads alone."""
-        limits = {
-            Work.GIT: config.git_places,
-            Work.WRITE: config.write_places,
-            Work.REVIEW: config.review_places,
-            Work.WEBHOOK: config.threads,
-        }
-        reads = max(1, config.threads // 6)
-        return cls(limits, max(1, config.threads - reads))
-
-    def take(self, work: Work) -> None:
-        """Take a place, to be given back by ``give``.
+    def acquire(self, work: Work) -> None:
+        """Take a slot, until ``release``.
 
         Raises:
             Busy: none is free.
         """
-        with self._changed:
-            if not self._is_free(work):
-                raise Busy(f"too many {work} at once; try again in a few seconds")
-            self._count(work, 1)
+        if self._slots[work].acquire(blocking=False):
+            if self._all.acquire(blocking=False):
+                return
+            self._slots[work].release()
+        raise Busy(f"too many {work} at once; try again in a few seconds")
 
-    def _count(self, work: Work, more: int) -> None:
-        self._taken[work] += more
-        switch_interval.count_others(more)
-
-    def _is_free(self, work: Work) -> bool:
-        return self._taken[work] < self._limits[work] and self._taken.total() < self._total
-
-    def give(self, work: Work) -> None:
-        """Let somebody else have the place."""
-        with self._changed:
-            self._count(work, -1)
-            self._changed.notify_all()
+    def release(self, work: Work) -> None:
+        """Free a slot."""
+        self._all.release()
+        self._slots[work].release()
 
     @contextmanager
     def held(self, work: Work) -> Iterator[None]:
-        """Hold a place, after waiting for it: on one of the threads of ``waiting``."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_free(work))
-            self._count(work, 1)
-        try:
+        """Hold a slot, after waiting for it: on one of the threads of ``waiting``."""
+        with self._slots[work], self._all:
             yield
-        finally:
-            self.give(work)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Wait for a preview, on one of the threads for that.
 
         Raises:
-            Busy: there are more than that.
+            Busy: all those threads wait already.
         """
         if not self._waiting.acquire(blocking=False):
             raise Busy("too many wait for previews; try again in a few seconds")
@@ -106,7 +85,7 @@ class Places:
 
     @contextmanager
     def waiting_for_body(self) -> Iterator[None]:
-        """Let it be known that this thread waits for a body."""
+        """Count this thread among those that wait for a body."""
         key = threading.get_ident()
         self._bodies[key] = time.monotonic()
         try:
@@ -115,6 +94,6 @@ class Places:
             del self._bodies[key]
 
     def longest_wait_s(self) -> float:
-        """For how long the body has been waited for that is waited for the longest."""
+        """How long the oldest wait for a body has lasted."""
         now = time.monotonic()
         return max((now - since for since in list(self._bodies.values())), default=0.0)

@@ -25,13 +25,13 @@ from tests.support.waiting import wait_for
 READ = "/api/v1/jobtypes/Blender"
 RECEIVE = "/jobtypes.git/git-receive-pack"
 REFS = "/jobtypes.git/info/refs?service=git-upload-pack"
-PLACES = 2
-OPTIONS = ("--workers", "1", "--threads", "8", "--git-places", str(PLACES), "--body-limit-s", "2")
+SLOTS = 2
+OPTIONS = ("--workers", "1", "--threads", "8", "--git-places", str(SLOTS), "--body-limit-s", "2")
 
 
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory) -> Iterator[Server]:
-    """A service on the sample jobtypes with few places, and a branch that is long to clone."""
+    """A service on the sample jobtypes with few slots, and a branch that is long to clone."""
     folder = tmp_path_factory.mktemp("farm")
     repo = folder / "farm.git"
     create_repository(repo, "main", sample_path())
@@ -75,11 +75,11 @@ def nicenesses(farm: Server) -> dict[str, int]:
 
 
 def is_tidy(farm: Server) -> bool:
-    """Whether nobody is at work, all places are free, and nothing is left over."""
-    return not git_processes(farm) and not strays(farm.repo) and free_places(farm)
+    """Whether nobody is at work, all slots are free, and nothing is left over."""
+    return not git_processes(farm) and not strays(farm.repo) and free_slots(farm)
 
 
-def free_places(farm: Server) -> bool:
+def free_slots(farm: Server) -> bool:
     return farm.get(REFS).status == 200
 
 
@@ -339,7 +339,7 @@ def test_a_client_that_sent_all_and_is_gone_has_pushed(farm, dial, td):
 
 
 def test_a_client_that_vanishes_in_the_middle_of_a_clone_leaves_no_process(farm, dial):
-    raws = [slow_clone(farm, dial) for _ in range(PLACES)]
+    raws = [slow_clone(farm, dial) for _ in range(SLOTS)]
     assert git_processes(farm)
 
     for raw in raws:
@@ -355,11 +355,11 @@ def test_a_clone_gives_way_to_agents_and_most_of_all_a_persons(farm, dial, heade
     raws: list[Raw] = []
 
     def has_begun() -> bool:
-        # What the tests before have ended may still have a place.
+        # What the tests before have ended may still have a slot.
         raws.append(begin_clone(farm, dial, **headers))
         return raws[-1].status == 200
 
-    wait_for(has_begun, "the clone to have a place")
+    wait_for(has_begun, "the clone to have a slot")
     wait_for(lambda: len(nicenesses(farm)) == 2, "Git's program and its own child")
     found = nicenesses(farm)
     for raw in raws:
@@ -400,7 +400,7 @@ def test_a_push_of_a_huge_file_is_refused_with_the_limit(farm, td):
 
 
 def test_past_the_places_git_reads_when_to_come_again_and_reads_go_on(farm, dial, clone, tmp_path):
-    for _ in range(PLACES):
+    for _ in range(SLOTS):
         slow_clone(farm, dial)
 
     for answer in (farm.get(REFS), fetch(farm, wanted(tip(farm)))):
@@ -419,24 +419,24 @@ def test_past_the_places_git_reads_when_to_come_again_and_reads_go_on(farm, dial
     assert farm.request("PUT", "/api/v1/jobtypes/Others", body).status in (200, 201)
 
     dial.close()
-    wait_for(lambda: is_tidy(farm), "the places to be free again")
+    wait_for(lambda: is_tidy(farm), "the slots to be free")
 
 
-def test_bodies_that_are_too_large_make_no_places(farm, dial):
+def test_bodies_that_are_too_large_free_their_slots(farm, dial):
     bomb = gzip.compress(b"0" * 10_000_000, 1)
-    for _ in range(PLACES + 1):
+    for _ in range(SLOTS + 1):
         assert fetch(farm, bomb, Content_Encoding="gzip").status == 413
 
-    for _ in range(PLACES):
+    for _ in range(SLOTS):
         slow_clone(farm, dial)
 
     assert farm.get(REFS).status == 503
     dial.close()
-    wait_for(lambda: is_tidy(farm), "the places to be free again")
+    wait_for(lambda: is_tidy(farm), "the slots to be free")
 
 
 def test_uploads_that_stall_hold_no_git_process_and_no_reader(farm, dial):
-    stalled = [upload(farm, dial, b"00a0", 1_000_000) for _ in range(PLACES + 6)]
+    stalled = [upload(farm, dial, b"00a0", 1_000_000) for _ in range(SLOTS + 6)]
     wait_for(lambda: sum(raw.has_news for raw in stalled) == 6, "the others to be turned away")
 
     assert git_processes(farm) == []
@@ -444,7 +444,7 @@ def test_uploads_that_stall_hold_no_git_process_and_no_reader(farm, dial):
     assert farm.get(REFS).status == 503
     assert strays(farm.repo) == []
     wait_for(lambda: all(raw.has_news for raw in stalled), "the stalled ones to be given up")
-    wait_for(lambda: is_tidy(farm), "the places to be free again")
+    wait_for(lambda: is_tidy(farm), "the slots to be free")
 
 
 # What is no address of Git's

@@ -168,7 +168,7 @@ def test_a_push_whose_git_dies_says_so(farm, gate, cloned):
     assert_refused(said, "the push was ended: Git failed; nothing was taken. Push again.")
 
 
-def test_a_push_that_finds_no_place_after_it_was_let_in_says_so(sample, serve, gate, cloned, dial):
+def test_a_push_that_finds_no_slot_after_it_was_let_in_says_so(sample, serve, gate, cloned, dial):
     add_large_branch(sample)
     server = serve(sample, "--workers", "1", "--git-places", "1")
     td = cloned(server)

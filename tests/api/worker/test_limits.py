@@ -12,7 +12,7 @@ import pytest
 from api import create_app
 from api.config import PREVIEW_WAITERS, Config
 from api.rest.payloads import JobtypeBody
-from api.worker.limits import Places, Work
+from api.worker.limits import Limits, Work
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.branch.store import Store
 from gitstore.branch.writing import Writer
@@ -150,7 +150,7 @@ def test_a_request_head_over_its_limit_is_refused(tight, dial):
     assert raw.status == 431
 
 
-# Places
+# Slots
 
 
 @pytest.mark.parametrize(
@@ -163,11 +163,11 @@ def test_a_request_head_over_its_limit_is_refused(tight, dial):
         (Work.GIT, "GET", REFS),
     ],
 )
-def test_past_its_places_work_is_503_with_a_time_to_come_again(sample, work, method, path):
+def test_work_beyond_its_slots_is_503_with_a_time_to_retry(sample, work, method, path):
     app = create_app(Config(sample, write_places=4))
-    places = app.extensions["places"]
+    limits = app.extensions["limits"]
     for _ in range(4):
-        places.take(work)
+        limits.acquire(work)
 
     answer = app.test_client().open(path, method=method, json=body("Fresh"))
 
@@ -176,18 +176,18 @@ def test_past_its_places_work_is_503_with_a_time_to_come_again(sample, work, met
     assert answer.headers["Retry-After"] == "5"
 
 
-def test_who_comes_when_all_places_are_taken_is_no_line_of_the_services_own_log(sample, caplog):
+def test_a_refusal_for_lack_of_slots_is_no_message_in_the_log(sample, caplog):
     app = create_app(Config(sample))
-    _fill(app.extensions["places"])
+    _fill(app.extensions["limits"])
 
     assert app.test_client().put("/api/v1/jobtypes/Fresh", json=body("Fresh")).status_code == 503
 
     assert caplog.records == []
 
 
-def test_with_all_places_taken_every_read_is_answered(sample):
+def test_reads_are_answered_when_all_slots_are_taken(sample):
     app = create_app(Config(sample))
-    _fill(app.extensions["places"])
+    _fill(app.extensions["limits"])
     client = app.test_client()
 
     rules = [rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith("pages.")]
@@ -199,7 +199,7 @@ def test_with_all_places_taken_every_read_is_answered(sample):
     assert "/health/ready" in statuses
 
 
-def test_a_place_is_given_back_whatever_comes_of_the_request(sample):
+def test_a_slot_is_freed_however_the_request_ends(sample):
     client = create_app(Config(sample, write_places=1, review_places=1)).test_client()
 
     for _ in range(3):
@@ -210,26 +210,26 @@ def test_a_place_is_given_back_whatever_comes_of_the_request(sample):
         assert client.put("/api/v1/jobtypes/Fresh", json=body("Fresh")).status_code == 201
 
 
-def test_a_preview_that_is_at_hand_needs_no_place(sample):
+def test_a_preview_in_memory_needs_no_slot(sample):
     app = create_app(Config(sample))
     client = app.test_client()
     client.get(f"/preview/main{READ}")
-    _fill(app.extensions["places"])
+    _fill(app.extensions["limits"])
 
     assert client.get(f"/preview/main{READ}").status_code == 200
 
 
-def test_previews_wait_for_a_place_and_are_made_once_for_all_who_ask(sample):
+def test_previews_wait_for_a_slot_and_are_made_once_for_all_requests(sample):
     app = create_app(Config(sample))
-    places = app.extensions["places"]
-    _fill(places)
+    limits = app.extensions["limits"]
+    _fill(limits)
     ask = lambda n: app.test_client().get(f"/preview/main{READ}")  # noqa: E731
 
     with ThreadPoolExecutor(PREVIEW_WAITERS) as pool:
         asked = [pool.submit(ask, n) for n in range(PREVIEW_WAITERS)]
         status = app.test_client().get(READ).status_code
         are_done = [answer.done() for answer in asked]
-        places.give(Work.REVIEW)
+        limits.release(Work.WRITE)
         statuses = {answer.result().status_code for answer in asked}
 
     assert status == 200
@@ -238,7 +238,9 @@ def test_previews_wait_for_a_place_and_are_made_once_for_all_who_ask(sample):
 
 
 @pytest.mark.parametrize(("path", "status"), [("/changes/", 200), ("/changes/none", 404)])
-def test_who_waits_for_a_preview_holds_no_place_that_it_needs(sample, path, status):
+def test_a_request_that_waits_for_a_preview_holds_no_slot_that_the_preview_needs(
+    sample, path, status
+):
     client = create_app(Config(sample, review_places=1)).test_client()
 
     assert client.get(f"/preview/main/api/v1{path}").status_code == status
@@ -257,37 +259,37 @@ def test_previews_that_are_asked_for_at_once_are_all_answered(sample, serve):
     assert {answer.status for answer in answers} == {200}
 
 
-def test_more_who_wait_for_previews_than_have_threads_are_refused(tmp_path):
-    places = Places.of(Config(tmp_path))
+def test_more_requests_that_wait_for_previews_than_threads_are_refused(tmp_path):
+    limits = Limits(Config(tmp_path))
 
     with ExitStack() as stack:
         for _ in range(PREVIEW_WAITERS):
-            stack.enter_context(places.waiting())
+            stack.enter_context(limits.waiting())
         with pytest.raises(Busy, match="too many wait for previews"):
-            stack.enter_context(places.waiting())
+            stack.enter_context(limits.waiting())
 
-    with places.waiting():
+    with limits.waiting():
         pass
 
 
 @pytest.mark.parametrize("threads", [4, 8, 24, 100])
-def test_all_places_together_leave_threads_to_reads(threads, tmp_path):
+def test_all_slots_together_leave_threads_to_reads(threads, tmp_path):
     config = Config(
         tmp_path, threads=threads, write_places=1000, git_places=1000, review_places=1000
     )
 
-    taken = _fill(Places.of(config))
+    taken = _fill(Limits(config))
 
     assert 1 <= taken < threads - config.waiting_places
 
 
-def _fill(places: Places) -> int:
-    """Take every place there is; how many there were."""
+def _fill(limits: Limits) -> int:
+    """Take every slot; how many there were."""
     taken = 0
     for work in Work:
         try:
             while True:
-                places.take(work)
+                limits.acquire(work)
                 taken += 1
         except Busy:
             continue
@@ -319,7 +321,7 @@ def test_a_ref_that_stays_locked_is_given_up(branch, kind):
     assert git(branch.path, "rev-parse", "main").strip() == branch.tip
 
 
-def test_asking_for_the_head_of_an_advertisement_takes_no_place_for_good(tight):
+def test_asking_for_the_head_of_an_advertisement_frees_its_slot(tight):
     statuses = [tight.request("HEAD", REFS).status for _ in range(3)]
 
     assert statuses == [200, 200, 200]
@@ -336,8 +338,8 @@ def test_bodies_that_stall_keep_writers_waiting_and_no_reader(tight, dial):
     assert [tight.get(READ).status for _ in range(20)] == [200] * 20
     assert {raw.status for raw in slow if raw.has_news} == {503}
     wait_for(lambda: all(raw.has_news for raw in slow), "the stalled bodies to be given up")
-    # A place is given back a moment after its answer went out.
-    wait_for(lambda: put(tight, "Patient").status == 201, "a place to be free")
+    # A slot is freed a moment after its response went out.
+    wait_for(lambda: put(tight, "Patient").status == 201, "a free slot")
 
 
 def test_a_body_that_trickles_is_408(tight, dial):
@@ -351,12 +353,12 @@ def test_a_body_that_trickles_is_408(tight, dial):
     assert raw.status == 408
 
 
-def test_a_clone_that_nobody_takes_is_ended_and_its_place_given_back(tight, dial):
-    # This request takes the only place.
+def test_a_clone_that_nobody_takes_is_ended_and_its_slot_freed(tight, dial):
+    # This request takes the only slot.
     begin_clone(tight, dial)
     assert tight.get(REFS).status == 503
 
-    wait_for(lambda: tight.get(REFS).status == 200, "the place to be free again")
+    wait_for(lambda: tight.get(REFS).status == 200, "the slots to be free")
     assert tight.get(READ).status == 200
 
 
@@ -438,8 +440,8 @@ def test_with_all_connections_idle_a_reader_waits_and_is_answered(tight, dial):
 def test_the_process_raises_its_limit_of_open_files_to_hold_its_connections(tmp_path):
     program = (
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1500))\n"
-        "from pathlib import Path; from api.config import Config; from api import serving\n"
-        "print(serving._connections(Config(Path('.'), connections=4000)))\n"
+        "from pathlib import Path; from api.config import Config; from api.server import serve\n"
+        "print(serve._connections(Config(Path('.'), connections=4000)))\n"
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
