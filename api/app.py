@@ -87,7 +87,11 @@ class _Service(Flask):
 
 
 def create_app(config: Config) -> Flask:
-    """As ``api.create_app``."""
+    """The service as a WSGI application.
+
+    Raises:
+        NoRepository: there is none at ``config.repo``.
+    """
     app = _Service("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = config.body_limit_bytes
     app.config["REVIEW"] = config.upstream is not None and config.writes is Writes.REVIEW

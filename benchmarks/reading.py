@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from api import PREFIX
+from api.config import PREFIX
 from api.telemetry.requests import METRICS_PATH
 from benchmarks import data
 from benchmarks.load import Figures, Requests, in_turns, median, run_wrk

@@ -20,7 +20,7 @@ LOG = ("log", "--first-parent", "--raw", "-t", "--no-renames")
 _BUILD = """
 import sys, time
 from pathlib import Path
-from gitstore import Store
+from gitstore.branch.store import Store
 store = Store(Path(sys.argv[1]))
 began = time.perf_counter()
 history = store.served.build(store.repository.tip(store.ref)).history
@@ -31,17 +31,18 @@ import os, sys, tempfile
 from pathlib import Path
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp()
 import granian.server
-from api import PREFIX, serving
-from api.config import Config
-application = serving._load(Config(Path(sys.argv[1]), access_log=False))
+from api.config import PREFIX, Config
+from api.server import serve
+from api.server.workers import Pulse
+application = serve._load(Config(Path(sys.argv[1]), access_log=False), Pulse(1), False)
 environ = {"REQUEST_METHOD": "GET", "PATH_INFO": f"{PREFIX}/jobtypes/Job00001/versions/1",
            "SERVER_NAME": "", "SERVER_PORT": "", "wsgi.url_scheme": "http", "wsgi.input": None,
-           "SERVER_PROTOCOL": "HTTP/1.1"}
+           "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_HOST": "localhost"}
 said = []
 body = b"".join(application(environ, lambda status, headers, exc_info=None: said.append(status)))
 assert said == ["200 OK"], said
 """
-_IMPORTS = "import granian.server, prometheus_client\nfrom api import create_app, hot, serving"
+_IMPORTS = "import prometheus_client, api.app, api.cache.front, api.server.serve"
 
 
 def _seconds(command: list[str]) -> float:

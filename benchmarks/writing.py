@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from api import PREFIX
+from api.config import PREFIX
 from benchmarks import data
 from benchmarks.load import need
 from benchmarks.rows import Row, row

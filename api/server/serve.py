@@ -56,7 +56,7 @@ def serve(config: Config) -> None:
     _prepare_metrics(config)
     shutdown.let_workers_be_ended()
     server = _Server(
-        "api:create_app",
+        "api.app:create_app",
         address=config.host,
         port=config.port,
         interface=Interfaces.WSGI,

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.access import Role
 from gitstore.branch.tokens import Tokens

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.incoming import check_incoming
 from gitstore.branch.store import Store

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store

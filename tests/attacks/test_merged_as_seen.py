@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask.testing import FlaskClient
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.store import Store
 from gitstore.branch.upstream import Upstream

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from tests.support.commands import jobtypes
 from tests.support.git import Worktree, git

@@ -20,6 +20,7 @@ import pytest
 import api
 import gitstore
 import hooks
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.git.repository import init_repository
@@ -61,7 +62,7 @@ def rules() -> list[str]:
     """The paths of all routes, with their parameters' names."""
     with TemporaryDirectory() as folder:
         git_dir = init_repository(Path(folder), "main").git_dir
-        return sorted(rule.rule for rule in api.create_app(Config(git_dir)).url_map.iter_rules())
+        return sorted(rule.rule for rule in create_app(Config(git_dir)).url_map.iter_rules())
 
 
 RULES = rules()
@@ -596,7 +597,7 @@ ROUTES = """
 import sys
 from pathlib import Path
 from werkzeug.exceptions import HTTPException
-from api import create_app
+from api.app import create_app
 from api.config import Config
 routes = create_app(Config(Path(sys.argv[1]))).url_map
 for beginning in sorted({rule.rule.split("<")[0] for rule in routes.iter_rules()}):

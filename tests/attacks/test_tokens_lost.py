@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.access import Role
 from gitstore.branch.tokens import Tokens

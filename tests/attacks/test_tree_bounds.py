@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.branch.store import Store

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from werkzeug.test import Client
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from api.server.workers import LONGEST_PAUSE_S, SILENT_S, STABLE_S, STOPPED_S, Place, Pulse, cause
 from api.telemetry.requests import Observed

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from tests.support.branches import Branch, jobtype
 from tests.support.rest import code

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.setup import create_repository
 from tests.damage.book import HEAD, Book, Figures, begin, check_repository, load, run_git

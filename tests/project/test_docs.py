@@ -13,8 +13,8 @@ from urllib.parse import unquote
 import click
 import pytest
 
-from api import PREFIX, create_app
-from api.config import Config
+from api.app import create_app
+from api.config import PREFIX, Config
 from api.telemetry.requests import METRICS_PATH
 from gitstore.pyfarm.fitting import REASONS
 from gitstore.rules import RULES

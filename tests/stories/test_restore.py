@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from tests.support.git import git
 

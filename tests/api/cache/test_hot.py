@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import Client, TestResponse
 
-from api import PREFIX, create_app
+from api.app import create_app
 from api.cache.answers import Answer, Shelf
 from api.cache.front import Hot
-from api.config import Config
+from api.config import PREFIX, Config
 from api.telemetry.requests import Observed
 from gitstore.branch.access import Role
 from gitstore.branch.store import Store

@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 from flask.testing import FlaskClient
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.upstream import Upstream
 from tests.support.branches import Branch, jobtype

@@ -14,7 +14,7 @@ from subprocess import CompletedProcess
 import pytest
 from flask.testing import FlaskClient
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.access import Role
 from gitstore.branch.reviews import Merged, Reviews

@@ -1493,7 +1493,7 @@ def test_options_lists_the_methods(rest, slash, path, methods):
 
 
 def test_every_route_of_the_api_stands_in_the_table_of_methods(rest):
-    from api import create_app
+    from api.app import create_app
     from api.config import Config
 
     rules = create_app(Config(rest.server.repo)).url_map.iter_rules()

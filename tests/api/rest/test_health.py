@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.upstream import Upstream, open_follower
 from tests.support.branches import REF, TD, Branch, jobtype

@@ -14,7 +14,7 @@ from hypothesis import Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.store import Store
 from gitstore.git.repository import init_repository

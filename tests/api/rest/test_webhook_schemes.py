@@ -14,7 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.setup import create_repository
 from gitstore.branch.store import Store

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from gitstore.branch.setup import create_repository
 from hooks import signatures

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from werkzeug.routing import Rule
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from api.openapi import examples, other_routes
 from api.rest import models

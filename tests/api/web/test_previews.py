@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from flask.testing import FlaskClient
 
-from api import create_app
+from api.app import create_app
 from api.config import Config
 from tests.support.branches import Branch, Content, jobtype
 from tests.support.commands import jobtypes

@@ -9,7 +9,7 @@ from dataclasses import fields
 
 import pytest
 
-from api import create_app
+from api.app import create_app
 from api.config import PREVIEW_WAITERS, Config
 from api.rest.payloads import JobtypeBody
 from api.worker.limits import Limits, Work
