@@ -22,7 +22,8 @@ from api.web.environ import HOT_KEY, PREVIEW_KEY, ROUTE_KEY
 from api.web.responses import Complete
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.catalogue.history import History, Jobtype, Version
+from gitstore.catalogue.entries import Jobtype, Version
+from gitstore.catalogue.history import History
 from gitstore.errors import StoreError
 
 Headers = Sequence[tuple[str, str]]

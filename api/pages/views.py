@@ -13,7 +13,7 @@ from api.web.responses import ok_page, ok_style
 from api.worker.follower import Follower
 from gitstore.branch.log import LogRow
 from gitstore.branch.reviews import Reviews
-from gitstore.catalogue.history import Jobtype
+from gitstore.catalogue.entries import Jobtype
 from gitstore.format.layout import is_id, parse_id
 
 blueprint = Blueprint("pages", __name__)

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from gitstore.catalogue.catalogue import Catalogue, Release
-from gitstore.catalogue.history import Jobtype, Software
+from gitstore.catalogue.entries import Jobtype, Software
 from gitstore.catalogue.preview import is_preview, preview_classname, preview_code
 from gitstore.edits.jobtypes import JobtypeWish
 from gitstore.edits.software import SoftwareWish

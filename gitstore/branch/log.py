@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.catalogue.history import Jobtype, Version
+from gitstore.catalogue.entries import Jobtype, Version
 from gitstore.git.commits import Commit
 from gitstore.git.repository import Repository
 

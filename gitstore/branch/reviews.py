@@ -19,7 +19,8 @@ from gitstore.branch.store import Store
 from gitstore.branch.writing import SERVICE, Writer
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import Difference, by_steps, difference, others
-from gitstore.catalogue.history import History, Jobtype
+from gitstore.catalogue.entries import Jobtype
+from gitstore.catalogue.history import History
 from gitstore.catalogue.layered import Layered
 from gitstore.catalogue.preview import preview_number
 from gitstore.catalogue.steps import step_between

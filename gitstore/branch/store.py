@@ -18,7 +18,7 @@ from gitstore.branch.tags import publish
 from gitstore.branch.writing import BranchWriter, Precondition, Writer, Written
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import by_steps, difference
-from gitstore.catalogue.history import Jobtype, Version
+from gitstore.catalogue.entries import Jobtype, Version
 from gitstore.catalogue.steps import read_steps, step_between
 from gitstore.checks.extras import unseen
 from gitstore.checks.settings import Checks

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import takewhile
 
-from gitstore.catalogue.history import History, Version
+from gitstore.catalogue.entries import Version
+from gitstore.catalogue.history import History
 from gitstore.format import layout
 from gitstore.git.command import run_git
 from gitstore.git.commits import Commit

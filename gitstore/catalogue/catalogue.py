@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from gitstore.catalogue.contents import Contents, Directory
-from gitstore.catalogue.history import History, Jobtype, Software, Step, Version, id_at
+from gitstore.catalogue.entries import Jobtype, Software, Version, id_at
+from gitstore.catalogue.history import History, Step
 from gitstore.catalogue.preview import is_preview, preview_fault
 from gitstore.errors import NotFound
 from gitstore.format import layout

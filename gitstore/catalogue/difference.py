@@ -9,7 +9,8 @@ from operator import is_not
 from typing import TypeVar
 
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.catalogue.history import Jobtype, Step
+from gitstore.catalogue.entries import Jobtype
+from gitstore.catalogue.history import Step
 from gitstore.format import layout
 from gitstore.format.layout import printable
 from gitstore.format.yaml_editor import edited_keys

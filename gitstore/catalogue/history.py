@@ -7,14 +7,13 @@ that a stricter validator renumbers nothing (docs/format.md, section 2).
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
 from types import MappingProxyType
 from typing import TypeVar
 
+from gitstore.catalogue.entries import Jobtype, Since, Software, Version
+from gitstore.catalogue.trailers import TRAILER_ID, TRAILER_VERSION, Trailer
 from gitstore.format import layout
 from gitstore.format.schema import parse_software, parse_withdrawn
 from gitstore.format.yaml_reader import YamlData
@@ -29,10 +28,6 @@ class Blob:
 
     id: str
     data: YamlData
-
-
-Trailer = tuple[str, int, str]
-"""Its key, and the number that it asks for, for which name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,67 +47,6 @@ class Step:
     jobtypes: Mapping[str, str | None]
     files: Mapping[str, Blob | None]
     strays: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A version of a jobtype: its directory's *tree*, made by *commit*, the *step*-th of all."""
-
-    number: int
-    commit: str
-    tree: str
-    step: int
-
-
-@dataclass(frozen=True, slots=True)
-class Jobtype:
-    """A jobtype and its versions, lowest number first; *tree* is its directory at the tip."""
-
-    id: int
-    name: str
-    tree: str
-    versions: tuple[Version, ...]
-
-    def find_version(self, number: int) -> Version | None:
-        """The version of that number, in service or not."""
-        at = bisect_left(self.versions, number, key=_number)
-        found = self.versions[at : at + 1]
-        return found[0] if found and found[0].number == number else None
-
-
-_number = attrgetter("number")
-
-
-@dataclass(frozen=True, slots=True)
-class Software:
-    """An entry of the software catalogue: *file* is its blob at the tip.
-
-    *blob* is the last that was readable, which is what counts; *versions* are its
-    version strings in the file's order, each with its id.
-    """
-
-    id: int
-    name: str
-    file: str
-    blob: str
-    versions: tuple[tuple[str, int], ...]
-
-    def version_id(self, version: str) -> int | None:
-        """The id of that version string, or None."""
-        return next((id for text, id in self.versions if text == version), None)
-
-
-Since = tuple[tuple[int, int], ...]
-"""The ids that one name has had: pairs of the step from which on, and the id."""
-
-
-def id_at(ids: Since, step: int) -> int | None:
-    """The id in force at *step*; the first id if *step* is before all of them; None without any."""
-    found: int | None = ids[0][1] if ids else None
-    for since, id in ids:
-        if since <= step:
-            found = id
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,35 +107,6 @@ def _next_number(last: int, withdrawn: Collection[int]) -> int:
     while number in withdrawn:
         number += 1
     return number
-
-
-_TRAILERS = "Jobtype-"
-TRAILER_VERSION = f"{_TRAILERS}Version"
-TRAILER_ID = f"{_TRAILERS}Id"
-_TRAILER = re.compile(rf"({TRAILER_VERSION}|{TRAILER_ID}):[ \t]*([0-9]{{1,9}})[ \t]+(\S.*)")
-
-
-def trailer(key: str, number: int, name: str) -> str:
-    """The line of a commit message that asks for *number* for *name*."""
-    return f"{key}: {number} {name}"
-
-
-def trailers_of(message: str) -> tuple[Trailer, ...]:
-    """Our trailers in a commit message; most messages have none."""
-    return tuple(parse_trailers(message)) if _TRAILERS in message else ()
-
-
-def parse_trailers(message: str) -> Iterator[Trailer]:
-    """Yield (key, number, name) for each of our trailers in a commit message.
-
-    Trailers stand in the last paragraph, which, as Git has it, is never the first.
-    """
-    lines = message.strip().split("\n")
-    blank = next((n for n in range(len(lines) - 1, 0, -1) if not lines[n].strip(" \t\r")), 0)
-    for line in lines[blank + 1 :] if blank else ():
-        match = _TRAILER.fullmatch(line.rstrip())
-        if match:
-            yield match[1], int(match[2]), match[3]
 
 
 def _copied(mapping: Mapping[KeyT, T]) -> dict[KeyT, T]:

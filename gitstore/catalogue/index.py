@@ -18,7 +18,8 @@ from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 
-from gitstore.catalogue.history import Counters, History, Jobtype, Software, Version
+from gitstore.catalogue.entries import Jobtype, Software, Version
+from gitstore.catalogue.history import Counters, History
 
 
 @functools.cache

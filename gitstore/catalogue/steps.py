@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from gitstore.catalogue.contents import read_yaml
-from gitstore.catalogue.history import Blob, Step, trailers_of
+from gitstore.catalogue.history import Blob, Step
+from gitstore.catalogue.trailers import trailers_of
 from gitstore.format import layout
 from gitstore.git.commit_text import parse_step
 from gitstore.git.objects import KEPT_TREES

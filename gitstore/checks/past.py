@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.catalogue.history import Blob, History, Jobtype, Step
+from gitstore.catalogue.entries import Jobtype
+from gitstore.catalogue.history import Blob, History, Step
 from gitstore.format import layout
 from gitstore.git.trees import Entry
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from gitstore.catalogue.catalogue import Catalogue, Release
 from gitstore.catalogue.contents import read_yaml
-from gitstore.catalogue.history import TRAILER_VERSION, Jobtype, trailer
+from gitstore.catalogue.entries import Jobtype
+from gitstore.catalogue.trailers import TRAILER_VERSION, trailer
 from gitstore.checks.code import check_source
 from gitstore.checks.past import case_fault, other_spellings
 from gitstore.checks.settings import Checks

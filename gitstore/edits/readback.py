@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.catalogue.history import TRAILER_VERSION, parse_trailers
+from gitstore.catalogue.trailers import TRAILER_VERSION, parse_trailers
 from gitstore.edits.edit import Edited
 from gitstore.format import layout
 from gitstore.format.schema import parse_as

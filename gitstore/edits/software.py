@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import read_yaml
-from gitstore.catalogue.history import TRAILER_VERSION, Software, trailer
+from gitstore.catalogue.entries import Software
+from gitstore.catalogue.trailers import TRAILER_VERSION, trailer
 from gitstore.checks.code import check_discovery_code, make_sources
 from gitstore.checks.settings import Checks
 from gitstore.edits.edit import Edit, Edited

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.catalogue.history import Jobtype, Software, Version
+from gitstore.catalogue.entries import Jobtype, Software, Version
 from gitstore.errors import NotFound
 from gitstore.format.schema import JobtypeMeta, SoftwareVersion
 from gitstore.pyfarm.farm import (

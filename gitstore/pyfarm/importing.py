@@ -16,8 +16,8 @@ from gitstore.branch.setup import BEGINNING
 from gitstore.branch.store import Store
 from gitstore.branch.writing import SERVICE
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.catalogue.history import TRAILER_ID, TRAILER_VERSION, trailer
 from gitstore.catalogue.steps import read_steps
+from gitstore.catalogue.trailers import TRAILER_ID, TRAILER_VERSION, trailer
 from gitstore.edits.files import meta_content, root_file, software_content
 from gitstore.errors import BadRequest, Refused
 from gitstore.format import layout

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.catalogue.history import History, Jobtype
+from gitstore.catalogue.entries import Jobtype
+from gitstore.catalogue.history import History
 from gitstore.catalogue.preview import is_preview
 from gitstore.pyfarm.branch import branch_farm, branch_jobtype, farm_version
 from gitstore.pyfarm.farm import FarmJobtype, FarmSoftware, FarmVersion, Value

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.catalogue.history import parse_trailers, trailer
+from gitstore.catalogue.trailers import parse_trailers, trailer
 from gitstore.checks.python_source import SyntaxFault, parse_code, python3_only, top_level_names
 from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree

@@ -88,7 +88,6 @@ LONG_FOR_NOW = {
     "gitstore.branch.reviews",
     "gitstore.branch.reviews.Reviews",
     "gitstore.branch.upstream",
-    "gitstore.catalogue.history",
     "gitstore.checks.tree",
 }
 """Files and classes that are still to be split."""

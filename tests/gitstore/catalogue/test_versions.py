@@ -9,8 +9,9 @@ import pytest
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import Contents
-from gitstore.catalogue.history import History, parse_trailers
+from gitstore.catalogue.history import History
 from gitstore.catalogue.steps import read_steps
+from gitstore.catalogue.trailers import parse_trailers
 from gitstore.errors import NotFound
 from tests.support.branches import Branch, Link, jobtype
 
