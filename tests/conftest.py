@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pygit2
@@ -28,18 +30,30 @@ STAYS = (b"resource_tracker", b"python_source", b"\0serve\0")
 """Words in the commands of what outlives a test: Python's own helper, the parser of code that all
 share, and a service for many tests, which one of them may restart; its fixture ends it."""
 
+ENDING_S = 20
+"""How long a process may take to end once its test is over."""
+
 
 @pytest.fixture(autouse=True)
 def nothing_left_running() -> Iterator[None]:
     """Fails the test that leaves a process running, and ends it, so that no other test fails."""
     before = own_children()
     yield
-    left = {pid: command(pid) for pid in own_children() - before}
-    # What has ended has no command any more.
-    left = {pid: said for pid, said in left.items() if said and not any(w in said for w in STAYS)}
+    # A process that is about to end, such as Git behind a forge that went down, gets its time.
+    end = time.monotonic() + ENDING_S
+    while (left := _left_since(before)) and time.monotonic() < end:
+        time.sleep(0.02)
     for pid in left:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     assert not left, f"left running: {left}"
+
+
+def _left_since(before: set[int]) -> dict[int, bytes]:
+    """The commands of this process's children that were not there *before*, by process id."""
+    # A process that has ended has no command any more.
+    lines = {pid: command(pid) for pid in own_children() - before}
+    return {pid: line for pid, line in lines.items() if line and not any(w in line for w in STAYS)}
 
 
 @pytest.fixture(autouse=True)

@@ -99,7 +99,7 @@ def test_what_another_git_failed_at_yesterday_does_not_stop_it(due, caplog):
 @pytest.mark.parametrize("days", [0, 30, -30])
 def test_after_the_clock_was_set_nothing_is_taken_for_old(due, monkeypatch, days):
     monkeypatch.setattr(
-        "gitstore.git.command.maintenance._CLOCK", time.time() - time.monotonic() - days * 86400
+        "gitstore.git.maintenance._CLOCK", time.time() - time.monotonic() - days * 86400
     )
     id = git(due.path, "hash-object", "-w", "--stdin", input="a write under way").strip()
     loose = due.path / "objects" / id[:2] / id[2:]
@@ -125,7 +125,7 @@ def slow_down(repo: Path) -> Path:
 
 
 def test_git_is_nice_and_is_ended_past_its_time(due, caplog, monkeypatch):
-    monkeypatch.setattr("gitstore.git.command.maintenance.LIMIT_S", 1)
+    monkeypatch.setattr("gitstore.git.maintenance.LIMIT_S", 1)
     note = slow_down(due.path)
 
     assert maintain(due.path)
