@@ -15,7 +15,8 @@ from api.web.resource import Routes, add_routes
 from api.web.responses import deleted, encode, etag_of, ok
 from api.web.responses import written as answer
 from api.web.writes import writer
-from gitstore.branch.reviews import ChangeRow, Review, Reviews
+from gitstore.branch.changes import ChangeRow
+from gitstore.branch.reviews import Review, Reviews
 from gitstore.errors import Moved, ReadOnly
 from gitstore.format.layout import printable, shown
 from gitstore.format.schema import Model

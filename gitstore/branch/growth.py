@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import Difference
 from gitstore.catalogue.history import Step
+from gitstore.catalogue.steps import step_between
+from gitstore.git.overlay import Merge, Overlay
+from gitstore.git.repository import Repository
 from gitstore.rules import Problem
 
 
@@ -39,3 +42,20 @@ class Push:
     after: Catalogue
     difference: Difference
     problems: tuple[Problem, ...]
+
+
+def growth_of_merge(repository: Repository, base: Catalogue, commit: str) -> tuple[Merge, Growth]:
+    """A merge of *commit* into *base*, which is on no disk, and what it adds as one step.
+
+    Raises:
+        MergeConflict: it doesn't merge.
+    """
+    tip = base.history.tip
+    if tip is None:
+        merge = Merge(repository.commit(commit).tree, {})
+    else:
+        merge = repository.merge(tip, commit)
+    over = Overlay(repository, merge.objects)
+    step = step_between(over, base.history.tree, merge.tree, commit)
+    extended = Catalogue(base.history, base.contents.over(over))
+    return merge, Growth(extended, merge.tree, (step,))

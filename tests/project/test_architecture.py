@@ -85,8 +85,6 @@ LINES_LIMIT = 400
 CLASS_LINES_LIMIT = 250
 
 LONG_FOR_NOW = {
-    "gitstore.branch.reviews",
-    "gitstore.branch.reviews.Reviews",
     "gitstore.branch.upstream",
     "gitstore.checks.tree",
 }

@@ -17,7 +17,8 @@ from flask.testing import FlaskClient
 from api.app import create_app
 from api.config import Config
 from gitstore.branch.access import Role
-from gitstore.branch.reviews import Merged, Reviews
+from gitstore.branch.merging import Merged
+from gitstore.branch.reviews import Reviews
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens

@@ -1,0 +1,79 @@
+"""Changes: all branches but the served one. A *change* is a branch under review."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gitstore.branch.access import Access
+from gitstore.branch.growth import Growth
+from gitstore.branch.store import Store
+from gitstore.errors import Forbidden, Invalid, NotFound
+from gitstore.format import layout
+from gitstore.git.commits import Commit
+from gitstore.rules import Problem, errors_among
+
+HEADS = "refs/heads/"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """A change in the list of changes: its branch and its last commit."""
+
+    branch: str
+    commit: Commit
+
+
+def list_changes(store: Store, start: int, count: int | None) -> tuple[list[ChangeRow], int]:
+    """*count* changes by name from *start* on, None for all; and the number of all changes.
+
+    The list leaves out refs that are no branches, and branches whose names are not UTF-8,
+    which no URL could name.
+    """
+    branches = [
+        (ref.removeprefix(HEADS), commit)
+        for ref, commit in sorted(store.repository.branches().items())
+        if ref != store.ref and layout.is_text(ref)
+    ]
+    end = None if count is None else start + count
+    rows = [ChangeRow(branch, store.commit(commit)) for branch, commit in branches[start:end]]
+    return rows, len(branches)
+
+
+def read_change(store: Store, branch: str) -> ChangeRow:
+    """The change on *branch*.
+
+    Raises:
+        NotFound: there is none.
+    """
+    ref = HEADS + branch
+    commit = None if ref == store.ref else store.repository.tip(ref)
+    if commit is None:
+        raise NotFound(f"there is no change on a branch {branch}")
+    fault = store.repository.branch_fault(ref, commit)
+    if fault is not None:
+        raise NotFound(f"the branch {branch} is no change: it {fault}; delete it")
+    return ChangeRow(branch, store.commit(commit))
+
+
+def check_change(store: Store, growth: Growth, jobtypes_limit: int) -> list[Problem]:
+    """What is wrong with a change that would add *growth*; see Store.check_growth."""
+    excess = growth.excess(jobtypes_limit)
+    if excess:
+        message = f"the change {excess}. Bring it in parts."
+        return [Problem("change-jobtypes", layout.JOBTYPES, message)]
+    return store.check_growth(growth)
+
+
+def require_acceptable(problems: list[Problem], access: Access) -> None:
+    """Raise if a push with *problems* would be refused.
+
+    Raises:
+        Invalid: there are errors.
+        Forbidden: there are warnings, and *access* may not pass them.
+    """
+    errors = errors_among(problems)
+    if errors:
+        raise Invalid(errors)
+    if problems and not access.passes_warnings:
+        listed = "; ".join(map(str, problems))
+        raise Forbidden(f"{listed}. Fix it, or ask an admin to merge it")
