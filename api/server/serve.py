@@ -13,7 +13,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, ClassVar
 
@@ -53,7 +52,7 @@ def serve(config: Config) -> None:
     """Serve until stopped by a signal."""
     logs.set_up(config.log_format)
     logs.log_uncaught()
-    _prepare_metrics(config)
+    _prepare_metrics()
     shutdown.let_workers_be_ended()
     server = _Server(
         "api.app:create_app",
@@ -168,14 +167,18 @@ def _connections(config: Config) -> int:
     return max(1, wanted - FILES_BESIDE)
 
 
-def _prepare_metrics(config: Config) -> None:
-    """Give the workers an empty folder for their figures, in the way their library wants."""
-    try:
-        made = tempfile.mkdtemp(prefix="jobtypes-metrics-")
-    except OSError:  # The disk is full. Memory has room, where it can be had as a folder.
-        made = tempfile.mkdtemp(prefix="jobtypes-metrics-", dir="/dev/shm")
-    folder = Path(made)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+def _prepare_metrics() -> None:
+    """Make an empty folder for the workers' figures, and name it to prometheus-client.
+
+    The library writes into maps of sparse files. If their disk is full, that kills the process.
+    So the folder is in memory where the system offers that, not on the repository's disk.
+    """
+    # The folder for all other temporary files is chosen now, for all workers: if its disk were
+    # full, Python would choose another.
+    tempfile.gettempdir()
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None
+    folder = tempfile.mkdtemp(prefix="jobtypes-metrics-", dir=memory)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
