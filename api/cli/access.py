@@ -40,17 +40,17 @@ def create_token(
     admin  also withdraws, deletes, and pushes past warnings
     """
     if not NAME.fullmatch(name):
-        says = (
+        message = (
             "write letters, digits, space and . _ + -, and begin and end with one of the first two"
         )
-        raise click.BadParameter(says, param_hint="NAME")
+        raise click.BadParameter(message, param_hint="NAME")
     address = email or f"{name.replace(' ', '.')}@localhost"
     if not EMAIL.fullmatch(address):
         raise click.BadParameter("this is no mail address", param_hint="--email")
     for pattern in only:
         if not PATTERN.fullmatch(pattern):
-            says = f"{pattern!r} matches no jobtype; write a name or a pattern like Nuke*"
-            raise click.BadParameter(f"{says}, one for each --only", param_hint="--only")
+            message = f"{pattern!r} matches no jobtype; write a name or a pattern like Nuke*"
+            raise click.BadParameter(f"{message}, one for each --only", param_hint="--only")
     tokens = _tokens(repo)
     if tokens.standing.lost:
         click.echo("those who had a token before need new ones: the tokens were lost", err=True)

@@ -51,9 +51,9 @@ def check(
     """
     where = _root(path or repo)
     store = _staged_store(where) if staged else _store_of(where)
-    found = _problems(where, store, staged, checks)
+    problems = _problems(where, store, staged, checks)
     folder = Path() if store and store.repository.is_bare else where
-    problems = [replace(p, path=os.path.normpath(folder / p.path)) for p in found]
+    problems = [replace(p, path=os.path.normpath(folder / p.path)) for p in problems]
     click.echo(report.FORMATS[form](problems), nl=False)
     click.echo(f"{where}: {report.count(problems)}", err=True)
     if any(p.severity is Severity.ERROR for p in problems):
@@ -61,7 +61,7 @@ def check(
 
 
 def _problems(where: Path, store: Store | None, staged: bool, checks: Checks) -> list[Problem]:
-    """What is wrong in the folder *where*, whose repository *store* is, by paths within it."""
+    """What is wrong in the folder *where* of the repository *store*, by paths within it."""
     if store is None:
         tree = Worktree(where)
         base = Catalogue.empty(tree)
@@ -78,13 +78,13 @@ def _problems(where: Path, store: Store | None, staged: bool, checks: Checks) ->
 
 
 def _base_of(store: Store) -> Catalogue:
-    """The catalogue that is changed; an empty one where a part of the history is missing."""
+    """The catalogue to compare with; an empty one if a part of the history is missing."""
     try:
         store.repository.require_whole()
     except NotWhole as error:
         click.echo(
-            f"{error}. Checked without it: names and numbers that are taken, and versions that"
-            " withdrawn.yaml names, can't be told",
+            f"{error}. Checked without it: whether names and numbers are taken, and"
+            " whether withdrawn.yaml names existing versions, is unknown",
             err=True,
         )
         return Catalogue.empty(store.repository)
@@ -111,8 +111,8 @@ def _root(where: Path) -> Path:
     for folder in where.resolve().parents:
         if _is_repository(folder):
             return Path(os.path.relpath(folder))
-    says = f"{where} has neither jobtypes/ nor software/ and lies in no repository"
-    raise NotFound(f"{says}; name a working copy or a bare repository")
+    message = f"{where} has neither jobtypes/ nor software/ and lies in no repository"
+    raise NotFound(f"{message}; name a working copy or a bare repository")
 
 
 def _is_repository(folder: Path) -> bool:

@@ -30,11 +30,11 @@ _COMMANDS = {
     "summary": ("reviewing:summary", "Say which versions merging a revision would make."),
     "token": ("access:token", "Make, list and revoke the tokens needed to write."),
 }
-"""Where each command is, below api.cli, and what the list of commands says of it."""
+"""Where each command is, below api.cli, and its line in the list of commands."""
 
 
 class _Group(LaterGroup):
-    """Turns what the packages raise into a sentence and an exit status."""
+    """Turns exceptions of the packages into a sentence and an exit status."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -45,7 +45,7 @@ class _Group(LaterGroup):
                 EXIT_OURS if isinstance(error, StorageFailed | Damaged | FarmFailed) else EXIT_USER
             )
         except BrokenPipeError:
-            raise  # The reader of the output has seen enough; click ends quietly.
+            raise  # The reader closed the pipe; click ends quietly.
         except OSError as error:
             click.echo(f"jobtypes: {error}", err=True)
             ctx.exit(EXIT_OURS)
@@ -68,7 +68,7 @@ class _Group(LaterGroup):
 def main(ctx: click.Context, config: Path | None) -> None:
     """Serve and look after a Git repository of jobtypes.
 
-    Exit status: 0 good, 1 something is wrong with what was given, 2 a wrong option,
+    Exit status: 0 good, 1 something is wrong with the input, 2 a wrong option,
     3 the machine failed.
     """
     logs.set_up(LogFormat.PLAIN)

@@ -17,18 +17,18 @@ def open_store(repo: Path, branch: str | None, checks: Checks | None = None) -> 
     """The store of the repository and branch that the options name.
 
     Raises:
-        NotFound: the branch was named, and there are others, but not that one.
+        NotFound: the named branch does not exist, but others do.
         NotWhole: a part of the history is missing.
     """
     store = Store(repo, Config(repo, branch).ref, checks)
     store.repository.require_whole()
     if branch is None or store.repository.tip(store.ref) is not None:
         return store
-    store.catalogue()  # Which has another word for a branch that was there.
+    store.catalogue()  # It raises another error for a branch that was lost.
     others = sorted(ref.removeprefix(_HEADS) for ref in store.repository.refs(_HEADS))
     if others:
-        says = f"there is no branch {branch} in {repo}; its branches are {', '.join(others)}"
-        raise NotFound(says)
+        message = f"there is no branch {branch} in {repo}; its branches are {', '.join(others)}"
+        raise NotFound(message)
     return store
 
 

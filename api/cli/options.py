@@ -24,10 +24,10 @@ _DEFAULTS = {field.name: field.default for field in fields(Config)}
 
 
 class _Setting(click.Option):
-    """An option whose variable may hold what is no value of it, set by somebody else."""
+    """An option that ignores its variable where Kubernetes or Docker set it."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """The variable's value; None, with a warning, where it is the address of a Service."""
+        """The variable's value; None, with a warning, for the address of a Service."""
         value = super().resolve_envvar_value(ctx)
         if value is None or self.name != "port" or not is_link(value):
             return value
@@ -36,7 +36,7 @@ class _Setting(click.Option):
 
 
 def setting(*names: str, **extra: object) -> Callable[[CommandT], CommandT]:
-    """An option that also comes from the variable JOBTYPES_<NAME> and from the TOML file.
+    """Make an option that can also be set by JOBTYPES_<NAME> and in the TOML file.
 
     Its default is the one in Config.
     """
@@ -69,14 +69,14 @@ _CHECKS = (
 
 
 def raw_checks_options(command: CommandT) -> CommandT:
-    """The options that say what is asked of jobtypes, as they are written."""
+    """Add the options that choose the checks, each as a value of its own."""
     for option in reversed(_CHECKS):
         command = option(command)
     return command
 
 
 def checks_options(command: Callable[..., object]) -> Callable[..., object]:
-    """The same options, given to *command* as one value: ``checks``."""
+    """Add the same options; *command* gets them as one value, ``checks``."""
 
     @functools.wraps(command)
     def with_checks(

@@ -94,7 +94,7 @@ def summary(
 
 
 def _refuse_follower(repository: Repository) -> None:
-    """Refuse to move the branch of a copy, which could never follow its upstream again."""
+    """Raise ReadOnly for a copy: once its branch moved, it could not follow its upstream."""
     state = state_file(repository)
     if state.exists():
         raise ReadOnly(
@@ -103,10 +103,10 @@ def _refuse_follower(repository: Repository) -> None:
         )
 
 
-def _looked_at(reviews: Reviews, change: str, commit: str | None) -> str | None:
-    """*commit*, or else the id of the change's last one; None if its branch is gone."""
+def _reviewed_commit(reviews: Reviews, change: str, commit: str | None) -> str | None:
+    """*commit*, or the id of the change's last commit; None if its branch is gone."""
     if commit is not None:
-        # A shorter one could be another commit's, too, or the name of a branch.
+        # A shorter id could name another commit too, or a branch.
         if not re.fullmatch("[0-9a-f]{40}", commit):
             raise click.BadParameter(f"{commit} is no whole commit id, of 40 hexadecimal digits")
         return commit
@@ -142,8 +142,8 @@ def merge_change(
     _refuse_follower(store.repository)
     store.repository.require_servable(store.ref)
     reviews = Reviews(store)
-    seen = _looked_at(reviews, change, commit)
-    merged = reviews.merge(change, Writer(message=message), delete_branch, seen)
+    reviewed = _reviewed_commit(reviews, change, commit)
+    merged = reviews.merge(change, Writer(message=message), delete_branch, reviewed)
     click.echo(f"merged {change} in {merged.commit[:10]}")
     if delete_branch and not merged.deleted:
         click.echo(f"kept the branch {change}, which has newer commits by now")

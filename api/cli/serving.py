@@ -26,7 +26,11 @@ _UNIX = ("fcntl", "resource")
 @setting("--threads", type=click.IntRange(4, 1024), help="Threads a worker.")
 @setting("--connections", type=click.IntRange(16), help="Connections at once, a worker.")
 @setting("--connection-idle-s", type=click.IntRange(1), help="Seconds to wait for a request.")
-@setting("--answer-idle-s", type=click.IntRange(1), help="Seconds until an answer is given up.")
+@setting(
+    "--answer-idle-s",
+    type=click.IntRange(1),
+    help="Seconds until a client that reads nothing is closed.",
+)
 @setting("--read-only", is_flag=True, help="Take no writes.")
 @setting("--insecure-writes", is_flag=True, help="Take anybody's writes, beyond loopback too.")
 @setting("--read-needs-token", is_flag=True, help="Let nobody read without a token.")
@@ -92,6 +96,6 @@ def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings
         ),
         **settings,  # type: ignore[arg-type]  # click has converted each to its field's type
     )
-    # What that reads is let go of: the workers are forks, and have their own.
+    # The store ends with this call: each worker is a fork, and opens its own.
     check_and_announce(config)
     run(config)

@@ -24,26 +24,20 @@ FIRST_FETCH_LIMIT_S = 600
 
 
 def check_and_announce(config: Config) -> None:
-    """Refuse to serve what can't be served, and say what is."""
+    """Raise an error if the service can't run; print what it serves and where."""
     store = _store_to_serve(config)
     tokens = Tokens(store.repository.git_dir)
     has_tokens = tokens.exist
     config.refuse_open_writes(has_tokens)
     check_address(config.host, config.port)
     if config.protect and not has_tokens:
-        click.echo("without tokens nobody can be told apart: everybody may merge their own changes")
+        click.echo(
+            "without tokens, users can't be told apart: everybody may merge their own changes"
+        )
         click.echo("jobtypes changes merge, here, merges what needs an admin")
     with progress_bar("reading the history") as progress:
         catalogue = store.catalogue(progress)
-    host = f"[{config.host}]" if ":" in config.host else config.host
-    url = f"http://{host}:{config.port}"
-    click.echo(
-        f"serving {config.repo} ({store.ref}, {len(catalogue.jobtypes())} jobtypes) at {url}"
-    )
-    url = str(config.public or url)
-    click.echo(f"try:  curl {url}/api/v1/jobtypes/")
-    click.echo(f"      git clone {url}/jobtypes.git")
-    sys.stdout.flush()
+    _announce(config, f"{store.ref}, {len(catalogue.jobtypes())} jobtypes")
     logs.set_up(config.log_format)
     if lost := tokens.standing.lost:
         _LOG.error("nobody may write: %s", lost)
@@ -52,8 +46,18 @@ def check_and_announce(config: Config) -> None:
         _LOG.warning("there are no tokens: everybody on %s may write; see jobtypes token", who)
 
 
+def _announce(config: Config, content: str) -> None:
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    url = f"http://{host}:{config.port}"
+    click.echo(f"serving {config.repo} ({content}) at {url}")
+    url = str(config.public or url)
+    click.echo(f"try:  curl {url}/api/v1/jobtypes/")
+    click.echo(f"      git clone {url}/jobtypes.git")
+    sys.stdout.flush()
+
+
 def _store_to_serve(config: Config) -> Store:
-    """The store, fetched from upstream where there is one and it can be reached."""
+    """The store, fetched from upstream if one is set and can be reached."""
     if config.upstream is None:
         alone = open_store(config.repo, config.branch, config.checks)
         alone.repository.require_servable(alone.ref)

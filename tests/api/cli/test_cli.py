@@ -21,7 +21,7 @@ from tests.support.project import ROOT
 
 
 @pytest.fixture
-def told(branch) -> Path:
+def example(branch) -> Path:
     """A bare repository: A of four versions (2 withdrawn, 4 broken), B c, and D, that ended."""
     branch.commit(jobtype("A", "# 1\n"), "First\n\nWith a body.\n")
     branch.commit(jobtype("A", "# 2\n") | jobtype("B c"), "Second\n")
@@ -83,7 +83,7 @@ def test_each_command_takes_a_repository_from_option_and_variable(name):
 
 
 @pytest.mark.parametrize("command", [[sys.executable, "-m", "api"], ["jobtypes"]])
-def test_it_runs_as_a_program_of_its_own(told, command):
+def test_it_runs_as_a_program_of_its_own(example, command):
     folder = Path(sys.executable).parent
     if command == ["jobtypes"]:
         command = [str(folder / "jobtypes")]
@@ -92,10 +92,10 @@ def test_it_runs_as_a_program_of_its_own(told, command):
         return subprocess.run([*command, *args], capture_output=True, text=True, timeout=60)
 
     assert run("--version").returncode == 0
-    listed = run("list", "--repo", str(told))
+    listed = run("list", "--repo", str(example))
     assert (listed.returncode, listed.stderr) == (0, "")
-    assert listed.stdout == jobtypes("list", "--repo", told).stdout
-    assert run("show", "Nowhere", "--repo", str(told)).returncode == 1
+    assert listed.stdout == jobtypes("list", "--repo", example).stdout
+    assert run("show", "Nowhere", "--repo", str(example)).returncode == 1
     assert run("nothing").returncode == 2
 
 
@@ -137,11 +137,11 @@ def test_a_disk_that_takes_nothing_exits_with_3_and_one_line():
     assert done.stderr.count("\n") == 1
 
 
-def test_a_damaged_repository_exits_with_3_and_one_line(told):
-    blob = git(told, "rev-parse", "main~2:jobtypes/A/code.py").strip()
-    (told / "objects" / blob[:2] / blob[2:]).unlink()
+def test_a_damaged_repository_exits_with_3_and_one_line(example):
+    blob = git(example, "rev-parse", "main~2:jobtypes/A/code.py").strip()
+    (example / "objects" / blob[:2] / blob[2:]).unlink()
 
-    done = jobtypes("show", "A", "--repo", told)
+    done = jobtypes("show", "A", "--repo", example)
 
     assert done.returncode == 3
     assert blob in done.stderr
@@ -149,8 +149,8 @@ def test_a_damaged_repository_exits_with_3_and_one_line(told):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_an_output_that_takes_nothing_exits_with_3(told):
-    command = [sys.executable, "-m", "api", "list", "--repo", str(told)]
+def test_an_output_that_takes_nothing_exits_with_3(example):
+    command = [sys.executable, "-m", "api", "list", "--repo", str(example)]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
 
@@ -159,21 +159,21 @@ def test_an_output_that_takes_nothing_exits_with_3(told):
 
 
 @pytest.mark.parametrize("args", READING[:4], ids=" ".join)
-def test_the_repository_is_the_folder_one_is_in_or_the_variables(told, monkeypatch, args):
-    by_option = jobtypes(*args, "--repo", told)
-    monkeypatch.chdir(told)
+def test_the_repository_is_the_folder_one_is_in_or_the_variables(example, monkeypatch, args):
+    by_option = jobtypes(*args, "--repo", example)
+    monkeypatch.chdir(example)
 
     assert by_option.returncode == 0, by_option.stderr
     assert jobtypes(*args) == by_option
     monkeypatch.chdir("/")
-    assert jobtypes(*args, env={"JOBTYPES_REPO": str(told)}) == by_option
+    assert jobtypes(*args, env={"JOBTYPES_REPO": str(example)}) == by_option
 
 
-def test_a_branch_can_be_named(told):
-    git(told, "branch", "other", "main~3")
+def test_a_branch_can_be_named(example):
+    git(example, "branch", "other", "main~3")
 
-    assert "B c" in jobtypes("list", "--repo", told, "--branch", "other").stdout
-    assert " 3 " not in jobtypes("list", "--repo", told, "--branch", "other").stdout
+    assert "B c" in jobtypes("list", "--repo", example, "--branch", "other").stdout
+    assert " 3 " not in jobtypes("list", "--repo", example, "--branch", "other").stdout
 
 
 # init
@@ -227,14 +227,14 @@ def test_init_with_a_name_that_no_branch_can_have_makes_nothing(tmp_path, name):
 @pytest.mark.parametrize(
     "args", [["list"], ["log", "A"], ["serve"], ["index"], ["changes", "list"]]
 )
-def test_a_branch_that_is_not_there_is_refused_with_those_that_are(told, args):
-    git(told, "branch", "fix", "main")
+def test_a_branch_that_is_not_there_is_refused_with_those_that_are(example, args):
+    git(example, "branch", "fix", "main")
 
-    done = jobtypes(*args, "--repo", told, "--branch", "typo")
+    done = jobtypes(*args, "--repo", example, "--branch", "typo")
 
     assert (done.returncode, done.stdout) == (1, "")
-    says = f"jobtypes: there is no branch typo in {told}; its branches are fix, main\n"
-    assert done.stderr == says
+    message = f"jobtypes: there is no branch typo in {example}; its branches are fix, main\n"
+    assert done.stderr == message
 
 
 def test_a_branch_of_a_repository_without_a_commit_can_be_named(empty):
@@ -248,21 +248,21 @@ def test_the_help_names_the_variable_of_each_option():
         assert not isinstance(option, click.Option) or f"JOBTYPES_{option.name.upper()}" in help_
 
 
-def test_init_leaves_what_is_there_alone(told):
-    tip = git(told, "rev-parse", "main")
+def test_init_leaves_what_is_there_alone(example):
+    tip = git(example, "rev-parse", "main")
 
-    done = jobtypes("init", told)
+    done = jobtypes("init", example)
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert str(told) in done.stderr
-    assert git(told, "rev-parse", "main") == tip
+    assert str(example) in done.stderr
+    assert git(example, "rev-parse", "main") == tip
 
 
 # list, log, show, diff
 
 
-def test_list_shows_id_name_newest_version_and_class(told):
-    done = jobtypes("list", "--repo", told)
+def test_list_shows_id_name_newest_version_and_class(example):
+    done = jobtypes("list", "--repo", example)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
@@ -276,8 +276,8 @@ def test_list_of_a_repository_without_a_commit_is_its_headings(empty):
     assert jobtypes("list", "--repo", empty).stdout == "ID  NAME  NEWEST  CLASS\n"
 
 
-def test_log_shows_each_version_newest_first(told):
-    done = jobtypes("log", "A", "--repo", told)
+def test_log_shows_each_version_newest_first(example):
+    done = jobtypes("log", "A", "--repo", example)
 
     assert (done.returncode, done.stderr) == (0, "")
     rows = [re.split(r"  +", line) for line in done.stdout.splitlines()]
@@ -288,19 +288,19 @@ def test_log_shows_each_version_newest_first(told):
     assert subjects == ("Broken", "Third", "Second", "First")
     assert set(authors) == {"Test TD"}
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", date) for date in dates)
-    log = git(told, "log", "--format=%h", "--abbrev=10").split()
+    log = git(example, "log", "--format=%h", "--abbrev=10").split()
     assert commits == (log[0], log[2], log[3], log[4])
 
 
-def test_log_shows_what_was_deleted(told):
-    assert "deleted" in jobtypes("log", "D", "--repo", told).stdout
+def test_log_shows_what_was_deleted(example):
+    assert "deleted" in jobtypes("log", "D", "--repo", example).stdout
 
 
-def test_show_prints_meta_and_code_of_the_newest_or_a_given_version(told):
-    newest = jobtypes("show", "A", "--repo", told)
-    first = jobtypes("show", "A@1", "--repo", told)
+def test_show_prints_meta_and_code_of_the_newest_or_a_given_version(example):
+    newest = jobtypes("show", "A", "--repo", example)
+    first = jobtypes("show", "A@1", "--repo", example)
 
-    commit = git(told, "rev-parse", "main~2").strip()
+    commit = git(example, "rev-parse", "main~2").strip()
     assert newest.returncode == 0
     assert newest.stdout == (
         f"# A version 3\n# commit {commit}\n# --- meta.yaml\nclassname: Job\nmax_batch: 3\n"
@@ -308,7 +308,7 @@ def test_show_prints_meta_and_code_of_the_newest_or_a_given_version(told):
     )
     assert first.stdout.startswith("# A version 1\n")
     assert first.stdout.endswith("# 1\n")
-    assert jobtypes("show", "1@1", "--repo", told) == first
+    assert jobtypes("show", "1@1", "--repo", example) == first
 
 
 MISSING = {
@@ -326,41 +326,41 @@ MISSING = {
 }
 
 
-@pytest.mark.parametrize(("args", "says"), MISSING.values(), ids=MISSING)
-def test_what_is_not_there_exits_with_1_and_says_so(told, args, says):
-    done = jobtypes(*args, "--repo", told)
+@pytest.mark.parametrize(("args", "message"), MISSING.values(), ids=MISSING)
+def test_what_is_not_there_exits_with_1_and_says_so(example, args, message):
+    done = jobtypes(*args, "--repo", example)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("jobtypes: ")
-    assert says in done.stderr
+    assert message in done.stderr
 
 
-def test_diff_shows_what_differs_withdrawn_and_broken_versions_too(told):
-    done = jobtypes("diff", "A", "1", "2", "--repo", told)
+def test_diff_shows_what_differs_withdrawn_and_broken_versions_too(example):
+    done = jobtypes("diff", "A", "1", "2", "--repo", example)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "-# 1\n+# 2\n" in done.stdout
     assert "code.py" in done.stdout
-    assert "+max_batch: [" in jobtypes("diff", "A", "3", "4", "--repo", told).stdout
-    assert jobtypes("diff", "A", "1", "1", "--repo", told).stdout == ""
+    assert "+max_batch: [" in jobtypes("diff", "A", "3", "4", "--repo", example).stdout
+    assert jobtypes("diff", "A", "1", "1", "--repo", example).stdout == ""
 
 
 # index
 
 
-def test_index_tells_what_it_holds_and_rebuild_writes_it(told):
-    path = told / "jobtypes" / "refs-heads-main.index"
+def test_index_tells_what_it_holds_and_rebuild_writes_it(example):
+    path = example / "jobtypes" / "refs-heads-main.index"
 
-    before = jobtypes("index", "--repo", told)
+    before = jobtypes("index", "--repo", example)
     written = path.exists()
-    after = jobtypes("index", "--rebuild", "--repo", told)
+    after = jobtypes("index", "--rebuild", "--repo", example)
 
-    says = f"refs/heads/main: 5 steps, 2 jobtypes, 6 versions; index {path}\n"
-    assert before.stdout == after.stdout == says
+    message = f"refs/heads/main: 5 steps, 2 jobtypes, 6 versions; index {path}\n"
+    assert before.stdout == after.stdout == message
     assert (before.returncode, after.returncode, written, path.exists()) == (0, 0, False, True)
     path.write_bytes(b"damaged")
-    assert jobtypes("index", "--repo", told).stdout == says
-    assert jobtypes("index", "--rebuild", "--repo", told).stdout == says
+    assert jobtypes("index", "--repo", example).stdout == message
+    assert jobtypes("index", "--rebuild", "--repo", example).stdout == message
     assert path.read_bytes() != b"damaged"
 
 
@@ -452,13 +452,13 @@ def test_check_as_json(faulty, sound):
 
 
 @pytest.mark.parametrize("form", ["text", "github", "gitlab", "json"])
-def test_check_of_a_bare_repository_looks_at_its_branch(told, form):
-    done = jobtypes("check", told, "--format", form)
+def test_check_of_a_bare_repository_looks_at_its_branch(example, form):
+    done = jobtypes("check", example, "--format", form)
 
     assert done.returncode == 1
     assert "jobtypes/A/meta.yaml" in done.stdout
-    assert str(told) not in done.stdout
-    assert jobtypes("check", "--repo", told, "--format", form) == done
+    assert str(example) not in done.stdout
+    assert jobtypes("check", "--repo", example, "--format", form) == done
 
 
 def test_check_of_a_working_copy_looks_at_what_is_not_committed_yet(sample, clone):
