@@ -12,7 +12,8 @@ from gitstore.branch.growth import growth_of_merge
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import others
-from gitstore.catalogue.history import History, Jobtype
+from gitstore.catalogue.entries import Jobtype
+from gitstore.catalogue.history import History
 from gitstore.catalogue.layered import Layered
 from gitstore.catalogue.preview import preview_number
 from gitstore.errors import NotFound
