@@ -8,13 +8,12 @@ another agent switches these rules off (``--ignore agent-...``).
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping
-from functools import cache, lru_cache
+from collections.abc import Iterator, Mapping
+from functools import cache
 
 from gitstore.catalogue.contents import Contents, Directory
 from gitstore.checks.parsing import Sources
-from gitstore.checks.past import Past, by_fold, files_fold, heads, stem
+from gitstore.checks.past import Past, by_fold, by_stem, files_fold, heads, stem
 from gitstore.checks.python_source import Facts
 from gitstore.format import layout
 from gitstore.format.schema import Parsed, SoftwareFile
@@ -28,27 +27,15 @@ _UNASKED = re.compile("[ #?<>`]|%[0-9A-Fa-f]{2}")
 class Neighbours:
     """A tree's jobtypes, found by the names that the agent would give their files and modules.
 
-    Made once for a check, so that ten thousand jobtypes are not each compared with all. Which
-    ones can meet shows in their names first, so that few files are read. The tree came from
-    another whose jobtypes were *before*; it differs from that in those *changed*, at most. *past*
-    knows the jobtypes that are not there any more.
+    Made once for a check, so that ten thousand jobtypes are not each compared with all. The
+    names show which few can meet, so few files are read. *past* knows the former jobtypes.
     """
 
-    def __init__(
-        self,
-        contents: Contents,
-        jobtypes: Mapping[str, Entry],
-        before: Mapping[str, Entry],
-        changed: Collection[str],
-        past: Past,
-    ) -> None:
+    def __init__(self, contents: Contents, jobtypes: Mapping[str, Entry], past: Past) -> None:
         self.contents = contents
         self.past = past
         self._jobtypes = jobtypes
-        self._before = before
-        self._changed = changed
-        names = tuple(jobtypes)
-        self._by_fold, self._by_stem = by_fold(names), _by_stem(names)
+        self._by_fold, self._by_stem = by_fold(tuple(jobtypes)), by_stem(tuple(jobtypes))
         self._modules = cache(self._read_modules)
 
     def directory(self, name: str) -> Directory:
@@ -57,16 +44,17 @@ class Neighbours:
 
     def classname(self, name: str) -> str | None:
         """The class that jobtype *name* names, None without a readable one."""
-        meta = self.directory(name).meta
+        entry = self._jobtypes[name]
+        meta = self.contents.meta(entry.id) if entry.is_tree else None
         return meta.classname if meta else None
 
     def in_file(self, name: str, classname: str) -> Iterator[str]:
-        """Yield the jobtypes whose cache files would be called as those of *name*."""
+        """Yield the jobtypes whose cache files would have the names of *name*'s."""
         file = files_fold(name, classname)
         for head in heads(file):
             for other in self._by_fold.get(head, ()) if head != layout.fold(name) else ():
-                found = self.classname(other) if self._jobtypes[other].is_tree else None
-                if found is not None and files_fold(other, found) == file:
+                theirs = self.classname(other)
+                if theirs is not None and files_fold(other, theirs) == file:
                     yield other
 
     def in_module(self, module: str) -> Iterator[str]:
@@ -78,93 +66,45 @@ class Neighbours:
         for start in range(len(whole) + 1):
             if whole[start:] in self._by_stem:
                 modules = self._modules(whole[start:])
-                for shorter in _without_digits(module):
-                    if _is_number(module, shorter):
-                        yield from (o for _, o in _between(modules, shorter, f"{shorter}\0"))
-                # All that go on with a number, and what else begins as they do.
-                longer = _between(modules, f"{module}1", f"{module}:")
-                yield from (o for found, o in longer if stem(found) == whole)
+                yield from modules.get((module, True), ())
+                for shorter in _shorter(module):
+                    yield from modules.get((shorter, False), ())
 
-    def _read_modules(self, name_stem: str) -> list[_Row]:
-        """The modules of the jobtypes of that stem, each with its jobtype, in order."""
-        namesakes = self._by_stem[name_stem]
-        return namesakes.modules(self._jobtypes, self.contents, self._before, self._changed)
+    def _read_modules(self, name_stem: str) -> Mapping[tuple[str, bool], list[str]]:
+        """The jobtypes of that stem, by their module and by each text that a number makes it of.
 
-
-class _Namesakes:
-    """The jobtypes of one stem. Of their modules, only those that differ are read again."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-        self._last: tuple[Mapping[str, Entry], dict[str, _Row | None], list[_Row]] = ({}, {}, [])
-
-    def modules(
-        self,
-        jobtypes: Mapping[str, Entry],
-        contents: Contents,
-        before: Mapping[str, Entry],
-        changed: Collection[str],
-    ) -> list[_Row]:
-        """Their modules, each with its jobtype, in order; arguments as of Neighbours."""
-        # At first nothing is known. Threads may be here at once, each with a tree of its own.
-        known, rows, in_order = self._last
-        if known is before:
-            differing = self.names.intersection(changed)
-        else:
-            differing = {name for name in self.names if known.get(name) is not jobtypes[name]}
-        read = {name: _module(name, jobtypes[name], contents) for name in differing}
-        if any(rows.get(name) != row for name, row in read.items()):
-            rows = rows | read
-            in_order = sorted(filter(None, rows.values()))
-        self._last = (jobtypes, rows, in_order)
-        return in_order
+        The key's second part is True for the latter.
+        """
+        modules: dict[tuple[str, bool], list[str]] = {}
+        for name in self._by_stem[name_stem]:
+            classname = self.classname(name)
+            if classname is not None:
+                module = f"{classname}{name}"
+                modules.setdefault((module, False), []).append(name)
+                for shorter in _shorter(module):
+                    if shorter != module:
+                        modules.setdefault((shorter, True), []).append(name)
+        return modules
 
 
-_Row = tuple[str, str]
-"""A module, less its number, and the jobtype whose it is."""
-
-
-def _module(name: str, entry: Entry, contents: Contents) -> _Row | None:
-    meta = contents.meta(entry.id) if entry.is_tree else None
-    if meta is None or meta.classname is None:
-        return None
-    return f"{meta.classname}{name}", name
-
-
-def _between(rows: list[_Row], low: str, high: str) -> list[_Row]:
-    """The *rows*, which are in order, from *low* on and below *high*."""
-    return rows[bisect_left(rows, (low,)) : bisect_left(rows, (high,))]
-
-
-@lru_cache(maxsize=4)
-def _by_stem(names: tuple[str, ...]) -> dict[str, _Namesakes]:
-    """*names* by their stems; from one write to the next they are mostly the same."""
-    found: dict[str, _Namesakes] = {}
-    for name in names:
-        found.setdefault(stem(name), _Namesakes()).names.add(name)
-    return found
-
-
-def _without_digits(module: str) -> Iterator[str]:
-    """Yield *module* as it is, and with fewer and fewer of the digits that it ends with."""
+def _shorter(module: str) -> Iterator[str]:
+    """Yield *module* as it is, and less each version number that it may end with."""
     for end in range(len(module), len(stem(module)) - 1, -1):
-        yield module[:end]
-
-
-def _is_number(whole: str, shorter: str) -> bool:
-    """Whether what *whole* has after *shorter* is nothing, or a number as versions have."""
-    return not whole.startswith("0", len(shorter))
+        if not module.startswith("0", end):
+            yield module[:end]
 
 
 def check_agent(neighbours: Neighbours, name: str, sources: Sources) -> Iterator[Problem]:
     """Problems that the agent would have with jobtype *name* among its *neighbours*."""
     contents, directory = neighbours.contents, neighbours.directory(name)
     if not name.isascii():
-        says = "the name has a character outside ASCII, which the released agent can't ask for"
-        yield Problem("agent-name", layout.jobtype_path(name), f"{says}; choose another name")
+        message = "the name has a character outside ASCII, which the released agent can't ask for"
+        yield Problem("agent-name", layout.jobtype_path(name), f"{message}; choose another name")
     if directory.meta is not None and directory.meta.classname is None:
-        says = "classname is null, with which the released agent can't load the jobtype"
-        yield Problem("agent-classname", layout.meta_path(name), f"{says}; write the class's name")
+        message = "classname is null, so the released agent can't load the jobtype"
+        yield Problem(
+            "agent-classname", layout.meta_path(name), f"{message}; write the class's name"
+        )
     blob = directory.code
     if blob:
         facts = sources.facts(blob, lambda: contents.objects.read_blob(blob))
@@ -184,26 +124,26 @@ def check_agent_software(name: str, path: str, parsed: Parsed[SoftwareFile]) -> 
         found = ((what, _UNASKED.search(text)) for what, text in texts.items())
         what, match = next(((what, match) for what, match in found if match), ("", None))
         if match is not None and version.discovery_code is not None:
-            says = (
+            message = (
                 f"{what} holds {match[0]!r}, so the released agent can't ask for this discovery"
                 " code; choose another name, or remove the code"
             )
             line = parsed.document.line(("versions", position, "discovery_code"))
             field = f"versions.{position}.discovery_code"
-            yield Problem("agent-software-space", path, says, line, field)
+            yield Problem("agent-software-space", path, message, line, field)
 
 
 def _check_facts(name: str, facts: Facts) -> Iterator[Problem]:
     path = layout.code_path(name)
     if facts.beyond_ascii_line is not None:
-        says = (
+        message = (
             "a character outside ASCII, which leaves the released agent an empty file;"
             r" write it as an escape such as \u00e9"
         )
-        yield Problem("agent-ascii", path, says, facts.beyond_ascii_line)
+        yield Problem("agent-ascii", path, message, facts.beyond_ascii_line)
     for line, what in facts.newer:
-        says = f"{what} does not exist in Python 2.7; write it in the older way"
-        yield Problem("agent-python27", path, says, line)
+        message = f"{what} does not exist in Python 2.7; write it in the older way"
+        yield Problem("agent-python27", path, message, line)
 
 
 def _check_collisions(neighbours: Neighbours, name: str) -> Iterator[Problem]:
@@ -227,16 +167,16 @@ def _check_collisions(neighbours: Neighbours, name: str) -> Iterator[Problem]:
 
 
 def _collision(rule: str, name: str, other: str, what: str) -> Problem:
-    says = (
+    message = (
         f"the released agent would take {what} of {name} and of {other} for one another;"
         " give one of them another classname"
     )
-    return Problem(rule, layout.meta_path(name), says)
+    return Problem(rule, layout.meta_path(name), message)
 
 
 def _past_collision(rule: str, name: str, other: str, what: str) -> Problem:
-    says = (
+    message = (
         f"the released agent may have {what} of versions that {layout.printable(other)} had"
         f" before, and would run those; give {name} another classname"
     )
-    return Problem(rule, layout.meta_path(name), says)
+    return Problem(rule, layout.meta_path(name), message)

@@ -27,7 +27,8 @@ def by_fold(names: tuple[str, ...]) -> dict[str, list[str]]:
 
 
 @lru_cache(maxsize=8)
-def _by_stem(names: tuple[str, ...]) -> dict[str, list[str]]:
+def by_stem(names: tuple[str, ...]) -> dict[str, list[str]]:
+    """*names* by their stems."""
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(stem(name), []).append(name)
@@ -102,7 +103,7 @@ class Past:
 
     @cached_property
     def _stems(self) -> Mapping[str, list[str]]:
-        return _by_stem(tuple(self.used.numbers))
+        return by_stem(tuple(self.used.numbers))
 
     def spellings(self, name: str) -> list[str]:
         """The names ever used that differ from *name* in case alone."""
