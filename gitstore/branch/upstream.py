@@ -198,7 +198,7 @@ class Upstream:
         problems = tuple((e.path, e.line or 0, e.message) for e in errors[:PROBLEMS_SHOWN])
         if problems and problems != state.problems:
             _LOG.warning(
-                "upstream's %s at %s has errors, and what they are in is not in service: %s",
+                "upstream's %s at %s has errors; broken versions are not in service: %s",
                 self.branch,
                 tip,
                 "; ".join(map(str, errors[:PROBLEMS_SHOWN])),
