@@ -101,10 +101,11 @@ def check_agent(neighbours: Neighbours, name: str, sources: Sources) -> Iterator
         message = "the name has a character outside ASCII, which the released agent can't ask for"
         yield Problem("agent-name", layout.jobtype_path(name), f"{message}; choose another name")
     if directory.meta is not None and directory.meta.classname is None:
-        message = "classname is null, so the released agent can't load the jobtype"
-        yield Problem(
-            "agent-classname", layout.meta_path(name), f"{message}; write the class's name"
+        message = (
+            "classname is null, with which the released agent can't load the jobtype; write the"
+            " class's name"
         )
+        yield Problem("agent-classname", layout.meta_path(name), message)
     blob = directory.code
     if blob:
         facts = sources.facts(blob, lambda: contents.objects.read_blob(blob))
