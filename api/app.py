@@ -1,23 +1,25 @@
-"""The service as one WSGI application, of all its parts."""
+"""The service as one WSGI application, composed of all its parts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
-from flask import Flask, Request
-from flask.sessions import NullSession, SessionInterface
-from werkzeug.routing import BaseConverter, MapAdapter
+from flask import Flask, Response
 
 from api.cache import answers
 from api.cache.answers import Shelf
-from api.config import PREFIX, Config, Writes
+from api.config import GIT_PATH, PREFIX, Config
 from api.git_http import routes
 from api.git_http.processes import Transports
 from api.openapi import document
 from api.pages import diffs, views
 from api.rest import changes, health, jobtypes, software, webhooks
-from api.web import address, auth, errors, hosts, limits, previews
+from api.web import auth, errors, hosts, limits, previews, responses
+from api.web.flask_app import FlaskApp
+from api.web.hosts import KnownHosts
+from api.web.parts import KEY, Parts
 from api.worker import sockets
 from api.worker.follower import Follower
 from api.worker.housekeeping import Housekeeping
@@ -26,64 +28,15 @@ from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
 from gitstore.branch.upstream import Upstream
-from gitstore.format.layout import parse_number
 
 
-class _Number(BaseConverter):
-    """A version number: ASCII digits, no leading zero."""
+@dataclass(frozen=True, slots=True)
+class Service:
+    """An application, its parts, and the responses that it keeps in memory."""
 
-    regex = "0|[1-9][0-9]*"
-
-    def to_python(self, value: str) -> int:
-        return parse_number(value)
-
-
-class _Slashed(BaseConverter):
-    """A software's name or version, or a branch, as it stands in the path, slashes and all."""
-
-    # No name is that long. Without a bound, two of them in a path would be looked for in
-    # a time that grows with the square of its length.
-    regex = "/*[^/](?:.{0,2000}[^/])?"
-    part_isolating = False
-
-
-class _NoSessions(SessionInterface):
-    """One session for all, which holds nothing and can't be changed."""
-
-    _session = NullSession()
-
-    def open_session(self, app: Flask, request: Request) -> NullSession:
-        """The session, where Flask would make each request one of its own."""
-        return self._session
-
-
-class _Service(Flask):
-    """Flask without what no request here needs."""
-
-    session_interface = _NoSessions()
-
-    def ensure_sync(self, func: Callable[..., object]) -> Callable[..., object]:
-        """*func* as it is: nothing here is async, and each hook and view would be looked at."""
-        return func
-
-    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """What finds the route of *request*: by path and method, whatever the host.
-
-        Nor does it matter that a client would rather speak another protocol. Nobody is
-        obliged to switch (RFC 9110, section 7.8), whereas Flask's own refuses.
-        """
-        if request is None:
-            return super().create_url_adapter(request)
-        public = self.extensions["public_url"]
-        return self.url_map.bind(
-            "localhost",
-            # A proxy has taken its prefix off; links lead there with it.
-            public.prefix if public else request.root_path,
-            url_scheme=request.scheme,
-            default_method=request.method,
-            # What CONNECT asks for has no path, which is not the path of one slash.
-            path_info=request.environ.get("PATH_INFO") and request.path,
-        )
+    app: Flask
+    parts: Parts
+    shelf: Shelf
 
 
 def create_app(config: Config) -> Flask:
@@ -92,44 +45,79 @@ def create_app(config: Config) -> Flask:
     Raises:
         NoRepository: there is none at ``config.repo``.
     """
-    app = _Service("api", static_folder=None)
+    return create_service(config).app
+
+
+def create_service(config: Config) -> Service:
+    """A service, of which nothing runs in the background yet."""
+    app = FlaskApp()
     app.config["MAX_CONTENT_LENGTH"] = config.body_limit_bytes
-    app.config["REVIEW"] = config.upstream is not None and config.writes is Writes.REVIEW
-    app.config["BODY_LIMIT_S"] = config.body_limit_s
     store = Store(config.repo, config.ref, config.checks, config.protect)
     store.writing.limit_s = config.write_limit_s
-    app.extensions["jobtypes"] = store
-    address.install(app, config)
-    app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False
-    app.url_map.converters |= {"number": _Number, "slashed": _Slashed}
-    hosts.install(app)
-    auth.install(app, auth.Gate(config, Tokens(store.repository.git_dir)))
-    kept = Limits(config)
-    reviewing = app.extensions["reviews"] = Reviews(
-        store, partial(kept.held, Work.REVIEW), kept.waiting, config.push_jobtypes_limit
+    slots = Limits(config)
+    transports = Transports(config, store, slots)
+    parts = app.extensions[KEY] = Parts(
+        config=config,
+        public_url=config.public,
+        store=store,
+        hosts=KnownHosts(),
+        limits=slots,
+        reviews=Reviews(
+            store, partial(slots.held, Work.REVIEW), slots.waiting, config.push_jobtypes_limit
+        ),
+        follower=_follower(config, store),
+        housekeeping=Housekeeping(
+            store, partial(_end_idle, transports, config), config.housekeeping_s
+        ),
     )
-    previews.install(app, reviewing)
-    limits.install(app, kept)
-    answers.install(app, Shelf(store, config.hot_bytes))
-    transports = routes.install(app, config, store, kept)
-    app.extensions["housekeeping"] = Housekeeping(
-        store, partial(_end_idle, transports, config), config.housekeeping_s
-    )
-    diffs.install(app)
-    webhooks.install(app, config, _follower(config, store))
-    health.install(app, config)
-    views.install(app)
-    app.register_blueprint(jobtypes.blueprint, url_prefix=PREFIX)
-    app.register_blueprint(software.blueprint, url_prefix=PREFIX)
-    app.register_blueprint(changes.blueprint, url_prefix=PREFIX)
-    app.register_blueprint(document.blueprint, url_prefix=PREFIX)
+    shelf = Shelf(store, config.hot_bytes)
+    _set_gates(app, parts, shelf)
+    _add_routes(app, transports)
     errors.install(app, routes.refusal)
-    return app
+    return Service(app, parts, shelf)
+
+
+def _set_gates(app: FlaskApp, parts: Parts, shelf: Shelf) -> None:
+    """Let each request pass the gates before its view, and the cache after it.
+
+    The order of the gates is the security model: identity before everything that tells or costs
+    something, and memory last, so that it gives nothing that the view would refuse.
+    """
+    gate = auth.Gate(parts.config, Tokens(parts.store.repository.git_dir))
+    gates: tuple[Callable[[], Response | None], ...] = (
+        # A wrong Host is refused before anything else reads the request.
+        partial(hosts.require_good_host, parts.hosts),
+        # Nobody's body is read, and nothing is computed, unless the sender may do this.
+        partial(auth.require_sender, gate),
+        # A preview may wait for a merge, so it comes before the slot: a request that waits while
+        # it holds a slot would keep the slot from the request that it waits for.
+        previews.require_preview,
+        # From here on the request works, on one of the slots for its kind.
+        partial(limits.take_slot, parts.limits),
+        # Only a sender who may read gets a response from memory.
+        partial(answers.respond, shelf),
+    )
+    for require in gates:
+        app.before_request(require)
+    app.teardown_request(partial(limits.release_slot, parts.limits))
+    # Flask calls these in reverse order: the cache keeps the whole response before a 304 is made.
+    app.after_request(responses.make_conditional)
+    app.after_request(partial(answers.fill, shelf))
+    app.wsgi_app = previews.PreviewPaths(app.wsgi_app, parts.reviews)  # type: ignore[method-assign]  # Flask's documented way
+
+
+def _add_routes(app: FlaskApp, transports: Transports) -> None:
+    app.register_blueprint(routes.blueprint(transports), url_prefix=GIT_PATH)
+    app.register_blueprint(webhooks.blueprint(), url_prefix="/webhooks")
+    app.register_blueprint(health.blueprint, url_prefix="/health")
+    diffs.install(app)
+    views.install(app)
+    for module in (jobtypes, software, changes, document):
+        app.register_blueprint(module.blueprint, url_prefix=PREFIX)
 
 
 def _end_idle(transports: Transports, config: Config) -> None:
-    """End what hangs: clones that nobody takes, bodies that never come."""
+    """End connections and processes that hang: clones nobody reads, bodies that never come."""
     transports.end_idle()
     # A read that waits for a fetch is as silent as a body that never comes.
     silent_s = config.body_limit_s
@@ -140,7 +128,7 @@ def _end_idle(transports: Transports, config: Config) -> None:
 
 
 def _follower(config: Config, store: Store) -> Follower | None:
-    """What follows the upstream, if there is one; writes go there first."""
+    """The follower of the upstream, if there is one; writes go there first."""
     if config.upstream is None:
         return None
     upstream = Upstream(store, config.upstream, config.fetch_limit_s, config.fetch_fsck)

@@ -189,6 +189,11 @@ class Config:
             raise ConfigError(f"public_url is {self.public_url!r}; {error}") from None
 
     @property
+    def proposes_writes(self) -> bool:
+        """Whether a REST write becomes a branch of the upstream, for review."""
+        return self.upstream is not None and self.writes is Writes.REVIEW
+
+    @property
     def ref(self) -> str | None:
         """The served ref; None means the branch that HEAD names."""
         return None if self.branch is None else f"refs/heads/{self.branch}"

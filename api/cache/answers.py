@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from flask import Flask, Response
+from flask import Response, g, request
 from werkzeug.http import parse_etags, unquote_etag
 
 from api.config import PREFIX
@@ -190,24 +190,25 @@ def _size(path: str, answer: Answer) -> int:
     return len(answer.body) + len(path) + _OVERHEAD_BYTES
 
 
-def install(app: Flask, shelf: Shelf) -> None:
-    """Answer from *shelf* what *app* would say again, once it is known that its sender may read.
+def respond(shelf: Shelf) -> Response | None:
+    """The response from *shelf*, if it has one; the sender of the request may read."""
+    environ = this_request().environ
+    if PREVIEW_KEY in environ:
+        return None
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    answer = shelf.answer_to(method, path, environ.get("QUERY_STRING", ""))
+    if answer is None:
+        return None
+    environ[HOT_KEY] = True
+    environ[ROUTE_KEY] = answer.route
+    status, headers, body = answer.reply(environ.get("HTTP_IF_NONE_MATCH"))
+    return Complete(body, status, headers)
 
-    Views give what they say to ``keep``.
-    """
-    app.extensions["shelf"] = shelf
 
-    def look() -> Response | None:
-        environ = this_request().environ
-        if PREVIEW_KEY in environ:
-            return None
-        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        answer = shelf.answer_to(method, path, environ.get("QUERY_STRING", ""))
-        if answer is None:
-            return None
-        environ[HOT_KEY] = True
-        environ[ROUTE_KEY] = answer.route
-        status, headers, body = answer.reply(environ.get("HTTP_IF_NONE_MATCH"))
-        return Complete(body, status, headers)
-
-    app.before_request(look)
+def fill(shelf: Shelf, response: Response) -> Response:
+    """Keep *response* in *shelf*, if it depends on its path and the catalogue alone."""
+    rule, catalogue = request.url_rule, g.get("catalogue")
+    if catalogue is not None and response.status_code == 200 and rule and not request.query_string:
+        path, headers = request.environ["PATH_INFO"], list(response.headers)
+        shelf.keep(path, rule.rule, headers, response.get_data(), catalogue)
+    return response

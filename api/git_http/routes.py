@@ -7,21 +7,20 @@ inherited.
 from __future__ import annotations
 
 import json
+from functools import partial
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound as HttpNotFound
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from api.config import GIT_PATH, Config
+from api.config import Config
 from api.git_http.bodies import body_limit, keep_body
 from api.git_http.packets import FLUSH, NOTHING_TAKEN, packet, read_updates, report
 from api.git_http.processes import SERVICES, Service, Transports, protocol
 from api.git_http.streams import Push, stream
 from api.web import auth
 from api.worker import sockets
-from api.worker.limits import Limits
 from gitstore.branch.access import Access
-from gitstore.branch.store import Store
 from gitstore.errors import ReadOnly
 from gitstore.git.remote_url import parse_remote_url
 
@@ -36,30 +35,23 @@ DISCARDED_LIMIT = 8
 _HTTPS_OWN = {401, 403, 404, 405, 415}
 """The statuses that Git's client understands, or that it never gets."""
 
-blueprint = Blueprint("git", __name__)
+
+def blueprint(transports: Transports) -> Blueprint:
+    """The routes below GIT_PATH, which run Git by *transports*."""
+    git = Blueprint("git", __name__)
+    names = ",".join(map(repr, SERVICES))
+    git.add_url_rule("/info/refs", "advertise", partial(advertise, transports))
+    git.add_url_rule("/info/lfs/objects/batch", "refuse_lfs", refuse_lfs, methods=["POST"])
+    git.add_url_rule(f"/<any({names}):name>", "talk", partial(talk, transports), methods=["POST"])
+    return git
 
 
-def install(app: Flask, config: Config, store: Store, limits: Limits) -> Transports:
-    """Answer Git's clients at GIT_PATH."""
-    transports = app.extensions["transports"] = Transports(config, store, limits)
-    app.register_blueprint(blueprint, url_prefix=GIT_PATH)
-    return transports
-
-
-def _transports() -> Transports:
-    transports = current_app.extensions["transports"]
-    assert isinstance(transports, Transports)
-    return transports
-
-
-@blueprint.get("/info/refs")
-def advertise() -> Response:
+def advertise(transports: Transports) -> Response:
     """List the refs and capabilities of one of Git's two services."""
     service = SERVICES.get(request.args.get("service", ""))
     if service is None:
         raise HttpNotFound("only Git's smart protocol is spoken here; update the client")
-    access = _require(service)
-    transports = _transports()
+    access = _require(transports.config, service)
     transports.acquire()
     try:
         run = transports.start(service, ("--advertise-refs",), access)
@@ -73,21 +65,18 @@ def advertise() -> Response:
     return stream(transports, run, "advertisement", head)
 
 
-@blueprint.post("/info/lfs/objects/batch")
 def refuse_lfs() -> Response:
     """Answer a client of Git LFS that the repository has no LFS objects and takes none."""
     return Response(json.dumps({"message": LFS_REFUSAL}), 422, content_type=LFS_JSON)
 
 
-@blueprint.post(f"/<any({','.join(map(repr, SERVICES))}):name>")
-def talk(name: str) -> Response:
+def talk(transports: Transports, name: str) -> Response:
     """Run one of Git's two services on the request's body."""
     service = SERVICES[name]
     expected = f"application/x-{name}-request"
     if request.mimetype != expected:
         raise UnsupportedMediaType(f"the body must be {expected}; only Git's clients send that")
-    access = _require(service)
-    transports = _transports()
+    access = _require(transports.config, service)
     config = transports.config
     limit = body_limit(config, service)
     # Other bodies have another limit. (None would mean that one.)
@@ -112,9 +101,9 @@ def _too_large(config: Config) -> str:
     return f"the push is over {megabytes} MiB, the limit; {NOTHING_TAKEN}. Push in parts."
 
 
-def _require(service: Service) -> Access:
+def _require(config: Config, service: Service) -> Access:
     access = auth.current()
-    upstream = _transports().config.upstream
+    upstream = config.upstream
     if upstream and service.is_push:
         raise ReadOnly(f"this service follows {parse_remote_url(upstream).shown}; push there")
     return access

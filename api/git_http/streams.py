@@ -13,7 +13,7 @@ from flask import Response, request
 from api.git_http.bodies import CHUNK_BYTES
 from api.git_http.packets import NOTHING_TAKEN, Packets, report
 from api.git_http.processes import Run, Transports
-from api.web.parts import housekeeping
+from api.web.parts import parts
 from api.worker.housekeeping import Housekeeping
 from gitstore.errors import StoreError
 from gitstore.format.layout import shown
@@ -62,7 +62,7 @@ def stream(
     transports: Transports, run: Run, what: str, head: bytes = b"", push: Push | None = None
 ) -> Response:
     """A response of *head* and Git's output; the slot of *run* is released at its end."""
-    end = _End(transports, run, housekeeping(), push)
+    end = _End(transports, run, parts().housekeeping, push)
     response = Response(_chunks(run, head, end))
     # Werkzeug calls this even if no chunk is read: for HEAD, or when the client has gone.
     response.call_on_close(end)

@@ -68,7 +68,7 @@ ALL: tuple[OtherRoute, ...] = (
         *({200: ("application/json", "")}, (401, 404, 409, 500, 503)),
     ),
     OtherRoute(
-        *("/webhooks/{forge}", "post", "upstream", _says(webhooks.deliver)),
+        *("/webhooks/{forge}", "post", "upstream", _says(webhooks.Receiver.deliver)),
         *({202: models.DeliveredAnswer}, (401, 403, 404, 413), "application/json"),
     ),
     OtherRoute(

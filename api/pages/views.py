@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, Flask, Response, current_app, render_template, request
+from flask import Blueprint, Flask, Response, render_template, request
 from jinja2 import StrictUndefined
 
 from api.web.address import base_url
-from api.web.parts import store
+from api.web.parts import parts, store
 from api.web.responses import ok_page, ok_style
-from api.worker.follower import Follower
 from gitstore.branch.log import LogRow
 from gitstore.branch.reviews import Reviews
 from gitstore.catalogue.entries import Jobtype
@@ -77,8 +76,8 @@ def diff_lines(diff: str) -> list[tuple[str, str]]:
 
 def _troubles() -> dict[str, object]:
     """What every page says loudly: what upstream has that is not served, and damage."""
-    follower = current_app.extensions["follower"]
-    state = follower.upstream.state() if isinstance(follower, Follower) else None
+    follower = parts().follower
+    state = follower.upstream.state() if follower else None
     return {"upstream": state, "damaged": store().repository.damaged_objects()}
 
 
@@ -148,6 +147,4 @@ def _places(start: int, total: int) -> tuple[int | None, int | None]:
 
 
 def _reviews() -> Reviews:
-    reviews = current_app.extensions["reviews"]
-    assert isinstance(reviews, Reviews)
-    return reviews
+    return parts().reviews

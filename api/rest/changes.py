@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, request
 from flask.views import MethodView
 
 from api.rest.models import CommitId
 from api.web import auth
 from api.web.bodies import read_optional_body
-from api.web.parts import housekeeping
+from api.web.parts import parts
 from api.web.resource import Routes, add_routes
 from api.web.responses import deleted, encode, etag_of, ok
 from api.web.responses import written as answer
@@ -33,9 +33,7 @@ class MergeBody(Model):
 
 
 def _reviews() -> Reviews:
-    reviews = current_app.extensions["reviews"]
-    assert isinstance(reviews, Reviews)
-    return reviews
+    return parts().reviews
 
 
 def _commit(commit: Commit) -> dict[str, object]:
@@ -101,13 +99,14 @@ class Merge(MethodView):
     def post(self, branch: str) -> Response:
         """Merge it; merging what is merged already says so again."""
         body = read_optional_body(MergeBody)
-        if current_app.config["REVIEW"]:
-            where = current_app.extensions["follower"].upstream.shown_url
+        follower = parts().follower
+        if follower is not None and parts().config.proposes_writes:
+            where = follower.upstream.shown_url
             raise ReadOnly(
                 f"what this service runs is reviewed at its upstream, {where}; merge it there"
             )
         merged = _reviews().merge(branch, writer(), body.delete_branch, _seen(branch, body))
-        housekeeping().wake()
+        parts().housekeeping.wake()
         said = {"branch": branch, "merged": True, **asdict(merged)}
         return answer(said, 200, merged.commit)
 

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import time
 
-from flask import Blueprint, Flask, Response, current_app
+from flask import Blueprint, Response
 
-from api.config import Config
-from api.web.parts import store
+from api.web.parts import parts, store
 from api.web.responses import json_response
-from api.worker.follower import Follower
 from gitstore.errors import StoreError
 
 blueprint = Blueprint("health", __name__)
-
-
-def install(app: Flask, config: Config) -> None:
-    """Answer below /health; webhooks.install has told who follows."""
-    app.config["UPSTREAM_STALE_S"] = config.upstream_stale_s
-    app.register_blueprint(blueprint, url_prefix="/health")
 
 
 @blueprint.get("/live")
@@ -52,13 +44,12 @@ def upstream() -> Response:
 
     503 when the last good fetch is too long ago, or upstream's branch is refused.
     """
-    follower = current_app.extensions["follower"]
+    follower = parts().follower
     if follower is None:
         return json_response({"state": "none", "says": "this service follows no upstream"})
-    assert isinstance(follower, Follower)
     state = follower.upstream.state()
     age_s = round(time.time() - state.good, 1) if state.good else None
-    limit_s = current_app.config["UPSTREAM_STALE_S"]
+    limit_s = parts().config.upstream_stale_s
     stale = age_s is None or age_s > limit_s
     answer = {
         "state": state.name,

@@ -22,7 +22,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from api.app import create_app  # Loaded here, once, and not by each worker that is forked.
+from api.app import create_service  # Loaded here, once, and not by each worker that is forked.
 from api.config import Config
 from api.server import shutdown
 from api.server.workers import LOOK_S, Pulse, Watcher
@@ -204,24 +204,24 @@ def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
     _hear_once()
     threading.Thread(target=shutdown.end_with_parent, daemon=True).start()
     logs.set_up(config.log_format)
-    app = create_app(config)
+    service = create_service(config)
+    parts = service.parts
     sockets.end_the_dead(config.answer_idle_s)
-    app.extensions["jobtypes"].catalogue()
-    app.extensions["housekeeping"].start()
-    if app.extensions["follower"] is not None:
-        app.extensions["follower"].start()
+    parts.store.catalogue()
+    parts.housekeeping.start()
+    if parts.follower is not None:
+        parts.follower.start()
     # No read should wait for the collector to visit a history that stays anyway.
     gc.freeze()
-    store = app.extensions["jobtypes"]
-    store.note = metrics.note
+    parts.store.note = metrics.note
     if is_another:
         metrics.note("worker_restarted")
     log = logs.AccessLog(config.log_format) if config.access_log else None
-    observed = Observed(app, store, log)
+    observed = Observed(service.app, parts.store, log)
     observed.start()
     # Clones and pushes may take long, and hold no more threads than they have places.
     threads = config.threads + config.waiting_threads - config.git_places
     pulse.stop_where(lambda: observed.running(config.stuck_s) >= max(1, threads))
     # Who reads with a token is asked for it by the application, each time.
     is_hot = config.hot_path and not config.read_needs_token
-    return Hot(observed, app.extensions["shelf"], app.extensions["hosts"]) if is_hot else observed
+    return Hot(observed, service.shelf, parts.hosts) if is_hot else observed

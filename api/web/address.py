@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, after_this_request, current_app, request
+from flask import Response, after_this_request, request
 
-from api.config import Config
-
-
-def install(app: Flask, config: Config) -> None:
-    """Have *app* name the public URL of *config*, if there is one, in all that it answers."""
-    app.extensions["public_url"] = config.public
+from api.web.parts import parts
 
 
 def public_base() -> str:
     """The public URL, without a slash at its end; empty where none is set."""
-    return str(current_app.extensions["public_url"] or "")
+    return str(parts().public_url or "")
 
 
 def base_url() -> str:

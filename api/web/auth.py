@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Request, g, request
+from flask import Request, g, request
 
 from api.config import Config
 from api.web.browsers import Senders
@@ -148,24 +148,17 @@ def _secret(request: Request) -> str | None:
     return given.token or ""
 
 
-def install(app: Flask, gate: Gate) -> None:
-    """Ask of every request of *app* that its sender may do what its method does.
-
-    That comes before all else: if a sender may not write, no body is read.
-    """
-
-    def identify() -> None:
-        request = this_request()
-        environ, rule = request.environ, request.url_rule
-        environ[ROUTE_KEY] = rule.rule if rule else ""
-        gate.check_sender(request)
-        if request.blueprint not in OPEN:
-            access = g.access = gate.access(request)
-            if access.email and access is not EVERYBODY:
-                environ[TOKEN_KEY] = access.name
-            gate.require(access, _role(request))
-
-    app.before_request(identify)
+def require_sender(gate: Gate) -> None:
+    """Raise unless the sender of this request may do what its method does."""
+    request = this_request()
+    environ, rule = request.environ, request.url_rule
+    environ[ROUTE_KEY] = rule.rule if rule else ""
+    gate.check_sender(request)
+    if request.blueprint not in OPEN:
+        access = g.access = gate.access(request)
+        if access.email and access is not EVERYBODY:
+            environ[TOKEN_KEY] = access.name
+        gate.require(access, _role(request))
 
 
 def this_request() -> Request:

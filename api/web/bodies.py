@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from typing import NoReturn, TypeVar
 
-from flask import current_app, g, request
+from flask import g, request
 from pydantic import ValidationError
 from werkzeug.exceptions import RequestTimeout, UnsupportedMediaType
 
-from api.web.limits import limits
+from api.web.parts import parts
 from api.web.responses import JSON
 from api.worker.limits import CHUNK_BYTES
 from gitstore.errors import BadRequest
@@ -29,8 +29,8 @@ def read_bytes() -> bytes:
         RequestEntityTooLarge: it is over the limit.
     """
     if "body" not in g:
-        with limits().waiting_for_body():
-            g.body = b"".join(_chunks(time.monotonic() + current_app.config["BODY_LIMIT_S"]))
+        with parts().limits.waiting_for_body():
+            g.body = b"".join(_chunks(time.monotonic() + parts().config.body_limit_s))
     body: bytes = g.body
     return body
 

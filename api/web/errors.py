@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from api.config import GIT_PATH
@@ -108,24 +107,7 @@ def install(app: Flask, git_response: Callable[[str, int], Response]) -> None:
 
     for kind, describe in _DESCRIPTIONS.items():
         app.register_error_handler(kind, lambda error, d=describe: respond(d(error)))
-    app.register_error_handler(NotFound, partial(_ask_upstream, respond))
     app.register_error_handler(ProposalMade, _respond_proposed)
-
-
-def _ask_upstream(respond: Callable[[Failure], Response], error: Exception) -> Response:
-    """Answer what was not found after asking upstream for it, once."""
-    follower = current_app.extensions["follower"]
-    if follower is None or request.method not in ("GET", "HEAD") or g.get("asked"):
-        return respond(_of_store(error))
-    g.asked = True
-    follower.ask()
-    try:
-        current_app.preprocess_request()
-        return current_app.make_response(current_app.dispatch_request())
-    except StoreError as again:
-        return respond(_of_store(again))
-    except HTTPException as again:
-        return respond(_of_http(again))
 
 
 def _respond_proposed(error: Exception) -> Response:

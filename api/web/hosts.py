@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import Flask, request
+from flask import request
 
 from gitstore.errors import BadRequest
 
@@ -82,7 +82,6 @@ class KnownHosts(set[str]):
             self.add(field)
 
 
-def install(app: Flask) -> None:
-    """Refuse every request to *app* whose Host header is none, before all else."""
-    known = app.extensions["hosts"] = KnownHosts()
-    app.before_request(lambda: known.check(request.environ))
+def require_good_host(known: KnownHosts) -> None:
+    """Raise BadRequest for a request whose Host header is not a good one."""
+    known.check(request.environ)

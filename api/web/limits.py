@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from flask import Flask, current_app, g
+from flask import g
 
 from api.web.auth import SAFE, this_request
 from api.worker.limits import Limits, Work
 
 
-def install(app: Flask, limits: Limits) -> None:
-    """Have each request of *app* that is no read take a slot.
+def take_slot(limits: Limits) -> None:
+    """Take a slot for this request, unless it is a read.
 
-    By then the sender is known, and no request waits for a preview any more. A request that
-    held a slot while it waited would keep it from the request that it waits for.
+    Raises:
+        Busy: there is none for its kind of work.
     """
-    app.extensions["limits"] = limits
-
-    def acquire() -> None:
-        work = _work()
-        if work is not None and "work" not in g:
-            limits.acquire(work)
-            g.work = work
-
-    def release(error: BaseException | None) -> None:
-        work = g.pop("work", None)
-        if work is not None:
-            limits.release(work)
-
-    app.before_request(acquire)
-    app.teardown_request(release)
+    work = _work()
+    if work is not None:
+        limits.acquire(work)
+        g.work = work
 
 
-def limits() -> Limits:
-    """The limits of the application that answers this request."""
-    limits = current_app.extensions["limits"]
-    assert isinstance(limits, Limits)
-    return limits
+def release_slot(limits: Limits, error: BaseException | None) -> None:
+    """Release the slot of this request, if it has one."""
+    work = g.pop("work", None)
+    if work is not None:
+        limits.release(work)
 
 
 def _work() -> Work | None:

@@ -1,32 +1,61 @@
-"""The parts of the application that answers this request."""
+"""The parts of an application, and the catalogue that a request is about."""
 
 from __future__ import annotations
 
-from flask import current_app, g
+from dataclasses import dataclass
 
+from flask import Flask, current_app, g, request
+
+from api.config import Config, PublicUrl
+from api.web.environ import PREVIEW_KEY
+from api.web.hosts import KnownHosts
+from api.worker.follower import Follower
 from api.worker.housekeeping import Housekeeping
+from api.worker.limits import Limits
+from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
+
+KEY = "jobtypes"
+"""Where in ``app.extensions`` the parts are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What views work with. Only ``create_app`` makes it; *follower* is None without upstream."""
+
+    config: Config
+    public_url: PublicUrl | None
+    store: Store
+    hosts: KnownHosts
+    limits: Limits
+    reviews: Reviews
+    follower: Follower | None
+    housekeeping: Housekeeping
+
+
+def parts_of(app: Flask) -> Parts:
+    """The parts of *app*."""
+    parts: Parts = app.extensions[KEY]
+    return parts
+
+
+def parts() -> Parts:
+    """The parts of the application that answers this request."""
+    return parts_of(current_app)
 
 
 def store() -> Store:
     """The store of the application that answers this request."""
-    found = current_app.extensions["jobtypes"]
-    assert isinstance(found, Store)
-    return found
-
-
-def housekeeping() -> Housekeeping:
-    """The housekeeping of the application that answers this request."""
-    found = current_app.extensions["housekeeping"]
-    assert isinstance(found, Housekeeping)
-    return found
+    return parts().store
 
 
 def catalogue() -> Catalogue:
     """The catalogue that this request is about: the tip's, or a preview's."""
-    found = g.get("preview")
-    if found is None:
-        found = g.catalogue = store().catalogue()
-    assert isinstance(found, Catalogue)
-    return found
+    ref = request.environ.get(PREVIEW_KEY)
+    if ref is None:
+        g.catalogue = store().catalogue()
+        return g.catalogue  # type: ignore[no-any-return]  # g has no types
+    if "preview" not in g:
+        g.preview = parts().reviews.preview(ref)
+    return g.preview  # type: ignore[no-any-return]  # likewise

@@ -8,11 +8,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from flask import Flask, g
 from werkzeug.exceptions import MethodNotAllowed
 
 from api.web.auth import SAFE, this_request
 from api.web.environ import PREVIEW_KEY
+from api.web.parts import catalogue
+from api.web.upstream import read_through
 from gitstore.branch.reviews import Reviews
 from gitstore.errors import StoreError
 
@@ -63,16 +64,10 @@ def _splits(path: str) -> Iterator[tuple[str, str]]:
         yield ref, path[match.start() :]
 
 
-def install(app: Flask, reviews: Reviews) -> None:
-    """Let the reads of *app* be asked about any change."""
-
-    def choose() -> None:
-        request = this_request()
-        ref = request.environ.get(PREVIEW_KEY)
-        if ref is not None:
-            if request.method not in SAFE:
-                raise MethodNotAllowed(valid_methods=["GET", "HEAD"])
-            g.preview = reviews.preview(ref)
-
-    app.before_request(choose)
-    app.wsgi_app = PreviewPaths(app.wsgi_app, reviews)  # type: ignore[method-assign]  # Flask's documented way
+def require_preview() -> None:
+    """Make the preview that a request asks for, and raise where it is no read."""
+    request = this_request()
+    if PREVIEW_KEY in request.environ:
+        if request.method not in SAFE:
+            raise MethodNotAllowed(valid_methods=["GET", "HEAD"])
+        read_through(catalogue)

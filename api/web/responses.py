@@ -7,10 +7,8 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from flask import Request, Response, current_app, g
+from flask import Response, request
 from werkzeug.datastructures import Headers
-
-from api.web import auth
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -65,22 +63,22 @@ def _response(body: bytes, status: int, content_type: str, *more: tuple[str, str
 
 def ok(payload: object, commit: str | None = None) -> Response:
     """The response to a GET; *commit* is the one that made the version is shown."""
-    return _conditional(encode(payload), JSON, commit)
+    return _tagged(encode(payload), JSON, commit)
 
 
 def ok_code(code: str, commit: str | None = None) -> Response:
     """The response to a GET of Python source."""
-    return _conditional(code.encode(), PYTHON, commit)
+    return _tagged(code.encode(), PYTHON, commit)
 
 
 def ok_text(text: str, commit: str | None = None) -> Response:
     """The response to a GET of plain text."""
-    return _conditional(text.encode(), TEXT, commit)
+    return _tagged(text.encode(), TEXT, commit)
 
 
 def ok_page(html: str, commit: str | None = None) -> Response:
     """The response to a GET of a page, which may run nothing and load nothing but its style."""
-    response = _conditional(html.encode(), "text/html; charset=utf-8", commit)
+    response = _tagged(html.encode(), "text/html; charset=utf-8", commit)
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none';"
         " frame-ancestors 'none'"
@@ -91,27 +89,23 @@ def ok_page(html: str, commit: str | None = None) -> Response:
 
 def ok_style(css: str) -> Response:
     """The response to a GET of a style sheet."""
-    return _conditional(css.encode(), "text/css; charset=utf-8", None)
+    return _tagged(css.encode(), "text/css; charset=utf-8", None)
 
 
-def _conditional(body: bytes, content_type: str, commit: str | None) -> Response:
-    """*body*, or a 304 if the client says that it has it; both cached for the next client."""
-    tag = etag_of(body)
-    headers = [("ETag", f'"{tag}"'), ("Cache-Control", "no-cache"), *_commit(commit)]
-    response = _response(body, 200, content_type, *headers)
-    request = auth.this_request()
-    _keep(request, list(response.headers), body)
-    if "HTTP_IF_NONE_MATCH" in request.environ and request.if_none_match.contains_weak(tag):
-        return Complete(status=304, headers=headers)
-    return response
+def _tagged(body: bytes, content_type: str, commit: str | None) -> Response:
+    headers = [("ETag", f'"{etag_of(body)}"'), ("Cache-Control", "no-cache"), *_commit(commit)]
+    return _response(body, 200, content_type, *headers)
 
 
-def _keep(request: Request, headers: list[tuple[str, str]], body: bytes) -> None:
-    """Cache the answer for the next client that asks the same, if only the path decides it."""
-    catalogue, rule = g.get("catalogue"), request.url_rule
-    if catalogue is not None and rule is not None and not request.query_string:
-        shelf = current_app.extensions["shelf"]
-        shelf.keep(request.environ["PATH_INFO"], rule.rule, headers, body, catalogue)
+def make_conditional(response: Response) -> Response:
+    """*response*, or a 304 for a client that has it already."""
+    if "HTTP_IF_NONE_MATCH" not in request.environ or response.status_code != 200:
+        return response
+    tag, _ = response.get_etag()
+    if tag is None or not request.if_none_match.contains_weak(tag):
+        return response
+    headers = [h for h in response.headers if h[0] not in ("Content-Type", "Content-Length")]
+    return Complete(status=304, headers=headers)
 
 
 def written(payload: object, status: int = 201, commit: str | None = None) -> Response:

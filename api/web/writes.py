@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote_to_bytes
 
-from flask import current_app, request
+from flask import request
 
 from api.web import auth
-from api.web.parts import housekeeping, store
+from api.web.parts import parts, store
 from api.web.preconditions import check_preconditions
 from api.web.responses import encode, etag_of
 from gitstore.branch.proposals import Proposed, propose
@@ -59,19 +59,20 @@ def write(
         if represent is not None and (request.if_match or request.if_none_match):
             _check_precondition(catalogue, represent)
 
+    config, follower = parts().config, parts().follower
     if judge is not None:
         # What it is about is parsed once, and others' writes don't wait for that.
         deque(judge(store().checks), 0)
     with _judged(judge):
-        if current_app.config["REVIEW"]:
-            upstream = current_app.extensions["follower"].upstream
+        if follower is not None and config.proposes_writes:
+            upstream = follower.upstream
             written = propose(upstream, edits, writer(), precondition, checked)
         else:
             written = store().write(edits, writer(), precondition, checked)
     if isinstance(written, Proposed):
         link = review_link(upstream.shown_url, upstream.branch, written.branch)
         raise ProposalMade({"branch": written.branch, "commit": written.commit, "review": link})
-    housekeeping().wake()
+    parts().housekeeping.wake()
     return written
 
 

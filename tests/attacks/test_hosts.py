@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from api.web.parts import parts_of
 from tests.support.rest import running
 from tests.support.server import Server
 from tests.support.sockets import Dialer, Raw
@@ -137,6 +138,6 @@ def test_hosts_without_end_take_no_memory_without_end(client):
     for number in range(1000):
         assert client.get("/health/live", headers={"Host": f"h{number}"}).status_code == 200
 
-    known = client.application.extensions["hosts"]
+    known = parts_of(client.application).hosts
     assert "h999" in known
     assert len(known) < 1000

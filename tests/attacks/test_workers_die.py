@@ -18,6 +18,7 @@ from api.app import create_app
 from api.config import Config
 from api.server.workers import LONGEST_PAUSE_S, SILENT_S, STABLE_S, STOPPED_S, Place, Pulse, cause
 from api.telemetry.requests import Observed
+from api.web.parts import parts_of
 from gitstore.git.repository import init_repository
 from tests.support.branches import jobtype
 from tests.support.git import git
@@ -176,7 +177,7 @@ def test_where_no_worker_could_ever_begin_the_service_ends_and_says_so(tmp_path,
 def test_requests_that_never_end_are_seen_and_silence_their_worker(branch):
     commit = branch.commit(jobtype("X"))
     app = create_app(Config(branch.path))
-    observed = Observed(app, app.extensions["jobtypes"], None)
+    observed = Observed(app, parts_of(app).store, None)
     pulse = Pulse(1)
     pulse.stop_where(lambda: observed.running(0) >= 2)
     pulse.beat(0)

@@ -8,6 +8,7 @@ import pytest
 
 from api.app import create_app
 from api.config import Config
+from api.web.parts import parts_of
 from gitstore.branch.store import Store
 from gitstore.errors import Damaged
 from tests.support.branches import Branch, jobtype
@@ -138,7 +139,7 @@ def test_a_bad_ref_is_a_500_with_advice_and_health_says_so(branch, content):
 
 @pytest.mark.parametrize("kept", [0, 10, -10])
 def test_a_truncated_index_is_computed_again(damaged, branch, kept):
-    store = damaged.application.extensions["jobtypes"]
+    store = parts_of(damaged.application).store
     before = damaged.get("/api/v1/jobtypes/Old").data
     store.served.rebuild_index()
     path = store.served.index.path
@@ -209,13 +210,13 @@ def test_a_branch_that_is_lost_is_not_taken_for_a_new_one(damaged, branch, lose)
 def test_a_start_without_the_branch_is_refused_where_something_tells_of_it(
     damaged, branch, witness
 ):
-    damaged.application.extensions["jobtypes"].rebuild_index()
+    parts_of(damaged.application).store.rebuild_index()
     tip = branch.tip
     (branch.path / "refs/heads/main").unlink()
     if witness == "index":
         (branch.path / "logs/refs/heads/main").unlink()
     else:
-        damaged.application.extensions["jobtypes"].index.delete()
+        parts_of(damaged.application).store.index.delete()
     again = create_app(Config(branch.path)).test_client()
 
     answer = again.get("/api/v1/jobtypes/")

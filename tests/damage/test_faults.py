@@ -19,6 +19,7 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.config import Config
+from api.web.parts import parts_of
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.branch.writing import SERVICE
 from gitstore.errors import StorageFailed, StorageFull
@@ -64,7 +65,7 @@ def writer(tmp_path_factory) -> FlaskClient:
 
 
 def repository(client: FlaskClient):
-    return client.application.extensions["jobtypes"].repository.git_dir
+    return parts_of(client.application).store.repository.git_dir
 
 
 def state(client: FlaskClient) -> tuple[str, bytes]:
@@ -124,7 +125,7 @@ def test_what_the_machine_would_not_give_is_503_with_a_sentence(sample, what):
     method, path, calls, error = ANSWERS[what]
     client = create_app(Config(sample)).test_client()
     assert client.put(PATH, json=body("Sound")).status_code == 201
-    catalogue = client.application.extensions["jobtypes"].catalogue()
+    catalogue = parts_of(client.application).store.catalogue()
     assert catalogue.jobtype("Sound")
     if what == "a pack":
         git(sample, "repack", "-a", "-d", "--quiet")

@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import Client, TestResponse
 
-from api.app import create_app
+from api.app import create_app, create_service
 from api.cache.answers import Answer, Shelf
 from api.cache.front import Hot
 from api.config import PREFIX, Config
 from api.telemetry.requests import Observed
+from api.web.parts import parts_of
 from gitstore.branch.access import Role
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
@@ -77,17 +78,18 @@ class Pair:
 def make_pair(path: Path, limit_bytes: int = LIMIT_BYTES) -> Pair:
     branch = Branch(path)
     branch.commit(jobtype("Job") | jobtype("Other") | BLENDER)
-    app, plain = (create_app(Config(path, hot_bytes=limit)) for limit in (limit_bytes, 0))
+    service = create_service(Config(path, hot_bytes=limit_bytes))
+    app, plain = service.app, create_app(Config(path, hot_bytes=0))
     seen: list[bool] = []
     observed = in_view(app, app)
     observed.record = lambda record: seen.append(record.is_hot)
-    hot = Hot(observed, app.extensions["shelf"], app.extensions["hosts"])
+    hot = Hot(observed, service.shelf, parts_of(app).hosts)
     return Pair(branch, Client(hot), Client(in_view(plain, plain)), seen)
 
 
 def in_view(application: WSGIApplication, app: Flask) -> Observed:
     """*application*, which *app* is behind, as the service puts it behind the hot path."""
-    return Observed(application, app.extensions["jobtypes"], None)
+    return Observed(application, parts_of(app).store, None)
 
 
 @pytest.fixture
@@ -405,7 +407,8 @@ def test_an_answer_of_a_moment_that_passed_while_it_was_made_is_not_kept(tmp_pat
     branch = Branch(tmp_path / "branch.git")
     branch.commit(jobtype("Job"))
     branch.commit(jobtype("Job", "a = 1\n"))
-    app = create_app(Config(branch.path))
+    service = create_service(Config(branch.path))
+    app = service.app
 
     moments = iter(["Job: [2]\n"])
 
@@ -416,7 +419,7 @@ def test_an_answer_of_a_moment_that_passed_while_it_was_made_is_not_kept(tmp_pat
         branch.commit({"withdrawn.yaml": None})
         return chunks
 
-    client = Client(Hot(in_view(slow, app), app.extensions["shelf"], app.extensions["hosts"]))
+    client = Client(Hot(in_view(slow, app), service.shelf, parts_of(app).hosts))
     assert [client.get(JOB).json["version"] for _ in range(2)] == [1, 2]
 
 

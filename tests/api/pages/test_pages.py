@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.config import Config
+from api.web.parts import parts_of
 from gitstore.branch.upstream import Upstream
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git
@@ -118,7 +119,7 @@ def test_a_refused_upstream_shows_on_every_page(farm, branch, tmp_path):
     origin = tmp_path / "origin.git"
     git(tmp_path, "clone", "--quiet", "--mirror", str(branch.path), str(origin))
     client = create_app(Config(branch.path, upstream=str(origin))).test_client()
-    upstream: Upstream = client.application.extensions["follower"].upstream
+    upstream: Upstream = parts_of(client.application).follower.upstream
     for path in ("/", "/changes/", "/jobtypes/Maya"):
         assert "loud" not in page(client, path)
 

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.config import Config
+from api.web.parts import parts_of
 from gitstore.branch.upstream import Upstream, open_follower
 from tests.support.branches import REF, TD, Branch, jobtype
 from tests.support.commands import jobtypes
@@ -26,7 +27,7 @@ def copy(branch, tmp_path) -> Path:
 def following(copy: Path, branch: Branch, **settings: object) -> tuple[FlaskClient, Upstream]:
     """A client of an application that follows *branch*, and what fetches for it."""
     app = create_app(Config(copy, upstream=str(branch.path), **settings))
-    return app.test_client(), app.extensions["follower"].upstream
+    return app.test_client(), parts_of(app).follower.upstream
 
 
 def asked(client: FlaskClient, question: str, status: int = 200) -> Json:

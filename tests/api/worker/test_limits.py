@@ -12,6 +12,7 @@ import pytest
 from api.app import create_app
 from api.config import PREVIEW_WAITERS, Config
 from api.rest.payloads import JobtypeBody
+from api.web.parts import parts_of
 from api.worker.limits import Limits, Work
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.branch.store import Store
@@ -165,7 +166,7 @@ def test_a_request_head_over_its_limit_is_refused(tight, dial):
 )
 def test_work_beyond_its_slots_is_503_with_a_time_to_retry(sample, work, method, path):
     app = create_app(Config(sample, write_places=4))
-    limits = app.extensions["limits"]
+    limits = parts_of(app).limits
     for _ in range(4):
         limits.acquire(work)
 
@@ -178,7 +179,7 @@ def test_work_beyond_its_slots_is_503_with_a_time_to_retry(sample, work, method,
 
 def test_a_refusal_for_lack_of_slots_is_no_message_in_the_log(sample, caplog):
     app = create_app(Config(sample))
-    _fill(app.extensions["limits"])
+    _fill(parts_of(app).limits)
 
     assert app.test_client().put("/api/v1/jobtypes/Fresh", json=body("Fresh")).status_code == 503
 
@@ -187,7 +188,7 @@ def test_a_refusal_for_lack_of_slots_is_no_message_in_the_log(sample, caplog):
 
 def test_reads_are_answered_when_all_slots_are_taken(sample):
     app = create_app(Config(sample))
-    _fill(app.extensions["limits"])
+    _fill(parts_of(app).limits)
     client = app.test_client()
 
     rules = [rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith("pages.")]
@@ -214,14 +215,14 @@ def test_a_preview_in_memory_needs_no_slot(sample):
     app = create_app(Config(sample))
     client = app.test_client()
     client.get(f"/preview/main{READ}")
-    _fill(app.extensions["limits"])
+    _fill(parts_of(app).limits)
 
     assert client.get(f"/preview/main{READ}").status_code == 200
 
 
 def test_previews_wait_for_a_slot_and_are_made_once_for_all_requests(sample):
     app = create_app(Config(sample))
-    limits = app.extensions["limits"]
+    limits = parts_of(app).limits
     _fill(limits)
     ask = lambda n: app.test_client().get(f"/preview/main{READ}")  # noqa: E731
 
@@ -302,7 +303,7 @@ def test_a_ref_that_stays_locked_is_given_up(branch, kind):
     git(branch.path, "update-ref", "refs/heads/topic", branch.side(jobtype("Nuke")))
     app = create_app(Config(branch.path, write_limit_s=1))
     noted: list[str] = []
-    app.extensions["jobtypes"].note = noted.append
+    parts_of(app).store.note = noted.append
     client = app.test_client()
 
     # Open, so that it is nobody's that died.
