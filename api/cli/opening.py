@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from api.config import Config
+from gitstore.branch.changes import HEADS
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.checks.settings import Checks
 from gitstore.errors import NotFound
-
-_HEADS = "refs/heads/"
 
 
 def open_store(repo: Path, branch: str | None, checks: Checks | None = None) -> Store:
@@ -25,7 +24,7 @@ def open_store(repo: Path, branch: str | None, checks: Checks | None = None) -> 
     if branch is None or store.repository.tip(store.ref) is not None:
         return store
     store.catalogue()  # It raises another error for a branch that was lost.
-    others = sorted(ref.removeprefix(_HEADS) for ref in store.repository.refs(_HEADS))
+    others = sorted(ref.removeprefix(HEADS) for ref in store.repository.refs(HEADS))
     if others:
         message = f"there is no branch {branch} in {repo}; its branches are {', '.join(others)}"
         raise NotFound(message)
