@@ -10,8 +10,8 @@ import click
 from api.cli.opening import open_store
 from api.cli.output import progress_bar
 from api.config import Config, is_loopback
+from api.server.address import check_address
 from api.telemetry import logs
-from api.worker.sockets import check_address
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
 from gitstore.branch.upstream import Upstream, open_follower, state_file

@@ -11,21 +11,18 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
 from functools import partial
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from granian import _signals
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server.mp import MPServer
 
 from api.app import create_service  # Loaded here, once, and not by each worker that is forked.
 from api.config import Config
 from api.server import shutdown
-from api.server.workers import LOOK_S, Pulse, Watcher
+from api.server.supervisor import Supervisor, act_on_first_signal
+from api.server.workers import Pulse
 from api.telemetry import logs
 from api.worker import memory, sockets
 
@@ -35,16 +32,16 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 HEAD_BYTES = 64 * 1024
-"""How much of a request the server keeps before it is read: no head may be larger."""
+"""How much of a request the server buffers: no head may be larger."""
 
 _TO_OUR_LOG: dict[str, object] = {
     "formatters": {},
     "handlers": {},
     "loggers": {"_granian": {}},
 }
-"""granian's own words go where ours go, and in the same form."""
+"""granian's messages go where ours go, and in the same form."""
 
-FILES_BESIDE = 512
+OTHER_FILES = 512
 """Open files that a worker may need in addition to its connections: packs, pipes, logs."""
 
 
@@ -54,15 +51,15 @@ def serve(config: Config) -> None:
     logs.log_uncaught()
     _prepare_metrics()
     shutdown.let_workers_be_ended()
-    server = _Server(
+    server = Supervisor(
         "api.app:create_app",
         address=config.host,
         port=config.port,
         interface=Interfaces.WSGI,
         workers=config.workers,
-        # The server starts them when they are needed, and ends them when they are not.
+        # The server starts threads when it needs them, and ends them when it does not.
         blocking_threads=config.threads + config.waiting_threads,
-        # Who comes when there are as many waits in the listening socket's queue.
+        # Further connections wait in the queue of the listening socket.
         backpressure=_connections(config),
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(
@@ -75,96 +72,15 @@ def serve(config: Config) -> None:
     server.serve(target_loader=partial(_load_or_exit, config, server.pulse), wrap_loader=False)
 
 
-class _Server(MPServer):
-    """granian's server, which tells its workers to end until they do, and replaces the dead.
-
-    granian 2.8 itself ends where a worker dies within seconds of its start, and sees none that
-    hangs. It also takes a lock in its handlers of signals: one that comes while the main thread
-    has that lock, from another signal perhaps, would stop it for ever. Here a thread takes it.
-    """
-
-    pulse: Pulse
-    _told: ClassVar[SimpleQueue[Callable[[], None]]] = SimpleQueue()
-
-    def startup(self, *args: Callable[..., object]) -> None:
-        """Begin to listen, and to signals."""
-        threading.Thread(target=self._obey, daemon=True).start()
-        super().startup(*args)  # type: ignore[no-untyped-call]  # the library's own gap
-
-    def signal_handler_interrupt(self, *args: object) -> None:
-        """Have the service end."""
-        self._told.put(super().signal_handler_interrupt)
-
-    def signal_handler_reload(self, *args: object) -> None:
-        """Have the workers replaced."""
-        self._told.put(super().signal_handler_reload)
-
-    def _obey(self) -> None:
-        while True:
-            self._told.get()()
-
-    def _spawn_worker(self, idx, target, callback_loader):  # type: ignore[no-untyped-def, override]  # as the library has it
-        """A worker that knows its place among them."""
-        return super()._spawn_worker(idx, target, partial(callback_loader, idx))
-
-    def _serve_loop(self, *args: Callable[..., object]) -> None:
-        """Watch over the workers until the service has to end."""
-        watcher = Watcher(self.pulse, self.workers)
-        while not self.interrupt_signal:
-            self._take_deaths(watcher)
-            if watcher.is_hopeless():
-                _LOG.error("no worker could begin, so the service ends; the lines above say why")
-                self.shutdown(1)
-            for index in watcher.due():
-                self.wrks[index] = self._spawn_worker(index, *args)  # type: ignore[no-untyped-call]
-                self.wrks[index].start()  # type: ignore[no-untyped-call]  # the library's own gap
-            for index in watcher.hanging([worker.inner.pid for worker in self.wrks]):
-                self.wrks[index].inner.kill()
-            if self.reload_signal:
-                self._reload(*args)  # type: ignore[no-untyped-call]  # the library's own gap
-                watcher.begin_all()
-            self.main_loop_interrupt.wait(LOOK_S)
-            self.main_loop_interrupt.clear()
-        self.interrupt_children.clear()
-
-    def _take_deaths(self, watcher: Watcher) -> None:
-        while self.interrupt_children:
-            index = self.interrupt_children.pop()
-            process = self.wrks[index].inner
-            # Of one that was replaced meanwhile, nothing is left to be done.
-            if process.exitcode is not None:
-                watcher.tell_death(index, process.pid, process.exitcode)
-
-    def shutdown(self, exit_code: int = 0) -> None:
-        """Stop listening, and wait for the workers."""
-        threading.Thread(target=shutdown.end_workers, daemon=True).start()
-        super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # the library's own gap
-
-
-def _hear_once() -> None:
-    """Have this worker act on the first signal that ends it, and on no other.
-
-    granian 2.8 has room for one more: its handler waits at the third, holding the
-    interpreter's lock, for a server that takes no more.
-    """
-    set_handlers = _signals.set_main_signals
-
-    def set_once(handler: shutdown.Handler, reload_handler: shutdown.Handler | None = None) -> None:
-        once = shutdown.once(handler)
-        set_handlers(once, reload_handler)  # type: ignore[no-untyped-call]  # the library's gap
-
-    _signals.set_main_signals = set_once
-
-
 def _connections(config: Config) -> int:
-    """How many connections a worker holds: as set, or fewer where it may not open as many files."""
-    wanted = config.connections + FILES_BESIDE
+    """How many connections a worker holds: the setting, or fewer if its limit of files is low."""
+    wanted = config.connections + OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(1, wanted - FILES_BESIDE)
+    return max(1, wanted - OTHER_FILES)
 
 
 def _prepare_metrics() -> None:
@@ -183,11 +99,11 @@ def _prepare_metrics() -> None:
 
 
 def _load_or_exit(config: Config, pulse: Pulse, index: int) -> WSGIApplication:
-    """As _load; what goes wrong is a line of the log, and the worker's end."""
+    """Like ``_load``, but an exception is logged and ends the worker."""
     pulse.start(index)
     try:
         application = _load(config, pulse, pulse.was_ready(index))
-        pulse.say_ready(index)
+        pulse.set_ready(index)
         return application
     except Exception:
         _LOG.exception("a worker could not begin")
@@ -195,13 +111,13 @@ def _load_or_exit(config: Config, pulse: Pulse, index: int) -> WSGIApplication:
 
 
 def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
-    """What a worker answers with; *is_another* is whether it takes the place of one that died."""
+    """The application of a worker; *is_another* if it replaces one that died."""
     from api.cache.front import Hot
     from api.telemetry import metrics  # only now: see that module
     from api.telemetry.requests import Observed
 
     memory.share_one()
-    _hear_once()
+    act_on_first_signal()
     threading.Thread(target=shutdown.end_with_parent, daemon=True).start()
     logs.set_up(config.log_format)
     service = create_service(config)
@@ -211,7 +127,7 @@ def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
     parts.housekeeping.start()
     if parts.follower is not None:
         parts.follower.start()
-    # No read should wait for the collector to visit a history that stays anyway.
+    # No read should wait while the collector visits a history that stays anyway.
     gc.freeze()
     parts.store.note = metrics.note
     if is_another:
@@ -219,9 +135,9 @@ def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
     log = logs.AccessLog(config.log_format) if config.access_log else None
     observed = Observed(service.app, parts.store, log)
     observed.start()
-    # Clones and pushes may take long, and hold no more threads than they have places.
+    # Clones and pushes may take long, but hold no more threads than they have slots.
     threads = config.threads + config.waiting_threads - config.git_places
     pulse.stop_where(lambda: observed.running(config.stuck_s) >= max(1, threads))
-    # Who reads with a token is asked for it by the application, each time.
+    # If reads need tokens, the application must check the token each time.
     is_hot = config.hot_path and not config.read_needs_token
     return Hot(observed, service.shelf, parts.hosts) if is_hot else observed

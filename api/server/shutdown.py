@@ -1,4 +1,4 @@
-"""How workers end: when they are told, with what they have begun finished, and never later."""
+"""How workers end: at the first signal, after the requests that they have begun."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-TELL_S = 1
-"""How long a worker that has to end has before it gets the signal again.
+REPEAT_S = 1
+"""How long to wait before a worker gets the signal to end again.
 
-granian 2.8 tells it once, and a signal that comes just before its main thread begins to wait
-is noticed only with the next.
+granian 2.8 sends it once. If it comes just before the worker's main thread begins to wait, the
+worker notices it only with the next signal.
 """
 
 Handler = Callable[..., None]
 
 
 def let_workers_be_ended() -> None:
-    """Have each worker take a signal that ends it from its first moment on.
+    """Let a signal end a worker from its first moment on.
 
-    A forked process begins with its parent's handlers, which would swallow the signal; the
-    server sets the worker's own when it serves.
+    A forked process starts with its parent's handlers, which would swallow the signal. The server
+    sets the worker's own handlers only when it serves.
     """
     ends = {signal.SIGTERM, signal.SIGINT}
 
@@ -41,34 +41,34 @@ def let_workers_be_ended() -> None:
 
 
 def once(handler: Handler) -> Handler:
-    """*handler*, but for the first signal only."""
-    heard = False
+    """*handler*, but only for the first signal."""
+    is_handled = False
 
     def handle(*args: object) -> None:
-        nonlocal heard
-        if not heard:
-            heard = True
+        nonlocal is_handled
+        if not is_handled:
+            is_handled = True
             handler(*args)
 
     return handle
 
 
 def end_workers() -> None:
-    """Tell the workers of this process to end until they do."""
+    """Signal the workers of this process until they have ended."""
     while workers := multiprocessing.active_children():
-        time.sleep(TELL_S)
+        time.sleep(REPEAT_S)
         for worker in workers:
             worker.terminate()
-            # One that is stopped would not hear it.
+            # A stopped worker would not get the signal.
             if worker.pid is not None:
                 with suppress(ProcessLookupError):
                     os.kill(worker.pid, signal.SIGCONT)
 
 
 def end_with_parent() -> None:
-    """End this worker when the process that started it is gone, killed perhaps.
+    """End this worker when its parent is gone, perhaps killed.
 
-    Otherwise it would go on at the same port, together with those of the next start.
+    Otherwise it would stay at the port, next to the workers of the next start.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -76,4 +76,4 @@ def end_with_parent() -> None:
     parent.join()
     while True:
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(TELL_S)
+        time.sleep(REPEAT_S)

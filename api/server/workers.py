@@ -1,4 +1,4 @@
-"""The workers as the process that started them sees them: who died or hangs, and what then."""
+"""The workers as their parent process sees them: which died or hang, and what follows."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from pathlib import Path
 _LOG = logging.getLogger(__name__)
 
 LOOK_S = 0.5
-"""How often the workers are looked at."""
+"""How often the parent looks at the workers."""
 
 BEAT_S = 1.0
-"""How often a worker says that it goes on."""
+"""How often a worker shows that it runs."""
 
 SILENT_S = 60.0
-"""How long a worker may say nothing until it is taken to hang.
+"""How long a worker may be silent until it counts as hanging.
 
-No machine is so busy that a thread gets no turn that long; code that holds the interpreter's
+No machine is so busy that a thread gets no turn for that long. Code that holds the interpreter's
 lock may keep it for seconds.
 """
 
 STOPPED_S = 5.0
-"""How long a worker may be stopped (SIGSTOP) until another takes its place."""
+"""How long a worker may be stopped (SIGSTOP) until another replaces it."""
 
 STABLE_S = 60.0
-"""How long a worker must have gone on for its death to be the first one again."""
+"""After running for that long, a worker's death counts as the first one again."""
 
 LONGEST_PAUSE_S = 30.0
-"""How long it takes at most until a worker that died again and again gets a successor."""
+"""The longest pause before a worker that died again and again is replaced."""
 
 _SUSPENDED_S = 5.0
-"""By how much a look must be late for this process to have been stopped itself."""
+"""If a look is late by that much, the parent process itself was stopped."""
 
 
 class Pulse:
-    """What all workers write into, in memory that they share with the process that looks."""
+    """The workers' signs of life, in memory that they share with their parent."""
 
     def __init__(self, workers: int) -> None:
         self._beats = RawArray("L", workers)
@@ -49,7 +49,7 @@ class Pulse:
         self._is_stuck: Callable[[], bool] = lambda: False
 
     def start(self, index: int) -> None:
-        """Have a thread of worker *index* beat from now on."""
+        """Start a thread that beats for worker *index*."""
         threading.Thread(target=self._run, args=(index,), name="pulse", daemon=True).start()
 
     def _run(self, index: int) -> None:
@@ -58,69 +58,69 @@ class Pulse:
             time.sleep(BEAT_S)
 
     def beat(self, index: int) -> None:
-        """Say that worker *index* goes on, unless its threads are stuck."""
+        """Show that worker *index* runs, unless its threads are stuck."""
         if not self._is_stuck():
             self._beats[index] += 1
 
     def stop_where(self, is_stuck: Callable[[], bool]) -> None:
-        """Say no more of this worker while *is_stuck* is true, which another thread can tell."""
+        """Stop beating for this worker while *is_stuck* is true. Any thread can call it."""
         self._is_stuck = is_stuck
 
-    def say_ready(self, index: int) -> None:
-        """Say that worker *index* has loaded all that it needs."""
+    def set_ready(self, index: int) -> None:
+        """Show that worker *index* has loaded everything."""
         self._ready[index] = 1
 
     def beats(self, index: int) -> int:
-        """How often worker *index*, and those before it in its place, did beat."""
+        """How often worker *index* has beaten, with the workers before it in the same slot."""
         return int(self._beats[index])
 
     def was_ready(self, index: int) -> bool:
-        """Whether a worker in place *index* ever was ready."""
+        """Whether a worker in slot *index* was ever ready."""
         return bool(self._ready[index])
 
     def any_was_ready(self) -> bool:
-        """Whether any worker ever was ready."""
+        """Whether any worker was ever ready."""
         return any(self._ready)
 
 
-class Place:
-    """The place of one worker: the one that has it now, and how those before it fared.
+class Slot:
+    """The slot of one worker: the worker in it, and the deaths of those before it.
 
-    Times are those of time.monotonic, which does not move while the machine sleeps.
+    Times are those of time.monotonic, which stands still while the machine sleeps.
     """
 
     def __init__(self, now: float) -> None:
         self.due: float | None = None
         self._deaths = 0
-        self.begin(now)
+        self.start(now)
 
-    def begin(self, now: float) -> None:
-        """A worker begins."""
+    def start(self, now: float) -> None:
+        """A worker starts."""
         self.due = None
-        self._began = now
-        self.count_again(now)
+        self._started = now
+        self.forget(now)
 
-    def count_again(self, now: float) -> None:
-        """Forget what was heard, or not, before *now*."""
+    def forget(self, now: float) -> None:
+        """Forget all signs of life, and all silence, before *now*."""
         self._heard = now
         self._beats = -1
         self._stopped: float | None = None
 
     def die(self, now: float) -> float:
-        """The worker died; in how many seconds the next one is due.
+        """The worker died; returns the seconds until the next one starts.
 
-        At once after one that went on for long, else after a pause, twice as long each time.
+        It starts at once if the worker ran for long. Else the pause doubles each time.
         """
-        if now - self._began >= STABLE_S:
+        if now - self._started >= STABLE_S:
             self._deaths = 0
         pause_s = min(LONGEST_PAUSE_S, 2.0 ** (self._deaths - 1)) if self._deaths else 0.0
-        # Beyond that, twice as long is no longer than the longest.
+        # Beyond 16, the pause has reached its limit.
         self._deaths = min(self._deaths + 1, 16)
         self.due = now + pause_s
         return pause_s
 
     def fault(self, now: float, beats: int, is_stopped: bool) -> str:
-        """Why the worker must be killed, as of *now*; empty where it goes on."""
+        """Why the worker must be killed at *now*; empty if it runs well."""
         if beats != self._beats:
             self._beats, self._heard = beats, now
         if not is_stopped:
@@ -135,19 +135,19 @@ class Place:
 
 
 class Watcher:
-    """Tells when a worker has to be killed, and when one has to be started."""
+    """Decides which workers to kill, and when to start others."""
 
     def __init__(self, pulse: Pulse, workers: int) -> None:
         now = time.monotonic()
         self._pulse = pulse
-        self._places = [Place(now) for _ in range(workers)]
+        self._slots = [Slot(now) for _ in range(workers)]
         self._looked = now
         self._gave_up = False
         self._killed: set[int] = set()
 
-    def tell_death(self, index: int, pid: int | None, status: int) -> None:
-        """Note, and log, that the worker in place *index* ended with that exit status."""
-        pause_s = self._places[index].die(time.monotonic())
+    def record_death(self, index: int, pid: int | None, status: int) -> None:
+        """Record and log that the worker in slot *index* ended with exit status *status*."""
+        pause_s = self._slots[index].die(time.monotonic())
         self._gave_up = self._gave_up or status >= 0
         how = "was killed, as it hung" if index in self._killed else cause(status)
         self._killed.discard(index)
@@ -155,52 +155,52 @@ class Watcher:
         _LOG.error("worker-%d (process %s) %s; another begins %s", index + 1, pid, how, when)
 
     def is_hopeless(self) -> bool:
-        """Whether, at the start of the service, all workers died, and not all by a signal.
+        """Whether no worker was ever ready, all died, and not all by a signal.
 
-        That is no accident: a setting perhaps, or the port.
+        Then something is wrong with a setting, perhaps, or with the port.
         """
         return self._gave_up and self._all_died() and not self._pulse.any_was_ready()
 
     def _all_died(self) -> bool:
-        return all(place.due is not None for place in self._places)
+        return all(slot.due is not None for slot in self._slots)
 
     def due(self) -> list[int]:
-        """The places where a worker is to begin now, which are taken from now on."""
+        """The slots where a worker must start now, which count as taken from now on."""
         if not (self._pulse.any_was_ready() or self._all_died()):
-            return []  # Whether any can begin will show.
+            return []  # First it must be clear that any worker can start.
         now = time.monotonic()
-        found = [i for i, place in enumerate(self._places) if place.due and place.due <= now]
-        for index in found:
-            self._places[index].begin(now)
-        return found
+        due = [i for i, slot in enumerate(self._slots) if slot.due and slot.due <= now]
+        for index in due:
+            self._slots[index].start(now)
+        return due
 
-    def begin_all(self) -> None:
-        """All workers were replaced by others."""
+    def start_all(self) -> None:
+        """All workers were replaced."""
         now = time.monotonic()
-        for place in self._places:
-            place.begin(now)
+        for slot in self._slots:
+            slot.start(now)
 
     def hanging(self, pids: list[int | None]) -> list[int]:
-        """The places of workers that hang, after saying so; *pids* are those of all places."""
+        """The slots whose workers hang, which are logged; *pids* has the process of each slot."""
         now = time.monotonic()
         if now - self._looked > LOOK_S + _SUSPENDED_S:
-            # This process was stopped, and the workers with it perhaps.
-            for place in self._places:
-                place.count_again(now)
+            # This process was stopped, and perhaps the workers with it.
+            for slot in self._slots:
+                slot.forget(now)
         self._looked = now
-        found = []
-        for index, (place, pid) in enumerate(zip(self._places, pids, strict=True)):
-            if place.due is None and pid is not None:
-                fault = place.fault(now, self._pulse.beats(index), _is_stopped(pid))
+        hanging = []
+        for index, (slot, pid) in enumerate(zip(self._slots, pids, strict=True)):
+            if slot.due is None and pid is not None:
+                fault = slot.fault(now, self._pulse.beats(index), _is_stopped(pid))
                 if fault:
                     _LOG.error("worker-%d (process %d) %s; it is killed", index + 1, pid, fault)
                     self._killed.add(index)
-                    found.append(index)
-        return found
+                    hanging.append(index)
+        return hanging
 
 
 def cause(status: int) -> str:
-    """In words, how a process ended whose exit status is *status*, as multiprocessing has it."""
+    """How a process ended, in words, from its exit status in multiprocessing's form."""
     if status >= 0:
         return f"ended with status {status}"
     name = str(-status)
@@ -211,9 +211,9 @@ def cause(status: int) -> str:
 
 
 def _is_stopped(pid: int) -> bool:
-    """Whether a signal has stopped the process; False where nobody can tell (no /proc)."""
+    """Whether a signal has stopped the process; False on systems without /proc."""
     try:
-        # The command, which stands before it in brackets, may have some itself.
+        # The command comes before it, in brackets, and may contain brackets itself.
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return False

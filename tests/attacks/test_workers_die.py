@@ -16,7 +16,7 @@ from werkzeug.test import Client
 
 from api.app import create_app
 from api.config import Config
-from api.server.workers import LONGEST_PAUSE_S, SILENT_S, STABLE_S, STOPPED_S, Place, Pulse, cause
+from api.server.workers import LONGEST_PAUSE_S, SILENT_S, STABLE_S, STOPPED_S, Pulse, Slot, cause
 from api.telemetry.requests import Observed
 from api.web.parts import parts_of
 from gitstore.git.repository import init_repository
@@ -213,44 +213,44 @@ def test_requests_that_never_end_are_seen_and_silence_their_worker(branch):
 
 
 @pytest.fixture
-def place() -> Place:
-    return Place(100.0)
+def slot() -> Slot:
+    return Slot(100.0)
 
 
-def test_pauses_double_up_to_a_limit_and_begin_again_after_a_stable_minute(place):
+def test_pauses_double_up_to_a_limit_and_begin_again_after_a_stable_minute(slot):
     now, pauses = 100.0, []
     for _ in range(40):
-        pauses.append(place.die(now))
+        pauses.append(slot.die(now))
         now += pauses[-1]
-        assert place.due == now
-        place.begin(now)
+        assert slot.due == now
+        slot.start(now)
 
     assert pauses[:7] == [0, 1, 2, 4, 8, 16, 30]
     assert set(pauses[6:]) == {LONGEST_PAUSE_S}
-    assert place.die(now + STABLE_S) == 0
+    assert slot.die(now + STABLE_S) == 0
 
 
-def test_silence_is_a_fault_after_its_limit_and_a_beat_ends_it(place):
-    assert place.fault(100.0, 1, False) == ""
-    assert place.fault(100.0 + SILENT_S - 1, 1, False) == ""
-    assert place.fault(100.0 + SILENT_S, 2, False) == ""
-    assert "has said nothing" in place.fault(100.0 + 2 * SILENT_S, 2, False)
+def test_silence_is_a_fault_after_its_limit_and_a_beat_ends_it(slot):
+    assert slot.fault(100.0, 1, False) == ""
+    assert slot.fault(100.0 + SILENT_S - 1, 1, False) == ""
+    assert slot.fault(100.0 + SILENT_S, 2, False) == ""
+    assert "has said nothing" in slot.fault(100.0 + 2 * SILENT_S, 2, False)
 
 
-def test_only_a_worker_that_stays_stopped_is_at_fault(place):
+def test_only_a_worker_that_stays_stopped_is_at_fault(slot):
     for second in range(3):
-        assert place.fault(100.0 + second, second, True) == ""
-    assert place.fault(103.0, 3, False) == ""
-    assert place.fault(104.0, 3, True) == ""
-    assert "was stopped" in place.fault(104.0 + STOPPED_S, 3, True)
+        assert slot.fault(100.0 + second, second, True) == ""
+    assert slot.fault(103.0, 3, False) == ""
+    assert slot.fault(104.0, 3, True) == ""
+    assert "was stopped" in slot.fault(104.0 + STOPPED_S, 3, True)
 
 
-def test_what_was_not_heard_while_nobody_listened_is_no_fault(place):
-    place.fault(100.0, 1, True)
+def test_what_was_not_heard_while_nobody_listened_is_no_fault(slot):
+    slot.fault(100.0, 1, True)
 
-    place.count_again(10_000.0)
+    slot.forget(10_000.0)
 
-    assert place.fault(10_000.0, 1, True) == ""
+    assert slot.fault(10_000.0, 1, True) == ""
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ ONLY = {
         )
     },
     "yaml": {"gitstore.format.yaml_reader"},
-    "granian": {"api.server.serve"},
+    "granian": {"api.server.serve", "api.server.supervisor"},
     "prometheus_client": {"api.telemetry.metrics"},
     "subprocess": {"gitstore.git.command", "gitstore.checks.parsing", "api.git_http.processes"},
 }

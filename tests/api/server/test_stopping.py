@@ -91,8 +91,8 @@ def test_a_flood_of_signals_ends_it_as_one_does(empty, serve):
 
 def test_a_signal_that_comes_while_another_is_taken_stops_nothing():
     program = (
-        "from granian.constants import Interfaces; from api.server.serve import _Server\n"
-        "server = _Server('api.app:create_app', interface=Interfaces.WSGI)\n"
+        "from granian.constants import Interfaces; from api.server.supervisor import Supervisor\n"
+        "server = Supervisor('api.app:create_app', interface=Interfaces.WSGI)\n"
         "with server.main_loop_interrupt._cond:\n"
         "    server.signal_handler_interrupt(15, None)\n"
     )
