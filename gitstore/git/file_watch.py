@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
+import re
 import stat
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,96 +18,83 @@ SETTLED_S = 2.1
 time in steps of two seconds at most."""
 
 RENEWED_S = 0.2
-"""How often it is asked whether a file is still where it was."""
+"""How often the path of a file is checked: another file may have taken its place."""
 
-_LOCAL = {
-    0xEF53: "ext2, ext3, ext4",
-    0x58465342: "xfs",
-    0x9123683E: "btrfs",
-    0x2FC12FC1: "zfs",
-    0xF2F52010: "f2fs",
-    0x01021994: "tmpfs",
-}
-"""File systems by their f_type (statfs(2)) which no other machine changes, so that stat tells
-what is. Of one on the network it may tell what was some seconds ago."""
+_LOCAL = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs"))
+"""File systems which no other machine changes, so that stat tells the present. On a network's
+file system it may be some seconds behind."""
 
-_STAT_BYTES = 256
-"""No machine's struct stat, nor its struct statfs, is larger."""
+_MOUNTS = Path("/proc/self/mounts")
+
+Stamp = tuple[int, int, int, int]
+"""Links, size, and the times of content and of status, in nanoseconds."""
 
 
 class Mark:
-    """How a file looked: the open file, or folder, of *path*, and what fstat(2) said of it.
+    """How a file, or folder, looked. It stays open, so no other file gets its inode."""
 
-    A file that is open keeps its number, so no other is ever taken for it.
-    """
-
-    __slots__ = ("number", "path", "stamp", "until")
+    __slots__ = ("handle", "path", "stamp", "until")
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.number = os.open(path, os.O_PATH | os.O_NOFOLLOW)
-        self.stamp = b""
+        self.handle = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+        self.stamp = _stamp(self.handle)
         self.until = 0.0
 
     def __del__(self) -> None:
-        # Without a number it could not be opened. A disk that fails now takes nothing away:
-        # nothing was written, and nobody is there to be told.
+        # Without a handle it could not be opened. A disk that fails now takes nothing away.
         with suppress(AttributeError, OSError):
-            os.close(self.number)
+            os.close(self.handle)
 
     def is_reliable(self) -> bool:
         """Whether the next change will show, however soon it comes."""
-        status = os.fstat(self.number)
+        status = os.fstat(self.handle)
         if stat.S_ISREG(status.st_mode):
             return True
-        # A time that is still to come is that of a clock which was set back since.
-        young = max(status.st_mtime, status.st_ctime) >= time.time() - SETTLED_S
-        return stat.S_ISDIR(status.st_mode) and not young
+        # A time in the future comes from a clock that was set back since.
+        is_young = max(status.st_mtime, status.st_ctime) >= time.time() - SETTLED_S
+        return stat.S_ISDIR(status.st_mode) and not is_young
 
     def is_at_its_path(self) -> bool:
         """Whether *path* still leads to it."""
         try:
-            return os.path.samestat(os.fstat(self.number), os.lstat(self.path))
+            return os.path.samestat(os.fstat(self.handle), os.lstat(self.path))
         except OSError:
             return False
 
 
 class Watch:
-    """Looks at the file of the repository at *git_dir* that *ref*, for example, lies in.
+    """Looks at the file, of the repository at *git_dir*, that *ref* is in.
 
     Git and libgit2 move a ref by a new file in place of the old one, which then has no name any
-    more; or a first one into a folder, where the ref was packed. Git and libgit2 also make a
-    lock in that folder before they change or delete a packed ref. So as long as fstat(2) says the
-    same of the file, or of the folder while there is no file, the ref is where it was. What
-    happens to a folder within one tick of the disk's clock can't be told apart: Git has the
-    same trouble with its index, and the same way out, not to rely on what is that young.
+    more; or a first one into a folder, where the ref was packed. They also make a lock in that
+    folder before they change or delete a packed ref. So as long as fstat(2) says the same of the
+    file, or of the folder while there is no file, the ref is where it was. Changes of a folder
+    within one tick of the disk's clock can't be told apart. So a young folder isn't relied on:
+    Git treats its index in the same way.
     """
 
     def __init__(self, git_dir: Path, ref: str) -> None:
         self._file = git_dir / ref
-        self._said = bytearray(_STAT_BYTES)
-        # A pointer that need not be made for each call.
-        self._to_said = ctypes.byref((ctypes.c_char * _STAT_BYTES).from_buffer(self._said))
-        self._fstat = _fstat() if _is_local(git_dir) else _fail
+        self._is_local = _is_local(git_dir)
 
     def mark(self) -> Mark | None:
-        """How the ref looks, to be taken before it is read; None where that can't be relied on."""
-        if self._fstat is _fail:
-            return None
-        with suppress(OSError):
-            mark = Mark(self._file if self._file.exists() else self._file.parent)
-            if self._fstat(mark.number, self._to_said) == 0:
-                mark.stamp = bytes(self._said)
+        """How the ref looks, to be taken before it is read; None where that isn't reliable."""
+        if self._is_local:
+            with suppress(OSError):
+                mark = Mark(self._file if self._file.exists() else self._file.parent)
                 return mark if mark.is_reliable() else None
         return None
 
     def holds(self, mark: Mark) -> bool:
         """Whether the ref looks as it did when *mark* was taken.
 
-        Threads share one buffer. So a thread may see another's result, but never one older
-        than its own call. A new folder in the repository's place is noticed within RENEWED_S.
+        Another folder in the repository's place is noticed within RENEWED_S.
         """
-        if self._fstat(mark.number, self._to_said) != 0 or self._said != mark.stamp:
+        try:
+            if _stamp(mark.handle) != mark.stamp:
+                return False
+        except OSError:
             return False
         now = time.monotonic()
         if now > mark.until:
@@ -119,7 +105,7 @@ class Watch:
 
 
 class Watched(Generic[T]):
-    """What *read* says of a file, asked only where *watch* finds that it may be news."""
+    """What *read* gives for a file. It is called only if *watch* says that the file may differ."""
 
     def __init__(self, watch: Watch, read: Callable[..., T]) -> None:
         self._watch = watch
@@ -142,31 +128,23 @@ class Watched(Generic[T]):
         self._seen = None
 
 
-def _fstat() -> Callable[..., int]:
-    """fstat(2), called while the interpreter's lock is held; where it can't be had so, _fail.
-
-    os.fstat lets go of the lock, and where many threads wait for it, that costs several times
-    what the call itself does.
-    """
-    try:
-        return getattr(ctypes.PyDLL(None), "fstat", _fail)
-    except (TypeError, OSError):  # Windows has no such library.
-        return _fail
-
-
-def _fail(*_: object) -> int:
-    """As fstat(2) of a file that does not exist."""
-    return -1
+def _stamp(handle: int) -> Stamp:
+    status = os.fstat(handle)
+    return status.st_nlink, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _is_local(path: Path) -> bool:
-    """Whether *path* lies on a file system that is known to be this machine's alone."""
-    if not (sys.platform.startswith("linux") and hasattr(os, "O_PATH")):
-        return False
-    said = ctypes.create_string_buffer(_STAT_BYTES)
+    """Whether *path* is on a file system that is known to be this machine's alone."""
     try:
-        if ctypes.CDLL(None).statfs(os.fsencode(path), said) != 0:
-            return False
-    except (TypeError, OSError):
+        lines = os.fsdecode(_MOUNTS.read_bytes()).splitlines()
+        place = path.resolve()
+    except OSError:  # Another system than Linux.
         return False
-    return ctypes.c_ulong.from_buffer(said).value in _LOCAL
+    kinds = {_unescaped(folder): kind for _, folder, kind, *_ in map(str.split, lines)}
+    kind = next((kinds[str(p)] for p in (place, *place.parents) if str(p) in kinds), "")
+    return kind in _LOCAL
+
+
+def _unescaped(folder: str) -> str:
+    """*folder* without the escapes of /proc/self/mounts, such as ``\\040`` for a space."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), folder)

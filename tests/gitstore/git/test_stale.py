@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 
 import pytest
 
 from gitstore.git.stale_locks import StaleLocks
-from tests.support.branches import Branch, jobtype
+from tests.support.branches import jobtype
 from tests.support.rest import Rest, body
 from tests.support.waiting import wait_for
 
@@ -37,30 +36,6 @@ def test_a_lock_that_a_living_process_has_open_is_respected_until_it_is_dead(emp
 
     assert locks.remove() == 1
     assert not (empty / "refs/heads/main.lock").exists()
-
-
-def test_a_lock_that_git_has_closed_is_respected_until_git_is_dead(branch: Branch):
-    tip = branch.commit(jobtype("X"))
-    process = subprocess.Popen(
-        ["git", "-C", str(branch.path), "update-ref", "--stdin"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    process.stdin.write(f"start\ncreate refs/heads/other {tip}\nprepare\n")
-    process.stdin.flush()
-    assert [process.stdout.readline() for _ in range(2)] == ["start: ok\n", "prepare: ok\n"]
-    lock = branch.path / "refs/heads/other.lock"
-    assert lock.exists()
-    locks = StaleLocks(branch.path, age_s=0)
-
-    assert [locks.remove() for _ in range(3)] == [0, 0, 0]
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-
-    assert lock.exists()
-    assert locks.remove() == 1
-    assert not lock.exists()
 
 
 PLACES = ("refs/heads/main.lock", "refs/tags/X/v1.lock", "packed-refs.lock", "HEAD.lock")

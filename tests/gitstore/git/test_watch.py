@@ -157,13 +157,13 @@ def test_a_repository_that_another_is_put_in_the_place_of_is_noticed(branch, mon
 
 def test_marks_that_are_done_with_leave_no_file_open(branch):
     watched = Watch(branch.path, REF)
-    handles = {mark.number for mark in (watched.mark() for _ in range(100)) if mark}
+    handles = {mark.handle for mark in (watched.mark() for _ in range(100)) if mark}
     assert len(handles) < 5
 
 
 def test_a_mark_that_the_disk_does_not_let_go_of_troubles_nobody(branch):
     mark = Watch(branch.path, REF).mark()
-    os.close(mark.number)  # So that closing it fails.
+    os.close(mark.handle)  # So that closing it fails.
 
     del mark  # An exception here, which nobody could catch, would fail the test.
 
@@ -189,7 +189,7 @@ def test_a_packed_ref_in_a_folder_that_git_has_removed_is_not_relied_on(branch):
 
 def test_a_file_system_that_other_machines_may_change_is_not_relied_on(branch, monkeypatch):
     time.sleep(SETTLED_S * 2)
-    monkeypatch.setattr(file_watch, "_LOCAL", {0x6969: "nfs"})
+    monkeypatch.setattr(file_watch, "_LOCAL", frozenset({"nfs"}))
     assert Watch(branch.path, REF).mark() is None
 
 
