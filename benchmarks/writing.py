@@ -128,7 +128,7 @@ def put(where: Path) -> Iterator[Row]:
                 f"{git:.1f}/s",
                 mine / git,
                 "x",
-                1.5,
+                1.5 if clients == 1 else 0.9,
                 True,
                 details,
             )

@@ -1,7 +1,7 @@
-"""The forges: whether a webhook's delivery is genuine, what it says, where review happens.
+"""The forges: whether a webhook's delivery is genuine, its event, and the page for review.
 
-A delivery is only a hint that something happened. Its payload is read where nothing else
-names the event, and only once the delivery is known to be genuine.
+A delivery is only a hint that something happened. Its payload is read only if no header
+names the event, and only after the signature is checked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hooks.signatures import (
 
 
 class Event(StrEnum):
-    """What a delivery says happened, as far as it matters here."""
+    """The kinds of events that matter here."""
 
     PUSH = "push"
     PULL_REQUEST = "pull request"
@@ -54,9 +54,9 @@ class Forge:
     review: str = ""
 
     def fault(self, delivery: Delivery, secret: str) -> str | None:
-        """Why it is not known that the forge sent *delivery*, as a sentence; None if it is."""
-        given = [(s, s.given(delivery)) for s in self.schemes]
-        tried = [(s, value) for s, value in given if value]
+        """Why *delivery* does not prove that the forge sent it; None if it does."""
+        values = [(scheme, scheme.value(delivery)) for scheme in self.schemes]
+        tried = [(scheme, value) for scheme, value in values if value]
         if not tried:
             if self.unsigned and self.event_name(delivery) in self.unsigned:
                 return None
@@ -68,23 +68,23 @@ class Forge:
             if not fault:
                 return None
             faults.append(f"{scheme.header} ({scheme.how}) {fault}")
-        says = f"the signature does not fit: {'; '.join(faults)}"
-        return f"{says}; {self._advice(tuple(scheme for scheme, _ in tried))}"
+        message = f"the signature does not fit: {'; '.join(faults)}"
+        return f"{message}; {self._advice(tuple(scheme for scheme, _ in tried))}"
 
     def _advice(self, schemes: tuple[Scheme, ...]) -> str:
         fields = " or ".join(dict.fromkeys(f'"{scheme.field}"' for scheme in schemes))
         return f"give {self.title}, in the field {fields}, the webhook_secret of this service"
 
     def event_name(self, delivery: Delivery) -> str:
-        """The forge's own name of what happened, empty if it says none."""
+        """The forge's own name of the event, empty without one."""
         headers = delivery.headers
         name = next((headers[h] for h in self.headers if h in headers), "")
         return _value(delivery.signed_json, self.keys) if name == self.vague else name
 
     def event(self, name: str) -> Event:
-        """What the event *name* means here."""
-        found = (event for pattern, event in self.events.items() if fnmatchcase(name, pattern))
-        return next(found, Event.OTHER)
+        """The kind of the event *name*."""
+        events = (event for pattern, event in self.events.items() if fnmatchcase(name, pattern))
+        return next(events, Event.OTHER)
 
 
 def _value(data: bytes, keys: tuple[str, ...]) -> str:
@@ -167,11 +167,11 @@ FORGES: dict[str, Forge] = {
         keys=("eventType",),
     ),
 }
-"""Every forge whose webhooks are known, by the last part of the path that takes them."""
+"""Every supported forge, by the last part of the path of its webhooks."""
 
 
 def review_link(url: str, base: str, branch: str) -> str | None:
-    """Where a pull request for *branch* can be opened, if the forge at *url* is known.
+    """The page that opens a pull request for *branch*, if the forge at *url* is supported.
 
     *url* is upstream's, without credentials. The host's name says which forge it is.
     """

@@ -1,4 +1,8 @@
-"""Putting our hooks where Git finds them: a service's folder, a bare repository, a clone."""
+"""Installing our hooks: in a service's folder, a bare repository, or a clone.
+
+Installed hooks don't check tokens. SSH or file permissions decide who can push; everyone who
+can is an admin.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +22,17 @@ PUSHING = ("pre-push",)
 
 
 def hooks_folder(root: Path) -> Path:
-    """Where Git looks for the hooks of the repository or working copy at *root*.
+    """The folder with the hooks of the repository or working copy at *root*.
 
     Raises:
-        Refused: other repositories look there too.
+        Refused: other repositories use it too.
     """
-    asked = ["rev-parse", "--git-path", "hooks", "--git-common-dir"]
-    folder, common = (root / line for line in run_git(root, asked).decode().splitlines())
+    paths = ["rev-parse", "--git-path", "hooks", "--git-common-dir"]
+    folder, common = (root / line for line in run_git(root, paths).decode().splitlines())
     if not any(folder.resolve().is_relative_to(own.resolve()) for own in (common, root)):
-        says = f"Git takes hooks from {folder} (core.hooksPath), for other repositories too"
-        raise Refused(f"{says}; set core.hooksPath for this one: git config core.hooksPath .hooks")
+        message = f"Git takes hooks from {folder} (core.hooksPath), for other repositories too"
+        advice = "set core.hooksPath for this one: git config core.hooksPath .hooks"
+        raise Refused(f"{message}; {advice}")
     return folder
 
 

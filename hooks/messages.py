@@ -41,10 +41,10 @@ DRY_RUN = ("Dry run: nothing was taken. Push without -o dry-run to make it so.",
 
 
 def wrap(lines: Iterable[str]) -> Iterator[str]:
-    """Yield *lines*, the long ones broken at spaces and their rest set in.
+    """Yield *lines*, the long ones broken at spaces and the rest indented.
 
-    A word that is longer than a line is broken, after a slash if it has one; an address is
-    not, so that it can be clicked on.
+    A word that is longer than a line is broken, after a slash if it has one. A URL is not
+    broken, so that users can click it.
     """
     for line in lines:
         yield from _wrapped(line)
@@ -67,7 +67,7 @@ def _wrapped(line: str) -> Iterator[str]:
 
 
 def _place_to_break(text: str, least: int) -> int:
-    """Where to break *text*, in which there is no space past *least*: it fits up to there."""
+    """Where to break *text*, which has no space past *least* and fits up to there."""
     place = least + 1
     while _columns(text[: place + 1]) <= _COLUMNS:
         place += 1
@@ -87,7 +87,7 @@ def _width(character: str) -> int:
 
 
 def problem_lines(problems: Sequence[Problem]) -> Iterator[str]:
-    """Yield each problem as path:line: sentence, errors first; very many are counted."""
+    """Yield each problem as ``path:line: sentence``, errors first, and the number of the rest."""
     ordered = sorted(problems, key=lambda p: p.severity is Severity.WARNING)
     for problem in ordered[:_PROBLEMS_SHOWN]:
         where = problem.path if problem.line is None else f"{problem.path}:{problem.line}"
@@ -98,7 +98,7 @@ def problem_lines(problems: Sequence[Problem]) -> Iterator[str]:
 
 
 def difference_lines(made: Difference, url: str) -> Iterator[str]:
-    """Yield what a push makes, with links to the differences where there is a service."""
+    """Yield sentences on what a push makes, with links to diffs if the service has a *url*."""
     sentences = list(made.sentences())
     yield from sentences[:_LINES_SHOWN]
     if len(sentences) > _LINES_SHOWN:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gitstore.branch.access import Role, branch_refusal, direct_refusal
 from gitstore.branch.growth import Growth, Push
-from gitstore.branch.incoming import check_incoming
+from gitstore.branch.incoming import require_bounds
 from gitstore.branch.store import Store
 from gitstore.errors import BadRequest, Forbidden, NotFound, OutOfBounds, Refused, StoreError
 from gitstore.format.layout import escaped, shown
@@ -35,7 +35,7 @@ _HEADS = "refs/heads/"
 _TAGS = f"{HIDDEN_TAGS}/"
 _UPDATE = re.compile(r"([0-9a-f]{40}) ([0-9a-f]{40}) (.+)")
 NOWHERE = "0" * 40
-"""Where a ref is that does not exist, in a hook's input."""
+"""The id of a ref that does not exist, in a hook's input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Update:
 
     @property
     def deletes(self) -> bool:
-        """Whether the ref is to go."""
+        """Whether the push deletes the ref."""
         return self.new == NOWHERE
 
 
@@ -83,15 +83,15 @@ def push_options(environment: Mapping[str, str]) -> frozenset[str]:
 
 
 def _is_nearly_dry_run(option: str) -> bool:
-    """Whether *option* was meant to be DRY_RUN_OPTION: a push must not be taken by a slip."""
+    """Whether *option* is a misspelt DRY_RUN_OPTION: then a push must not be taken."""
     letters = "".join(filter(str.isalpha, option.partition("=")[0].lower()))
     return option != DRY_RUN_OPTION and letters in ("dryrun", "dry")
 
 
 def _ignored(options: frozenset[str]) -> list[str]:
-    """A line that names the options that are not ours, if there are any.
+    """A line with the options that are not ours, if there are any.
 
-    They stand in a TD's settings (push.pushOption) for a forge, such as ci.skip.
+    A TD's settings (push.pushOption) may have options for a forge, such as ci.skip.
     """
     names = sorted(shown(option) for option in options - {DRY_RUN_OPTION})
     if not names:
@@ -107,11 +107,11 @@ def pre_receive(
     """Whether the repository takes *updates*, all or none."""
     misspelt = next((option for option in sorted(options) if _is_nearly_dry_run(option)), None)
     if misspelt is not None:
-        says = f"Refused: the push option {shown(misspelt)} is not known; dry-run is."
-        return Verdict(False, (says,))
+        message = f"Refused: the push option {shown(misspelt)} is not known; dry-run is."
+        return Verdict(False, (message,))
     if len(updates) > settings.refs_limit:
-        says = f"Refused: the push is about {len(updates)} branches; {settings.refs_limit} is"
-        return Verdict(False, (f"{says} the limit. Push them in parts.",))
+        message = f"Refused: the push is about {len(updates)} branches; {settings.refs_limit} is"
+        return Verdict(False, (f"{message} the limit. Push them in parts.",))
     # From the environment, because the pushed objects are in Git's quarantine.
     store = Store(Repository(git_dir, from_env=True), settings.ref, settings.checks)
     tags = [update for update in updates if update.ref.startswith(_TAGS)]
@@ -138,19 +138,19 @@ def _judge(store: Store, update: Update, settings: HookSettings) -> Verdict:
         return Verdict(False, (f"{error}", f"Refused: {branch_name(update.ref)} is too large."))
     except (Refused, Forbidden, NotFound) as error:
         return Verdict(False, (f"Refused: {error}",))
-    says = f"{shown(update.ref)} is not to be pushed; only branches are (refs/heads/...)"
-    return Verdict(False, (f"Refused: {says}",))
+    message = f"{shown(update.ref)} is not to be pushed; only branches are (refs/heads/...)"
+    return Verdict(False, (f"Refused: {message}",))
 
 
 def _judge_tags(store: Store, tags: list[Update], settings: HookSettings) -> Iterator[Verdict]:
-    """No tag is taken. Where Git refuses them itself, one by one, they don't stop the rest.
+    """No tag is taken. If Git itself refuses tags, one by one, the rest of the push is taken.
 
-    Git pushes tags along without being asked (push.followTags), all that it does not see.
+    With push.followTags, Git pushes every tag that it does not see here.
     """
     others = [u for u in tags if settings.hides_tags or store.repository.tip(u.ref) != u.new]
     if others:
-        says = f"{_counted(others, 'tag')} not taken: the service makes them."
-        yield Verdict(settings.hides_tags, (says, *TAGS_ADVICE))
+        message = f"{_counted(others, 'tag')} not taken: the service makes them."
+        yield Verdict(settings.hides_tags, (message, *TAGS_ADVICE))
 
 
 def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdict:
@@ -160,7 +160,7 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
     refusal = direct_refusal(settings.access) if settings.protect else None
     if refusal:
         return Verdict(False, (f"Refused: {refusal}.", *BRANCH_ADVICE))
-    _check_incoming(store, update)
+    _require_bounds(store, update)
     try:
         growth = store.growth(update.new)
     except Refused:
@@ -168,8 +168,8 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
     if update.old != (store.repository.tip(store.ref) or NOWHERE):
         return Verdict(False, FETCH_FIRST)
     if growth is None:
-        says = f"Refused: this would take published steps off {branch}."
-        return Verdict(False, (says, *PULL_ADVICE))
+        message = f"Refused: this would take published steps off {branch}."
+        return Verdict(False, (message, *PULL_ADVICE))
     excess = growth.excess(settings.jobtypes_limit)
     if excess:
         return Verdict(False, (f"Refused: the push {excess}. Push it in parts.",))
@@ -182,15 +182,14 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
     return _judge_warnings(store, growth, push, settings)
 
 
-def _check_incoming(store: Store, update: Update) -> None:
-    """Refuse what is out of bounds, on every branch: before anything else looks at it.
+def _require_bounds(store: Store, update: Update) -> None:
+    """Raise unless the new commits are within bounds, on any branch and before other checks.
 
     Raises:
-        OutOfBounds: the message says what.
+        OutOfBounds: the message names the path, or the commit.
     """
-    check_incoming(
-        store.repository, update.new, store.repository.tip(store.ref), store.checks.sizes
-    )
+    tip = store.repository.tip(store.ref)
+    require_bounds(store.repository, update.new, tip, store.checks.sizes)
 
 
 def branch_name(ref: str) -> str:
@@ -201,9 +200,9 @@ def branch_name(ref: str) -> str:
 def _judge_warnings(store: Store, growth: Growth, push: Push, settings: HookSettings) -> Verdict:
     lines = list(problem_lines(push.problems))
     if push.problems and not settings.access.passes_warnings:
-        says = f"Refused: {_counted(push.problems, 'warning')}."
+        message = f"Refused: {_counted(push.problems, 'warning')}."
         advice = "Fix them, or ask an admin to push them."
-        return Verdict(False, (*lines, f"{says} {advice}"))
+        return Verdict(False, (*lines, f"{message} {advice}"))
     made = difference_lines(push.difference, settings.url)
     return Verdict(True, (*lines, *made, *store.unseen(growth)))
 
@@ -218,7 +217,7 @@ def _judge_branch(store: Store, update: Update, settings: HookSettings) -> Verdi
         return Verdict(False, (f"Refused: {refusal}.", *(() if update.deletes else NAME_ADVICE)))
     if update.deletes:
         return Verdict(True, ())
-    _check_incoming(store, update)
+    _require_bounds(store, update)
     growth = store.growth_by(update.new)
     excess = growth.excess(settings.jobtypes_limit)
     if excess:
@@ -226,13 +225,14 @@ def _judge_branch(store: Store, update: Update, settings: HookSettings) -> Verdi
     problems = store.check_growth(growth)
     if not problems:
         return Verdict(True, ())
-    says = f"{branch} is taken; {store.ref.removeprefix(_HEADS)} would refuse this:"
-    heading = says if errors_among(problems) else f"{branch} is taken, with a warning:"
+    heading = f"{branch} is taken, with a warning:"
+    if errors_among(problems):
+        heading = f"{branch} is taken; {store.ref.removeprefix(_HEADS)} would refuse this:"
     return Verdict(True, (heading, *problem_lines(problems)))
 
 
 def _rewrite_refusal(store: Store, update: Update, settings: HookSettings) -> str | None:
-    """Why the branch's commits can't be taken off it, None if they stay or may go."""
+    """Why the push may not take commits off the branch; None if it may, or takes none."""
     repository, access = store.repository, settings.access
     if update.old == NOWHERE or not access.is_limited:
         return None
@@ -261,23 +261,23 @@ def pre_push(git_dir: Path, lines: Iterable[str], settings: HookSettings) -> Ver
     *lines* are Git's: local ref, local id, remote ref, remote id.
     """
     store = Store(Repository(git_dir, from_env=True), settings.ref, settings.checks)
-    said: list[str] = []
+    lines_out: list[str] = []
     taken = True
     for _, local, remote_ref, remote in (line.rsplit(maxsplit=3) for line in lines if line.strip()):
         if remote_ref == store.ref and local.strip("0"):
             problems = _problems_since(store, local, remote)
-            said += problem_lines(problems)
+            lines_out += problem_lines(problems)
             taken = taken and not errors_among(problems)
     if not taken:
-        said.append("Not pushed. Fix, commit, and push again (or git push --no-verify).")
-    return Verdict(taken, tuple(said))
+        lines_out.append("Not pushed. Fix, commit, and push again (or git push --no-verify).")
+    return Verdict(taken, tuple(lines_out))
 
 
 def _problems_since(store: Store, local: str, remote: str) -> list[Problem]:
     try:
         base = store.at(remote if remote.strip("0") else None)
     except StoreError:
-        # The clone does not have what the remote has: the remote will say so itself.
+        # The clone lacks the remote's commit. The remote will refuse the push itself.
         return []
-    check_incoming(store.repository, local, base.history.tip, store.checks.sizes)
+    require_bounds(store.repository, local, base.history.tip, store.checks.sizes)
     return store.check_against(local, base)

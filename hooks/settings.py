@@ -11,8 +11,7 @@ from gitstore.checks.settings import Checks, CodeChecks
 from gitstore.format.layout import JOBTYPES_LIMIT
 
 _NAME = "JOBTYPES_HOOK"
-"""The one variable, which holds JSON: fewer names to keep in step."""
-
+"""One variable with JSON, so that there is one name to pass on."""
 
 HIDDEN_TAGS = "refs/tags"
 """Git's receive.hideRefs for tags: otherwise every push would get the list of all tags."""
@@ -22,10 +21,9 @@ HIDDEN_TAGS = "refs/tags"
 class HookSettings:
     """The served *ref* (None: the branch HEAD names), the checks, who pushes, and *url*.
 
-    *url* is where the service answers, for links; empty where there is none.
-    *jobtypes_limit* is the most jobtypes that one push may change, *refs_limit* the most refs
-    that it may move; *protect* keeps the
-    served branch from direct pushes. *hides_tags* is whether Git itself refuses tags.
+    *url* is the service's, for links; empty without a service. One push may change
+    *jobtypes_limit* jobtypes and move *refs_limit* refs. *protect* keeps direct pushes off the
+    served branch. *hides_tags* is whether Git itself refuses tags.
     """
 
     ref: str | None = None
@@ -38,7 +36,7 @@ class HookSettings:
     hides_tags: bool = False
 
     def environment(self) -> dict[str, str]:
-        """The variables that say the same to a hook's process."""
+        """The variables that carry the settings to a hook's process."""
         value: dict[str, object] = {
             "ref": self.ref,
             "code": self.checks.code,
@@ -58,7 +56,7 @@ class HookSettings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> HookSettings:
-        """The settings that *environment* says; the defaults where it says none."""
+        """The settings in *environment*; the defaults without any."""
         if _NAME not in environment:
             return cls()
         value = json.loads(environment[_NAME])

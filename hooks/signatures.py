@@ -2,7 +2,7 @@
 
 Sources: GitHub "Validating webhook deliveries"; GitLab "Webhooks" and the specification
 "Standard Webhooks"; Gitea and Forgejo "Webhooks"; Bitbucket "Manage webhooks"; Azure DevOps
-"Web Hooks". Every comparison takes equally long whether it fits or not.
+"Web Hooks". Every comparison takes equally long for every value.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Delivery:
 class Scheme:
     """One way to prove a delivery, in the header *header*.
 
-    *how* describes it in a message; *field* is what the forge's page calls the secret.
-    *fault* says why a value of the header does not prove it, empty if it does.
+    *how* describes it in a message; *field* is the name of the secret on the forge's page.
+    *fault* gives the reason why a value of the header proves nothing, empty if it does.
     """
 
     header: str
@@ -58,7 +58,7 @@ class Scheme:
     field: str
     fault: Callable[[str, Delivery, str], str]
 
-    def given(self, delivery: Delivery) -> str:
+    def value(self, delivery: Delivery) -> str:
         """The header's value, empty without one."""
         return delivery.headers.get(self.header.lower(), "")
 
@@ -66,8 +66,8 @@ class Scheme:
 def signed_body(header: str, field: str, prefix: str = "") -> Scheme:
     """*header* is *prefix* and the HMAC of the raw body in hex."""
 
-    def fault(given: str, delivery: Delivery, secret: str) -> str:
-        return _fits(given, prefix + _hex(delivery.body, secret))
+    def fault(value: str, delivery: Delivery, secret: str) -> str:
+        return _fits(value, prefix + _hex(delivery.body, secret))
 
     return Scheme(header, "HMAC with SHA-256 of the body", field, fault)
 
@@ -75,8 +75,8 @@ def signed_body(header: str, field: str, prefix: str = "") -> Scheme:
 def signed_json(header: str, field: str) -> Scheme:
     """*header* is the HMAC in hex of the JSON, also where the body is a form."""
 
-    def fault(given: str, delivery: Delivery, secret: str) -> str:
-        return _fits(given, _hex(delivery.signed_json, secret))
+    def fault(value: str, delivery: Delivery, secret: str) -> str:
+        return _fits(value, _hex(delivery.signed_json, secret))
 
     return Scheme(header, "HMAC with SHA-256 of the JSON", field, fault)
 
@@ -84,8 +84,8 @@ def signed_json(header: str, field: str) -> Scheme:
 def secret_itself(header: str, field: str) -> Scheme:
     """*header* is the secret."""
 
-    def fault(given: str, delivery: Delivery, secret: str) -> str:
-        return "" if _same(given, secret) else "is not webhook_secret"
+    def fault(value: str, delivery: Delivery, secret: str) -> str:
+        return "" if _same(value, secret) else "is not webhook_secret"
 
     return Scheme(header, "the secret itself", field, fault)
 
@@ -99,8 +99,8 @@ def standard_webhooks(field: str) -> Scheme:
 def basic_password(field: str) -> Scheme:
     """HTTP's Basic credentials, of which the password is the secret."""
 
-    def fault(given: str, delivery: Delivery, secret: str) -> str:
-        kind, _, encoded = given.partition(" ")
+    def fault(value: str, delivery: Delivery, secret: str) -> str:
+        kind, _, encoded = value.partition(" ")
         if kind.lower() != "basic":
             return "holds no Basic credentials"
         try:
@@ -112,7 +112,7 @@ def basic_password(field: str) -> Scheme:
     return Scheme("Authorization", "Basic credentials", field, fault)
 
 
-def _standard_fault(given: str, delivery: Delivery, secret: str) -> str:
+def _standard_fault(value: str, delivery: Delivery, secret: str) -> str:
     key = _key(secret)
     if key is None:
         return f"can't be tried: webhook_secret is no signing token ({SIGNING_TOKEN} and base64)"
@@ -120,7 +120,7 @@ def _standard_fault(given: str, delivery: Delivery, secret: str) -> str:
     head = f"{delivery.headers.get('webhook-id', '')}.{stamp}.".encode("latin-1", "replace")
     digest = hmac.new(key, head + delivery.body, hashlib.sha256).digest()
     wanted = "v1," + base64.b64encode(digest).decode()
-    if not any([_same(one, wanted) for one in given.split(" ")[:_SIGNATURES_LIMIT]]):
+    if not any([_same(one, wanted) for one in value.split(" ")[:_SIGNATURES_LIMIT]]):
         return _NO_FIT
     # Signed, so the forge wrote it.
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 15):
@@ -144,9 +144,9 @@ def _hex(data: bytes, secret: str) -> str:
     return hmac.new(secret.encode(), data, hashlib.sha256).hexdigest()
 
 
-def _fits(given: str, wanted: str) -> str:
-    return "" if _same(given, wanted) else _NO_FIT
+def _fits(value: str, wanted: str) -> str:
+    return "" if _same(value, wanted) else _NO_FIT
 
 
-def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(errors="replace"), wanted.encode())
+def _same(value: str, wanted: str) -> bool:
+    return hmac.compare_digest(value.encode(errors="replace"), wanted.encode())

@@ -11,18 +11,18 @@ from gitstore.git.commits import Commit
 from gitstore.git.repository import Repository
 
 MERGED = "Merged-Branch: "
-"""Begins the trailer of a merge that names the branch, which may be gone when asked for."""
+"""Begins a merge's trailer with the name of the branch, which may be deleted later."""
 
 STEPS_SEARCHED = 250
-"""How far back the merge of a branch that is gone is looked for."""
+"""How many steps back to look for the merge of a deleted branch."""
 
 COMMITS_COUNTED = 250
 SUBJECTS_SHOWN = 5
-"""How many of the commits that are new to a reviewer are counted, and how many are named."""
+"""How many commits that are new to a reviewer are counted, and how many are named."""
 
 
 def merge_of(repository: Repository, tip: str, commit: str) -> str:
-    """The step that brought *commit* into the branch at *tip*; *tip* if none says so."""
+    """The step that brought *commit* into the branch at *tip*; *tip* if no step did."""
     steps = _steps_back(repository, tip)
     return next((s.id for s in steps if commit in (s.id, *s.parents[1:])), tip)
 
@@ -37,21 +37,22 @@ def find_merge(repository: Repository, tip: str, branch: str) -> Commit | None:
 def _steps_back(repository: Repository, tip: str) -> Iterator[Commit]:
     id: str | None = tip
     while id is not None:
-        found = repository.commit(id)
-        yield found
-        id = found.parents[0] if found.parents else None
+        commit = repository.commit(id)
+        yield commit
+        id = commit.parents[0] if commit.parents else None
 
 
 def what_moved(repository: Repository, branch: str, seen: str, now: str) -> str:
-    """The sentence that says where *branch* went from commit *seen* to commit *now*."""
-    says = f"the branch {branch} moved: look again. You looked at {seen}; it is at {now}"
+    """A sentence about the move of *branch* from commit *seen* to commit *now*."""
+    message = f"the branch {branch} moved: look again. You looked at {seen}; it is at {now}"
     try:
         seen = repository.resolve(seen).id
     except NotFound:
-        return f"{says}, and there is no commit {seen} here"
+        return f"{message}, and there is no commit {seen} here"
     newer = repository.commits(now, seen, COMMITS_COUNTED)
     many = f"{COMMITS_COUNTED} or more" if len(newer) == COMMITS_COUNTED else str(len(newer))
     what = "commit that is" if len(newer) == 1 else "commits that are"
     subjects = "; ".join(shown(commit.subject) for commit in newer[:SUBJECTS_SHOWN])
     gone = "" if repository.is_ancestor(seen, now) else ", and what you saw is not in it"
-    return f"{says}, with {many} {what} new to you{gone}" + (f": {subjects}" if subjects else "")
+    message += f", with {many} {what} new to you{gone}"
+    return f"{message}: {subjects}" if subjects else message

@@ -1,4 +1,4 @@
-"""Pull requests as refs: where the forges keep them, and what they are called here."""
+"""Pull requests as refs: where the forges keep them, and their names here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def refspecs() -> Iterator[str]:
 
 def candidates(name: str) -> Iterator[str]:
     """Yield the refs that a pull request *name*, such as ``pull/7``, may have; none for others."""
-    found = _NAME.fullmatch(name)
-    for end in _ENDS[found[1]] if found else ():
+    match = _NAME.fullmatch(name)
+    for end in _ENDS[match[1]] if match else ():
         yield f"refs/upstream/{name}/{end}"
         yield f"refs/{name}/{end}"

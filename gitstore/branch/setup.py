@@ -21,9 +21,9 @@ _ATTRIBUTES = b"""\
 """
 _IGNORE = "\n".join(("# What tools, systems and editors leave behind.", *JUNK, "")).encode()
 FOR_CLONES = {".gitattributes": _ATTRIBUTES, ".gitignore": _IGNORE}
-"""Files that a repository of jobtypes begins with, for Git in its clones."""
+"""Files for Git in the clones, with which each new repository of jobtypes begins."""
 _NOT_CARRIED = ("__*", ".git", "*_cache", ".hypothesis", ".venv")
-"""Folders that are no part of a sample, by the shell's patterns: what tools leave behind."""
+"""Patterns of folders that are no part of a sample, because tools leave them behind."""
 _README = b"""\
 # Jobtypes
 
@@ -63,11 +63,11 @@ def create_repository(path: Path, branch: str, source: Path | None) -> str:
 
 
 def _files(source: Path) -> dict[str, bytes]:
-    """The files below *source* by relative path, without the caches of Python and of tools."""
-    found = {}
+    """The files below *source* by relative path, without the caches of tools."""
+    files = {}
     for folder, folders, names in os.walk(source):
         folders[:] = [n for n in folders if not any(fnmatchcase(n, p) for p in _NOT_CARRIED)]
         for name in names:
             path = Path(folder, name)
-            found[path.relative_to(source).as_posix()] = path.read_bytes()
-    return found
+            files[path.relative_to(source).as_posix()] = path.read_bytes()
+    return files

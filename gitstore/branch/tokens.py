@@ -13,13 +13,13 @@ from gitstore.branch.tokens_file import Standing, Token, TokenFile
 from gitstore.errors import Exists, NotFound, TokensLost
 
 PREFIX = "jtr_"
-"""What every token begins with, so that secret scanners know one when they see it."""
+"""Begins every token, so that secret scanners recognize it."""
 
 
 class Tokens:
     """The tokens of one repository.
 
-    They lie in the repository's folder but on no ref, so a clone never has them.
+    Their file is in the repository's folder but on no ref, so no clone has it.
     """
 
     def __init__(self, git_dir: Path) -> None:
@@ -27,17 +27,17 @@ class Tokens:
 
     @property
     def standing(self) -> Standing:
-        """How it stands with them as of now."""
+        """The state of the tokens now."""
         return self._file.standing
 
     @property
     def exist(self) -> bool:
-        """Whether there are tokens, be they lost: with them, writing needs one."""
+        """Whether there are tokens, even lost ones: then every write needs one."""
         standing = self.standing
         return standing.rows is not None or bool(standing.lost)
 
     def rows(self) -> tuple[Token, ...]:
-        """The tokens, in the order of their making.
+        """The tokens, oldest first.
 
         Raises:
             TokensLost: they can't be read.
@@ -50,25 +50,25 @@ class Tokens:
     def find(self, secret: str) -> Access | None:
         """What the bearer of *secret* may do; None if it is no token of ours.
 
-        That is all, as for everybody, where there are no tokens, and nothing where they are
-        lost. Takes as long whichever token it is, and whether it is one.
+        Without tokens, everybody may do everything. If the tokens are lost, nobody may do
+        anything. The call takes equally long for every secret.
         """
         standing = self.standing
         if standing.rows is None:
             return None if standing.lost else EVERYBODY
         digest = _digest(secret)
-        found = None
+        access = None
         for row in standing.rows:
             if hmac.compare_digest(row.sha256, digest):
-                found = row.access
-        return found
+                access = row.access
+        return access
 
     def create(self, name: str, role: Role, email: str, only: tuple[str, ...]) -> str:
         """A new token's secret, which is kept nowhere.
 
         Raises:
             Exists: there is a token of that name.
-            TokensLost: there is a file of tokens that can't be read; nothing takes its place.
+            TokensLost: the file of tokens can't be read; nothing replaces it.
         """
         secret = PREFIX + secrets.token_urlsafe(32)
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -81,7 +81,7 @@ class Tokens:
             created=now,
         )
         with self._file.changing() as replace:
-            # Where the file is gone, there is nothing to lose any more.
+            # Without a file there is nothing left to lose.
             rows = self.rows() if self._file.is_there else ()
             if any(other.name == name for other in rows):
                 raise Exists(f"there is a token {name}; revoke it first or choose another name")
@@ -89,13 +89,13 @@ class Tokens:
         return secret
 
     def revoke(self, name: str) -> None:
-        """Make the token of that name worthless, at the next request.
+        """End the token of that name, from the next request on.
 
-        Where it was the last, there are still tokens, of which nobody has one.
+        After the last one, every write still needs a token, and nobody has one.
 
         Raises:
             NotFound: there is none.
-            TokensLost: as create.
+            TokensLost: the file of tokens can't be read.
         """
         with self._file.changing() as replace:
             rows = self.rows()
@@ -105,7 +105,7 @@ class Tokens:
             replace(left)
 
     def turn_off(self) -> None:
-        """Give all tokens up, lost ones too: everybody may write, as without any."""
+        """Give up all tokens, lost ones too: everybody may write again."""
         with self._file.changing() as replace:
             replace(None)
 

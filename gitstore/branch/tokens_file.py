@@ -1,4 +1,4 @@
-"""The tokens file as it lies on disk: its rows, how it is written, and whether it was lost."""
+"""The tokens file on disk: its rows, how it is written, and whether it was lost."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from gitstore.git.locks import file_lock, try_file_lock
 _LOG = logging.getLogger(__name__)
 
 FILE = "jobtypes/tokens.json"
-"""Where the file lies in the repository's folder."""
+"""The file's path in the repository's folder."""
 
 MARKER = "jobtypes-has-tokens"
-"""The file in the repository's folder which says that there are tokens.
+"""A file in the repository's folder that is there while there are tokens.
 
-It lies outside the folder of FILE, which may be lost as a whole.
+It is outside the folder of FILE, which may be lost as a whole.
 """
 
 LIMIT_BYTES = 4 * 1024 * 1024
 """How large the file can be: more than ten thousand tokens."""
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._+-]{0,62}[A-Za-z0-9])?")
-"""What a token may be called: Git takes other characters off the ends of names."""
+"""The name of a new token: Git strips other characters from the ends of names."""
 
 _KEPT_NAME = re.compile(r"[^\x00-\x1f\x7f<>]{1,200}")
-"""What a token in the file may be called: earlier releases were less strict with new ones."""
+"""The name of a token in the file: earlier releases were less strict with new ones."""
 
 EMAIL = re.compile(r"[^\s<>@]+@[^\s<>@]+")
 
 PATTERN = re.compile(r"[\w .+*?!\[\]-]+")
-"""What a pattern of jobtypes' names is made of: what names are, and the shell's wildcards."""
+"""The characters of a pattern: those of jobtypes' names, and the shell's wildcards."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -53,7 +53,7 @@ _ADVICE = (
 
 
 def _of(pattern: re.Pattern[str]) -> AfterValidator:
-    """What checks that a whole string matches *pattern*."""
+    """A validator that a whole string matches *pattern*."""
 
     def check(text: str) -> str:
         if not pattern.fullmatch(text):
@@ -86,10 +86,10 @@ _ROWS = TypeAdapter(Annotated[tuple[Token, ...], FailFast()])
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How it stands with a repository's tokens.
+    """The state of a repository's tokens.
 
-    *rows* are None if it has none, and people can't be told apart. *lost* is why they can't be
-    told apart though there are tokens; it is empty where they can be read.
+    *rows* are None without tokens. *lost* is the reason why tokens that exist can't be read,
+    or empty.
     """
 
     rows: tuple[Token, ...] | None = None
@@ -103,15 +103,15 @@ NONE = Standing()
 class TokenFile:
     """The tokens file of the repository at *git_dir*, read again whenever it changes.
 
-    Where there were tokens, no file is a loss, and lets nobody write. Only an empty file that
-    ``write(None)`` left says that there are none any more.
+    If there were tokens, a missing file is a loss, and nobody may write. Only the empty file
+    that ``jobtypes token off`` leaves means that there are none any more.
     """
 
     def __init__(self, git_dir: Path) -> None:
         self.path = git_dir / FILE
         self._lock_path = self.path.with_suffix(".lock")
         self._marker = git_dir / MARKER
-        # Each request asks, and a look at the disk would have it wait for its turn again.
+        # Every request asks, so the disk is only read after a change.
         self._standing = Watched[Standing](Watch(git_dir, FILE), self._look)
         self._looking = threading.Lock()
         self._seen: tuple[int, ...] | None = None
@@ -120,29 +120,29 @@ class TokenFile:
 
     @property
     def standing(self) -> Standing:
-        """How it stands with the tokens as of now."""
+        """The state of the tokens now."""
         try:
             return self._standing.get()
         except OSError as error:  # Perhaps for this moment only: the next request looks again.
             return _lost(f"can't be read ({error.strerror})")
 
     def _look(self) -> Standing:
-        """How it stands, as the disk says.
+        """The state, read from disk.
 
         Raises:
-            OSError: it says nothing, now at least.
+            OSError: the disk can't be read, perhaps only now.
         """
         with self._looking:
-            found = self._read()
-            self._had_some = found != NONE
-            return found
+            standing = self._read()
+            self._had_some = standing != NONE
+            return standing
 
     def _read(self) -> Standing:
-        """What the file says; where there is none, or an empty one, what the marker says."""
+        """The state by the file; by the marker if the file is missing or empty."""
         if not _is_there(self.path):
             had_some = self._had_some or _is_there(self._marker)
             return _lost("is not there any more") if had_some else NONE
-        # Not to wait, where somebody put a pipe there, for who writes into it.
+        # Don't wait for a writer if somebody put a pipe there.
         handle = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(handle, "rb") as file:
             status = os.fstat(handle)
@@ -157,7 +157,7 @@ class TokenFile:
         return self._parsed
 
     def _note(self, status: os.stat_result) -> None:
-        """Have the marker say that there are tokens; tell of others who may write the file."""
+        """Keep the marker in step with the file; log if other users may write the file."""
         if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             mode = stat.S_IMODE(status.st_mode)
             _LOG.warning(
@@ -168,32 +168,32 @@ class TokenFile:
             )
         if self._parsed.rows is None or _is_there(self._marker):
             return
-        # Where nothing can be written, this process remembers, as long as it runs.
+        # If the disk can't be written, this process remembers as long as it runs.
         with suppress(OSError), try_file_lock(self._lock_path) as held:
             if held is not None and _stamp(self.path.stat()) == _stamp(status):
                 self._mark()
 
     def _mark(self) -> None:
-        says = f"There are tokens. While {FILE} can't be read, nobody may write.\n"
-        _write(self._marker, says.encode())
+        text = f"There are tokens. While {FILE} can't be read, nobody may write.\n"
+        _write(self._marker, text.encode())
 
     @property
     def is_there(self) -> bool:
-        """Whether there is a file, or anything else in its place, be it unreadable."""
+        """Whether there is a file, or anything else in its place, even an unreadable one."""
         return _is_there(self.path)
 
     @contextmanager
     def changing(self) -> Iterator[Callable[[tuple[Token, ...] | None], None]]:
-        """What writes other rows, for one process at a time; readers see all or nothing.
+        """A function that replaces the rows, for one process at a time; readers see all or nothing.
 
-        Given None, it leaves the empty file of who gives all tokens up.
+        None instead of rows gives up all tokens, and leaves an empty file.
         """
         with file_lock(self._lock_path):
             yield self._replace
 
     def _replace(self, rows: tuple[Token, ...] | None) -> None:
         if rows is None:
-            # While the file still has rows, no marker lets nobody in.
+            # A file with rows and without a marker still asks for a token.
             self._marker.unlink(missing_ok=True)
             _sync(self._marker.parent)
             _write(self.path, b"")
@@ -211,7 +211,7 @@ def _parse(data: bytes) -> Standing:
     try:
         return Standing(_ROWS.validate_json(data, strict=True))
     except ValidationError as error:
-        # Without what stands there: not everybody who is answered should see it.
+        # Without the file's content, which not every client may see.
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = f"row {first['loc'][0]}: " if first["loc"] else ""
         return _lost(f"is damaged ({where}{first['msg']})")
@@ -226,10 +226,10 @@ def _stamp(status: os.stat_result) -> tuple[int, ...]:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether *path* leads to anything, be it a link to nowhere.
+    """Whether anything is at *path*, even a link to nowhere.
 
     Raises:
-        OSError: nobody can say.
+        OSError: the disk can't be read.
     """
     try:
         path.lstat()
@@ -239,9 +239,9 @@ def _is_there(path: Path) -> bool:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Put a file with *data* in the place of *path*, for its owner alone, and on disk."""
+    """Replace *path* by a file with *data* that only its owner may read, and flush it."""
     fresh = path.with_suffix(".new")
-    # One that a killed process left has a mode, or links, of its own.
+    # A file that a killed process left may have another mode, or links.
     fresh.unlink(missing_ok=True)
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:

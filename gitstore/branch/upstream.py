@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gitstore.branch import pulls
-from gitstore.branch.incoming import check_incoming, check_shapes
+from gitstore.branch.incoming import require_bounds, require_shapes
 from gitstore.branch.store import Store
 from gitstore.errors import (
     Moved,
@@ -233,10 +233,10 @@ class Upstream:
         try:
             if last is not None:
                 repository.check_growth(last, fetched)
-                check_incoming(repository, fetched, last, self.store.checks.sizes)
+                require_bounds(repository, fetched, last, self.store.checks.sizes)
             else:
                 # What was there before this service has files of any size.
-                check_shapes(repository, fetched, None)
+                require_shapes(repository, fetched, None)
             self.store.follow(fetched, _FOLLOWER, "upstream")
         except Moved:
             return ""

@@ -127,8 +127,8 @@ def _edited_software(
     catalogue: Catalogue, name: str, versions: tuple[SoftwareVersion, ...], what: str
 ) -> Edited:
     old = catalogue.history.software.get(name)
-    known = read_yaml(catalogue.contents.objects, old.file) if old else None
-    data = known if isinstance(known, bytes) else None  # Too large to be one: replaced.
+    read = read_yaml(catalogue.contents.objects, old.file) if old else None
+    data = read if isinstance(read, bytes) else None  # A file that is too large is replaced.
     files = {layout.software_path(name): software_content(data, SoftwareFile(versions=versions))}
     return Edited(files, f"software {name}: {what}")
 

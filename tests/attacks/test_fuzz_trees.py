@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from api.app import create_app
 from api.config import Config
-from gitstore.branch.incoming import check_incoming
+from gitstore.branch.incoming import require_bounds
 from gitstore.branch.store import Store
 from gitstore.errors import OutOfBounds
 from gitstore.git.repository import init_repository
@@ -91,7 +91,7 @@ def test_a_tree_of_any_shape_is_shown_or_refused(served, root, wrapped, where):
     for path in READS:
         assert client.get(path).status_code < 500, path
     with suppress(OutOfBounds):
-        check_incoming(store.repository, commit, tip, store.checks.sizes)
+        require_bounds(store.repository, commit, tip, store.checks.sizes)
     assert client.get("/api/v1/jobtypes/A/versions/1").status_code == 200
     assert client.get("/health/ready").json["damaged"] == []
 
