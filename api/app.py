@@ -24,6 +24,7 @@ from api.worker import sockets
 from api.worker.follower import Follower
 from api.worker.housekeeping import Housekeeping
 from api.worker.limits import Limits, Work
+from api.worker.mirrorer import Mirrorer
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
@@ -66,6 +67,7 @@ def create_service(config: Config) -> Service:
             store, partial(slots.held, Work.REVIEW), slots.waiting, config.push_jobtypes_limit
         ),
         follower=_follower(config, store),
+        mirror=_mirrorer(config, store),
         housekeeping=Housekeeping(
             store, partial(_end_idle, transports, config), config.housekeeping_s
         ),
@@ -125,6 +127,13 @@ def _end_idle(transports: Transports, config: Config) -> None:
         silent_s = max(silent_s, 3 * config.fetch_limit_s)
     if transports.limits.longest_wait_s() > silent_s:
         sockets.end_silent(config.port, silent_s)
+
+
+def _mirrorer(config: Config, store: Store) -> Mirrorer | None:
+    """What keeps a master's tables in step with the branch, if the service is to."""
+    if config.mirror is None:
+        return None
+    return Mirrorer(store, config.mirror, config.mirror_wait_s)
 
 
 def _follower(config: Config, store: Store) -> Follower | None:

@@ -149,6 +149,8 @@ class Config:
     git_limit_s: int = 3600
     housekeeping_s: int = 600
     protect: bool = False
+    mirror: str | None = None
+    mirror_wait_s: float = 1.0
     upstream: str | None = None
     writes: Writes = Writes.PUSH
     poll_s: int = 60

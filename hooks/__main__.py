@@ -56,8 +56,7 @@ def _run(
     updates = parse_updates(lines)
     if name == "pre-receive":
         return pre_receive(git_dir, updates, settings, push_options(environment))
-    post_receive(git_dir, updates, settings)
-    return Verdict(True, ())
+    return Verdict(True, tuple(post_receive(git_dir, updates, settings)))
 
 
 if __name__ == "__main__":

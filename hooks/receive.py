@@ -11,9 +11,11 @@ from gitstore.branch.access import Role, branch_refusal, direct_refusal
 from gitstore.branch.growth import Growth, Push
 from gitstore.branch.incoming import require_bounds
 from gitstore.branch.store import Store
+from gitstore.catalogue.steps import read_steps
 from gitstore.errors import BadRequest, Forbidden, NotFound, OutOfBounds, Refused, StoreError
 from gitstore.format.layout import escaped, shown
 from gitstore.git.repository import Repository
+from gitstore.pyfarm.state import mirror_lines, wait_for_state
 from gitstore.rules import Problem, errors_among
 from hooks.messages import (
     BRANCH_ADVICE,
@@ -247,12 +249,20 @@ def _counted(things: Iterable[object], noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def post_receive(git_dir: Path, updates: list[Update], settings: HookSettings) -> None:
-    """Flush the pushed objects to disk, and publish the tags."""
+def post_receive(git_dir: Path, updates: list[Update], settings: HookSettings) -> list[str]:
+    """Flush the pushed objects to disk, and publish the tags; what the farm has of them."""
     store = Store(git_dir, settings.ref, settings.checks)
     store.repository.flush(store.ref)
     if any(update.ref == store.ref for update in updates):
         store.publish_tags()
+    served = next((update for update in updates if update.ref == store.ref), None)
+    if served is None or settings.mirror_wait_s is None:
+        return []
+    catalogue = store.catalogue()
+    old = None if served.old == NOWHERE else served.old
+    names = {n for step in read_steps(store.repository, old, served.new) for n in step.jobtypes}
+    state = wait_for_state(git_dir, catalogue.history.counters.steps, settings.mirror_wait_s)
+    return [*mirror_lines(catalogue, names, state)]
 
 
 def pre_push(git_dir: Path, lines: Iterable[str], settings: HookSettings) -> Verdict:

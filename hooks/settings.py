@@ -24,6 +24,7 @@ class HookSettings:
     *url* is the service's, for links; empty without a service. One push may change
     *jobtypes_limit* jobtypes and move *refs_limit* refs. *protect* keeps direct pushes off the
     served branch. *hides_tags* is whether Git itself refuses tags.
+    A push waits *mirror_wait_s* for the mirror; None: there is no mirror.
     """
 
     ref: str | None = None
@@ -34,6 +35,7 @@ class HookSettings:
     refs_limit: int = 100
     protect: bool = False
     hides_tags: bool = False
+    mirror_wait_s: float | None = None
 
     def environment(self) -> dict[str, str]:
         """The variables that carry the settings to a hook's process."""
@@ -48,6 +50,7 @@ class HookSettings:
             "refs_limit": self.refs_limit,
             "protect": self.protect,
             "hides_tags": self.hides_tags,
+            "mirror_wait_s": self.mirror_wait_s,
         }
         if self.access is not EVERYBODY:
             access = self.access
@@ -67,6 +70,5 @@ class HookSettings:
         code, ignored = CodeChecks(value["code"]), frozenset(value["ignored"])
         checks = Checks(code, ignored, value["python27"], *value["sizes"])
         same = ("ref", "url", "jobtypes_limit", "refs_limit", "protect", "hides_tags")
-        return cls(
-            checks=checks, access=access, **{name: value[name] for name in same if name in value}
-        )
+        found = {name: value[name] for name in (*same, "mirror_wait_s") if name in value}
+        return cls(checks=checks, access=access, **found)

@@ -51,6 +51,8 @@ _UNIX = ("fcntl", "resource")
 @setting("--git-limit-s", type=click.IntRange(1), help="Seconds that a clone or push may take.")
 @setting("--housekeeping-s", type=click.IntRange(1), help="Seconds between two housekeepings.")
 @setting("--protect", is_flag=True, help="Move the branch by merges alone, and by admins.")
+@setting("--mirror", help="Keep the tables of the PyFarm master's database at this URL in step.")
+@setting("--mirror-wait-s", type=click.FloatRange(0, 30), help="Seconds that a write waits for it.")
 @setting("--upstream", help="Follow the repository at this URL; --repo is its local copy.")
 @setting(
     "--writes",

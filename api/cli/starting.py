@@ -16,6 +16,8 @@ from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
 from gitstore.branch.upstream import Upstream, open_follower, state_file
 from gitstore.errors import UpstreamFailed
+from gitstore.pyfarm.database import Database
+from gitstore.pyfarm.state import forget_state
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,6 +32,10 @@ def check_and_announce(config: Config) -> None:
     has_tokens = tokens.exist
     config.refuse_open_writes(has_tokens)
     check_address(config.host, config.port)
+    if config.mirror is None:
+        forget_state(store.repository.git_dir)
+    else:
+        _ = Database(config.mirror)  # Refuses a URL that is none, and a missing library.
     if config.protect and not has_tokens:
         click.echo(
             "without tokens, users can't be told apart: everybody may merge their own changes"

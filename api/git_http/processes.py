@@ -127,7 +127,8 @@ class Transports:
         self.limits = limits
         self.store = store
         self.hooks = store.repository.git_dir / "jobtypes" / "hooks"
-        install_hooks(self.hooks, RECEIVING[:1], None)
+        # The second hook waits for the mirror. Without one, it would only cost time.
+        install_hooks(self.hooks, RECEIVING if config.mirror else RECEIVING[:1], None)
         self._runs: set[Run] = set()
         self._lock = threading.Lock()
 
@@ -209,6 +210,7 @@ class Transports:
             refs_limit=self.config.push_refs_limit,
             protect=self.store.protect,
             hides_tags=True,
+            mirror_wait_s=self.config.mirror_wait_s if self.config.mirror else None,
         )
         return env | settings.environment()
 

@@ -120,6 +120,7 @@ _PLACES: Mapping[str, tuple[str, Schema, str]] = {
 _HEADERS: Mapping[str, str] = {
     "ETag": "Strong: the same for the same body, on all servers",
     "Cache-Control": "Always no-cache",
+    "X-Mirror": "With a mirror: in-step, pending or away, where the master's tables are",
     "X-Git-Commit": "The commit that made the version, where it is about one",
     "X-Request-Id": "The request's id, as it stands in the log",
     "Retry-After": "Seconds after which a retry may help",
@@ -127,7 +128,7 @@ _HEADERS: Mapping[str, str] = {
 }
 _READ_HEADERS = ("ETag", "Cache-Control", "X-Git-Commit")
 _STATUS_HEADERS = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
-_SOMETIMES = {"X-Git-Commit", "Retry-After"}
+_SOMETIMES = {"X-Git-Commit", "X-Mirror", "Retry-After"}
 _SAYS = {
     202: "With an upstream and writes = review: it became a branch there, for review",
     204: "Done, or there was nothing to do",
@@ -290,7 +291,7 @@ def _responses(
     method: str, operation: Operation, names: list[str], refs: Refs
 ) -> Iterator[tuple[str, Schema]]:
     for status in operation.status:
-        headers = _READ_HEADERS if method == "get" else ("X-Git-Commit",)
+        headers = _READ_HEADERS if method == "get" else ("X-Git-Commit", "X-Mirror")
         yield (
             str(status),
             _response(status, operation.gives, refs, headers if operation.gives else ()),

@@ -127,6 +127,16 @@ ANSWERS: Mapping[type[BaseModel], Example] = {
         "problems": [],
         "problems_total": 0,
     },
+    models.MirrorAnswer: {
+        "state": "in-step",
+        "database": "postgresql://pyfarm:***@db.studio.example/pyfarm",
+        "tip": _COMMIT,
+        "last_good_run_age_s": 2.5,
+        "lag_steps": 0,
+        "drift": 0,
+        "conflicts": {},
+        "error": None,
+    },
     models.DeliveredAnswer: {"event": "push", "fetches": True},
 }
 """An answer for each model that is given."""

@@ -55,6 +55,10 @@ ALL: tuple[OtherRoute, ...] = (
         {200: models.FollowingAnswer, 503: models.FollowingAnswer},
     ),
     OtherRoute(
+        *("/health/mirror", "get", "health", _says(health.mirror)),
+        {200: models.MirrorAnswer, 503: models.MirrorAnswer},
+    ),
+    OtherRoute(
         *("/metrics", "get", "health", "All workers' figures, for Prometheus."),
         {200: (TEXT, "jobtypes_jobtypes 6.0\n")},
     ),

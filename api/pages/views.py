@@ -78,7 +78,10 @@ def _troubles() -> dict[str, object]:
     """What every page says loudly: what upstream has that is not served, and damage."""
     follower = parts().follower
     state = follower.upstream.state() if follower else None
-    return {"upstream": state, "damaged": store().repository.damaged_objects()}
+    mirror = parts().mirror
+    mirrored = mirror.state() if mirror else None
+    damaged = store().repository.damaged_objects()
+    return {"upstream": state, "mirror": mirrored, "damaged": damaged}
 
 
 def _page(template: str, **values: object) -> Response:

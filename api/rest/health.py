@@ -1,4 +1,4 @@
-"""Three questions about the service's health, three answers."""
+"""Four questions about the service's health, four answers."""
 
 from __future__ import annotations
 
@@ -66,3 +66,26 @@ def upstream() -> Response:
         "problems_total": state.faults,
     }
     return json_response(answer, 503 if stale or state.refusal else 200)
+
+
+@blueprint.get("/mirror")
+def mirror() -> Response:
+    """Tell whether the master's tables are in step with the branch.
+
+    503 when the last run failed, or left a jobtype as it was.
+    """
+    running = parts().mirror
+    if running is None:
+        return json_response({"state": "none", "says": "this service mirrors into no database"})
+    state, steps = running.state(), store().catalogue().history.counters.steps
+    answer = {
+        "state": state.word(steps),
+        "database": running.shown,
+        "tip": state.tip or None,
+        "last_good_run_age_s": round(time.time() - state.good, 1) if state.good else None,
+        "lag_steps": max(0, steps - state.steps),
+        "drift": state.drift,
+        "conflicts": state.conflicts,
+        "error": state.error or None,
+    }
+    return json_response(answer, 503 if state.error or state.conflicts else 200)

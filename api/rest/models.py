@@ -196,6 +196,20 @@ class ServedProblem(Model):
     message: str
 
 
+class MirrorAnswer(Model):
+    """How mirroring goes; only *state* and *says* where nothing is mirrored."""
+
+    state: Literal["none", "in-step", "pending", "away"]
+    says: str | None = None
+    database: str | None = None
+    tip: str | None = None
+    last_good_run_age_s: float | None = None
+    lag_steps: int = 0
+    drift: int = 0
+    conflicts: dict[str, str] | None = None
+    error: str | None = None
+
+
 class FollowingAnswer(Model):
     """How following an upstream goes; only *state* and *says* where none is followed."""
 

@@ -127,6 +127,8 @@ def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
     parts.housekeeping.start()
     if parts.follower is not None:
         parts.follower.start()
+    if parts.mirror is not None:
+        parts.mirror.start()
     # No read should wait while the collector visits a history that stays anyway.
     gc.freeze()
     parts.store.note = metrics.note

@@ -55,6 +55,26 @@ EVENTS = Counter(
 )
 JOBTYPES = Gauge("jobtypes_jobtypes", "Jobtypes at the tip", multiprocess_mode="mostrecent")
 STEPS = Gauge("jobtypes_steps", "Steps of the served branch", multiprocess_mode="mostrecent")
+MIRROR_LAG = Gauge(
+    "jobtypes_mirror_lag_steps",
+    "Steps that the master's tables are behind",
+    multiprocess_mode="mostrecent",
+)
+MIRROR_AWAY = Gauge(
+    "jobtypes_mirror_away",
+    "Whether the last run of the mirror failed",
+    multiprocess_mode="mostrecent",
+)
+MIRROR_CONFLICTS = Gauge(
+    "jobtypes_mirror_conflicts",
+    "Jobtypes for which the master's tables have other code",
+    multiprocess_mode="mostrecent",
+)
+MIRROR_DRIFT = Gauge(
+    "jobtypes_mirror_drift",
+    "Rows of the master's tables that the branch doesn't have",
+    multiprocess_mode="mostrecent",
+)
 TIP = Gauge(
     "jobtypes_tip_timestamp_seconds", "When the tip was authored", multiprocess_mode="mostrecent"
 )

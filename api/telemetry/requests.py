@@ -28,6 +28,8 @@ from api.web.responses import JSON, encode
 from gitstore.branch.store import Store
 from gitstore.branch.upstream import read_state
 from gitstore.errors import StoreError
+from gitstore.pyfarm.state import read_state as read_mirror_state
+from gitstore.pyfarm.state import state_file as mirror_state_file
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -202,6 +204,12 @@ class Observed:
         history = self._store.catalogue().history
         metrics.JOBTYPES.set(len(history.jobtypes))
         metrics.STEPS.set(history.counters.steps)
+        if mirror_state_file(self._store.repository.git_dir).exists():
+            state = read_mirror_state(self._store.repository.git_dir)
+            metrics.MIRROR_LAG.set(max(0, history.counters.steps - state.steps))
+            metrics.MIRROR_AWAY.set(bool(state.error))
+            metrics.MIRROR_CONFLICTS.set(len(state.conflicts))
+            metrics.MIRROR_DRIFT.set(state.drift)
         metrics.UPSTREAM_PROBLEMS.set(read_state(self._store.repository).faults)
         when = self._store.commit(history.tip).author.when if history.tip else None
         metrics.TIP.set(when.timestamp() if when else 0)

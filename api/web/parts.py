@@ -12,6 +12,7 @@ from api.web.hosts import KnownHosts
 from api.worker.follower import Follower
 from api.worker.housekeeping import Housekeeping
 from api.worker.limits import Limits
+from api.worker.mirrorer import Mirrorer
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
@@ -22,7 +23,10 @@ KEY = "jobtypes"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What views work with. Only ``create_app`` makes it; *follower* is None without upstream."""
+    """What views work with. Only ``create_app`` makes it.
+
+    *follower* is None without an upstream, *mirror* without a database to mirror into.
+    """
 
     config: Config
     public_url: PublicUrl | None
@@ -31,6 +35,7 @@ class Parts:
     limits: Limits
     reviews: Reviews
     follower: Follower | None
+    mirror: Mirrorer | None
     housekeeping: Housekeeping
 
 

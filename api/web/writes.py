@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote_to_bytes
 
-from flask import request
+from flask import Response, after_this_request, request
 
 from api.web import auth
 from api.web.parts import parts, store
@@ -73,7 +73,21 @@ def write(
         link = review_link(upstream.shown_url, upstream.branch, written.branch)
         raise ProposalMade({"branch": written.branch, "commit": written.commit, "review": link})
     parts().housekeeping.wake()
+    _say_mirrored(written.after)
     return written
+
+
+def _say_mirrored(after: Catalogue) -> None:
+    """Have the response say whether the master's tables have what was written."""
+    mirror = parts().mirror
+    if mirror is None:
+        return
+    word = mirror.word(after.history.counters.steps)
+
+    @after_this_request
+    def add_word(response: Response) -> Response:
+        response.headers["X-Mirror"] = word
+        return response
 
 
 @contextmanager
