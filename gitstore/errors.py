@@ -137,26 +137,26 @@ def machine_error(error: OSError) -> StorageFailed | None:
     return None
 
 
-_SAYS_FULL = tuple(map(os.strerror, FULL))
-_SAYS_FAILED = tuple(map(os.strerror, FAILED))
-"""How libgit2, which gives no numbers, ends what it says of a failing disk."""
+_FULL_TEXTS = tuple(map(os.strerror, FULL))
+_FAILED_TEXTS = tuple(map(os.strerror, FAILED))
+"""The ends of libgit2's messages about a failing disk. It gives no numbers."""
 
 
-def is_broken(says: str) -> bool:
-    """Whether what libgit2 *says* is the machine's fault."""
-    return any(text in says for text in (*_SAYS_FULL, *_SAYS_FAILED))
+def is_broken(message: str) -> bool:
+    """Whether libgit2's *message* tells of the machine's fault."""
+    return any(text in message for text in (*_FULL_TEXTS, *_FAILED_TEXTS))
 
 
 def storage_error(error: Exception) -> StorageFailed | Moved:
     """What *error*, met at a write into a repository, means to the writer."""
-    says = str(error)
-    if any(text in says for text in _SAYS_FULL):
-        return StorageFull(f"the repository's disk is full: {says}")
+    message = str(error)
+    if any(text in message for text in _FULL_TEXTS):
+        return StorageFull(f"the repository's disk is full: {message}")
     # An error with a number is the system's own: a lock may be in its path, but is none.
     is_libgit2 = getattr(error, "errno", None) is None
-    if is_libgit2 and "lock" in says and not is_broken(says):
-        return Moved(says)
-    return StorageFailed(f"the repository can't be written: {says}")
+    if is_libgit2 and "lock" in message and not is_broken(message):
+        return Moved(message)
+    return StorageFailed(f"the repository can't be written: {message}")
 
 
 class Damaged(StoreError):

@@ -61,16 +61,16 @@ class Catalogue:
 
     def jobtypes(self) -> list[Jobtype]:
         """Every jobtype, by name."""
-        found = (j for j in self.history.jobtypes.values() if not _fault(j.name))
-        return sorted(found, key=lambda j: j.name)
+        listed = (j for j in self.history.jobtypes.values() if not _fault(j.name))
+        return sorted(listed, key=lambda j: j.name)
 
     def find_jobtype(self, key: str) -> Jobtype | None:
         """The jobtype of that name, or of that id where *key* consists of digits."""
         if layout.is_id(key):
-            found = self._jobtypes_by_id().get(layout.parse_id(key))
+            jobtype = self._jobtypes_by_id().get(layout.parse_id(key))
         else:
-            found = self.history.jobtypes.get(key)
-        return None if found is None or _fault(found.name) else found
+            jobtype = self.history.jobtypes.get(key)
+        return None if jobtype is None or _fault(jobtype.name) else jobtype
 
     def _jobtypes_by_id(self) -> Mapping[int, Jobtype]:
         if not self._by_id:
@@ -83,11 +83,11 @@ class Catalogue:
         Raises:
             NotFound: there is none, or none any more.
         """
-        found = self.find_jobtype(key)
-        if found is None:
+        jobtype = self.find_jobtype(key)
+        if jobtype is None:
             what = "id" if layout.is_id(key) else "name"
             raise NotFound(f"there is no jobtype of the {what} {layout.shown(key)}")
-        return found
+        return jobtype
 
     def version(self, jobtype: Jobtype, number: int) -> Version:
         """The version of that number, in service or not.
@@ -95,10 +95,10 @@ class Catalogue:
         Raises:
             NotFound: there never was one.
         """
-        found = jobtype.find_version(number)
-        if found is None:
+        version = jobtype.find_version(number)
+        if version is None:
             raise NotFound(f"{jobtype.name} has no version {layout.shown(str(number))}")
-        return found
+        return version
 
     def versions(self, jobtype: Jobtype) -> list[Version]:
         """The versions in service, lowest number first."""
@@ -194,11 +194,11 @@ class Catalogue:
         Raises:
             NotFound: there is none.
         """
-        found = self.find_software(key)
-        if found is None:
+        software = self.find_software(key)
+        if software is None:
             what = "id" if layout.is_id(key) else "name"
             raise NotFound(f"there is no software of the {what} {layout.shown(key)}")
-        return found
+        return software
 
     def software_file(self, software: Software) -> SoftwareFile:
         """The content of that software's file."""

@@ -98,10 +98,10 @@ class Contents:
             for tree in unknown:
                 if tree not in known:
                     known[tree] = not self.directory(tree).faults
-        found = {tree for tree in trees if known.get(tree, False)}
+        sound = {tree for tree in trees if known.get(tree, False)}
         if len(known) > _VERDICTS:
             self._sound = {}
-        return found
+        return sound
 
     def meta(self, tree: str) -> JobtypeMeta | None:
         """The metadata of directory *tree*, without a look at its code; None if unreadable."""
@@ -119,8 +119,8 @@ class Contents:
         meta_blob = _blob(entries.get(layout.META), "meta", layout.META, faults)
         size = self.objects.header(code) if code else None
         if size is not None and size.size > layout.CODE_LIMIT_BYTES:
-            says = f"has {size.size} bytes; {layout.CODE_LIMIT_BYTES} is the limit"
-            faults.append(("code-size", layout.CODE, Fault(says, None, ("code",))))
+            message = f"has {size.size} bytes; {layout.CODE_LIMIT_BYTES} is the limit"
+            faults.append(("code-size", layout.CODE, Fault(message, None, ("code",))))
             code = ""
         if code:
             faults.extend(self._code_faults(code))
@@ -128,8 +128,8 @@ class Contents:
         return Directory(meta, code, meta_blob, (*faults, *meta_faults))
 
     def _check_encoding(self, blob: str) -> _Faults:
-        found = _encoding(self.objects.read_blob(blob))
-        return tuple(("code-encoding", layout.CODE, fault) for fault in found)
+        faults = _encoding(self.objects.read_blob(blob))
+        return tuple(("code-encoding", layout.CODE, fault) for fault in faults)
 
     def _parse_meta(self, blob: str) -> _Meta:
         data = read_yaml(self.objects, blob)
@@ -151,8 +151,8 @@ def _blob(entry: Entry | None, what: str, name: str, faults: list[tuple[str, str
     if entry is None:
         faults.append((f"{what}-missing", name, Fault("is missing; add the file", None)))
     else:
-        says = f"is {entry.kind}; put a regular file here"
-        faults.append(("layout-entry", name, Fault(says, None)))
+        message = f"is {entry.kind}; put a regular file here"
+        faults.append(("layout-entry", name, Fault(message, None)))
     return ""
 
 

@@ -29,8 +29,8 @@ class Jobtype:
     def find_version(self, number: int) -> Version | None:
         """The version of that number, in service or not."""
         at = bisect_left(self.versions, number, key=_number)
-        found = self.versions[at : at + 1]
-        return found[0] if found and found[0].number == number else None
+        versions = self.versions[at : at + 1]
+        return versions[0] if versions and versions[0].number == number else None
 
 
 _number = attrgetter("number")
@@ -61,8 +61,8 @@ Since = tuple[tuple[int, int], ...]
 
 def id_at(ids: Since, step: int) -> int | None:
     """The id in force at *step*; the first id if *step* is before all of them; None without any."""
-    found: int | None = ids[0][1] if ids else None
+    current: int | None = ids[0][1] if ids else None
     for since, id in ids:
         if since <= step:
-            found = id
-    return found
+            current = id
+    return current

@@ -317,8 +317,8 @@ class _Numbering:
 def _by_name(trailers: Iterable[Trailer], key: str) -> dict[str, list[int]]:
     """The numbers that the trailers with *key* ask for, by name, in their order."""
     numbers: dict[str, list[int]] = {}
-    for found, number, name in trailers:
-        if found == key:
+    for own_key, number, name in trailers:
+        if own_key == key:
             numbers.setdefault(name, []).append(number)
     return numbers
 

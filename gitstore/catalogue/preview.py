@@ -61,11 +61,11 @@ def preview_fault(name: str, classname: str | None) -> str | None:
     An agent's module is the class, the name and the number without anything between them. It
     can be taken apart only if class and name hold no ``_`` with 40 hexadecimal digits.
     """
-    found = _MARK.search(f"{classname or ''}{name}")
-    if found is None:
+    mark = _MARK.search(f"{classname or ''}{name}")
+    if mark is None:
         return None
     return (
-        f"and the jobtype's name hold {found[0]}, which marks previews; write the class's own name,"
+        f"and the jobtype's name hold {mark[0]}, which marks previews; write the class's own name,"
         " without the tree id, and leave out the last line that a preview's code has"
     )
 

@@ -122,8 +122,8 @@ def check_agent_software(name: str, path: str, parsed: Parsed[SoftwareFile]) -> 
         return
     for position, version in enumerate(parsed.value.versions):
         texts = {"the name": name, "the version": version.version}
-        found = ((what, _UNASKED.search(text)) for what, text in texts.items())
-        what, match = next(((what, match) for what, match in found if match), ("", None))
+        matches = ((what, _UNASKED.search(text)) for what, text in texts.items())
+        what, match = next(((what, match) for what, match in matches if match), ("", None))
         if match is not None and version.discovery_code is not None:
             message = (
                 f"{what} holds {match[0]!r}, so the released agent can't ask for this discovery"

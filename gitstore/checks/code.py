@@ -44,8 +44,10 @@ def check_source(
 
 def late() -> Problem:
     """What is wrong with a change that could not be checked to its end."""
-    says = "the change takes too long to be checked, or too much is wrong with it"
-    return Problem("check-limits", layout.JOBTYPES, f"{says}; fix it, or bring it in smaller parts")
+    message = "the change takes too long to be checked, or too much is wrong with it"
+    return Problem(
+        "check-limits", layout.JOBTYPES, f"{message}; fix it, or bring it in smaller parts"
+    )
 
 
 def _check_facts(
@@ -53,20 +55,20 @@ def _check_facts(
 ) -> Iterator[Problem]:
     path = layout.code_path(name)
     if facts.size > checks.code_limit_bytes:
-        says = f"has {facts.size} bytes; {checks.code_limit_bytes} is the limit"
-        yield Problem("code-size", path, says, None, "code")
+        message = f"has {facts.size} bytes; {checks.code_limit_bytes} is the limit"
+        yield Problem("code-size", path, message, None, "code")
         return
     if facts.has_mark:
-        says = "begins with a byte order mark; save the file as UTF-8 without one"
-        yield Problem("code-encoding", path, says, 1, "code")
+        message = "begins with a byte order mark; save the file as UTF-8 without one"
+        yield Problem("code-encoding", path, message, 1, "code")
     if facts.cr_line is not None:
-        says = "ends lines with CR; save the file with LF line ends"
-        yield Problem("code-newlines", path, says, facts.cr_line, "code")
+        message = "ends lines with CR; save the file with LF line ends"
+        yield Problem("code-newlines", path, message, facts.cr_line, "code")
     if facts.beyond:
         yield Problem("code-limits", path, facts.beyond, None, "code")
     elif facts.fault:
-        says = f"is no valid Python: {facts.fault.message}"
-        yield Problem("code-syntax", path, says, facts.fault.line, "code")
+        message = f"is no valid Python: {facts.fault.message}"
+        yield Problem("code-syntax", path, message, facts.fault.line, "code")
     elif checks.code is CodeChecks.STRICT and meta is not None:
         yield from _check_class(path, name, meta.classname, facts)
 
@@ -75,14 +77,14 @@ def _check_class(path: str, name: str, classname: str | None, facts: Facts) -> I
     if facts.defines(classname if classname is not None else name):
         return
     if classname is None:
-        says = f"defines no class {name} at its top level, and meta.yaml gives no classname"
-        yield Problem("code-class-default", path, f"{says}; write the class's name there")
+        message = f"defines no class {name} at its top level, and meta.yaml gives no classname"
+        yield Problem("code-class-default", path, f"{message}; write the class's name there")
     else:
         hint = (
             f"; it defines {', '.join(map(layout.shown, facts.classes))}" if facts.classes else ""
         )
-        says = f"does not define the class {layout.shown(classname)} at its top level{hint}"
-        yield Problem("code-class", path, f"{says}; fix the classname or the code", None, "code")
+        message = f"does not define the class {layout.shown(classname)} at its top level{hint}"
+        yield Problem("code-class", path, f"{message}; fix the classname or the code", None, "code")
 
 
 def check_discovery(
@@ -115,12 +117,12 @@ def check_discovery_code(
         yield Problem("code-limits", path, f"the discovery code {facts.beyond}", line, field)
     elif facts.fault:
         where = "" if facts.fault.line is None else f" in its line {facts.fault.line}"
-        says = f"the discovery code is no valid Python{where}: {facts.fault.message}"
-        yield Problem("discovery-syntax", path, says, line, field)
+        message = f"the discovery code is no valid Python{where}: {facts.fault.message}"
+        yield Problem("discovery-syntax", path, message, line, field)
     elif checks.code is CodeChecks.STRICT and not _defines_function(version, facts):
         wanted = version.discovery_function_name or "that discovery_function_name should name"
-        says = f"the discovery code does not define the function {wanted}"
-        yield Problem("discovery-function", path, says, line, field)
+        message = f"the discovery code does not define the function {wanted}"
+        yield Problem("discovery-function", path, message, line, field)
 
 
 def _defines_function(version: SoftwareVersion, facts: Facts) -> bool:

@@ -105,14 +105,14 @@ class Comparison:
     @cached_property
     def _parsed_software(self) -> dict[str, tuple[str, Parsed[SoftwareFile]]]:
         """The changed software files: their path and what they hold, by software name."""
-        found = {}
+        files = {}
         for file_name, entry in self.changed_software.items():
             name = layout.software_name(file_name)
             if name and entry.is_file:
                 self.check_time()
                 parsed = parse_software(read_yaml(self.objects, entry.id))
-                found[name] = (f"{layout.SOFTWARE}/{file_name}", parsed)
-        return found
+                files[name] = (f"{layout.SOFTWARE}/{file_name}", parsed)
+        return files
 
     def software_changes(self) -> Iterator[tuple[str, str, Parsed[SoftwareFile]]]:
         """Yield (name, path, content) for each changed software file with a valid name."""

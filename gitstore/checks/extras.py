@@ -52,8 +52,10 @@ def check_extras(
     for file_name in (layout.CODE, layout.META):
         entry = entries.get(file_name)
         if entry and entry.is_file and _is_pointer(objects, entry):
-            says = f"{_NO_LFS}; commit the file itself (git lfs untrack, git add --renormalize .)"
-            yield Problem("lfs-pointer", f"{directory}/{file_name}", says)
+            message = (
+                f"{_NO_LFS}; commit the file itself (git lfs untrack, git add --renormalize .)"
+            )
+            yield Problem("lfs-pointer", f"{directory}/{file_name}", message)
     if old == new:
         return
     old = old if old and old.is_tree else None
@@ -76,11 +78,11 @@ def _is_junk(name: str) -> bool:
 
 def _junk(pair: _Pair) -> Problem:
     what = "rm -r" if pair.new.is_tree else "rm"
-    says = (
+    message = (
         "is what a tool left behind, and makes a version; remove it: git"
         f" {what} --cached {shlex.quote(pair.path)}, and list it in .gitignore"
     )
-    return Problem("junk", pair.path, says)
+    return Problem("junk", pair.path, message)
 
 
 def _is_pointer(objects: Objects, entry: Entry) -> bool:
@@ -128,11 +130,11 @@ def _check_modes(
         assert pair.old is not None
         if pair.old.is_file and pair.new.is_file:
             sign = "-" if pair.new.mode & 0o100 else "+"
-            says = (
+            message = (
                 "changes its mode alone, which makes a version with the same code; undo it:"
                 f" git update-index --chmod={sign}x {shlex.quote(pair.path)}"
             )
-            yield Problem("junk", pair.path, says)
+            yield Problem("junk", pair.path, message)
 
 
 def _contents(objects: Objects, tree: Entry) -> Iterator[tuple[str, str]]:

@@ -58,14 +58,14 @@ class Worktree:
 
     def read_blob(self, id: str) -> bytes:
         """The content of the file whose blob would be *id*."""
-        found = self._files.get(id)
-        if found is None and self._below is not None:
+        content = self._files.get(id)
+        if content is None and self._below is not None:
             return self._below.read_blob(id)
-        if found is None:
+        if content is None:
             raise NotFound(f"there is no file with the id {id}")
         if self._sizes[id] > layout.CODE_LIMIT_BYTES:
-            raise OutOfBounds(str(found), f"is too large to be read: {self._sizes[id]} bytes")
-        return found if isinstance(found, bytes) else found.read_bytes()
+            raise OutOfBounds(str(content), f"is too large to be read: {self._sizes[id]} bytes")
+        return content if isinstance(content, bytes) else content.read_bytes()
 
     def listing(self, tree: str) -> Listing:
         """Every entry of the folder whose tree would be *tree*."""
@@ -120,11 +120,11 @@ class Worktree:
             folders += filter(_is_folder, _children(folder))
         made: dict[Path, Entry | None] = {}
         for folder in reversed(folders):
-            found = {
+            children = {
                 child.name: made[child] if child in made else self._leaf(child)
                 for child in _children(folder)
             }
-            entries = {name: entry for name, entry in found.items() if entry}
+            entries = {name: entry for name, entry in children.items() if entry}
             made[folder] = Entry(DIRECTORY, self._keep(entries)) if entries else None
         return made[top]
 

@@ -91,18 +91,18 @@ def _check_case(compared: Comparison, changed: set[str]) -> Iterator[Problem]:
 
 
 def _check_requirements(compared: Comparison, name: str, directory: Directory) -> Iterator[Problem]:
-    found = [
+    faults = [
         (position, *fault)
         for position, requirement in enumerate(
             directory.meta.requirements if directory.meta else ()
         )
         for fault in _requirement_faults(compared, requirement)
     ]
-    if not found:
+    if not faults:
         return
     document = parse_meta(compared.objects.read_blob(directory.meta_blob)).document
     assert document is not None
-    for position, rule, key, message in found:
+    for position, rule, key, message in faults:
         place = ("requirements", position, key)
         field = f"requirements.{position}.{key}"
         yield Problem(rule, layout.meta_path(name), message, document.line(place), field)

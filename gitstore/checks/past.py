@@ -20,19 +20,19 @@ from gitstore.git.trees import Entry
 @lru_cache(maxsize=8)
 def by_fold(names: tuple[str, ...]) -> dict[str, list[str]]:
     """*names* by the form in which case makes no difference; mostly the same are asked for."""
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(layout.fold(name), []).append(name)
-    return found
+        groups.setdefault(layout.fold(name), []).append(name)
+    return groups
 
 
 @lru_cache(maxsize=8)
 def by_stem(names: tuple[str, ...]) -> dict[str, list[str]]:
     """*names* by their stems."""
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(stem(name), []).append(name)
-    return found
+        groups.setdefault(stem(name), []).append(name)
+    return groups
 
 
 def stem(name: str) -> str:
@@ -123,8 +123,8 @@ class Past:
         for head in heads(file):
             for other in self._folded.get(head, ()):
                 if head != layout.fold(name) and any(
-                    files_fold(other, found) == file
-                    for found in self._classnames(name, classname, other)
+                    files_fold(other, theirs) == file
+                    for theirs in self._classnames(name, classname, other)
                 ):
                     yield other
 
@@ -150,12 +150,12 @@ class Past:
         begins to have *classname*: earlier pairs were reported at that time.
         """
         own, live = self.used.jobtypes.get(name), self.used.jobtypes.get(other)
-        found = [*self._gone.get(other, ())]
+        jobtypes = [*self._gone.get(other, ())]
         if live is not None and not self._has_borne(name, classname):
-            found.append(live)
+            jobtypes.append(live)
         return {
             known
-            for jobtype in found
+            for jobtype in jobtypes
             if own is None or jobtype.id != own.id
             for known in self._classes_of(jobtype)
         }
@@ -164,14 +164,14 @@ class Past:
     def _gone(self) -> Mapping[str, list[Jobtype]]:
         """The jobtypes that had a name which they have no more, by that name."""
         history = self.used
-        found: dict[str, list[Jobtype]] = {}
+        gone: dict[str, list[Jobtype]] = {}
         for jobtype in history.ended:
-            found.setdefault(jobtype.name, []).append(jobtype)
+            gone.setdefault(jobtype.name, []).append(jobtype)
         if history.former:
             by_id = {j.id: j for j in (*history.ended, *history.jobtypes.values())}
             for name, id in history.former:
-                found.setdefault(name, []).append(by_id[id])
-        return found
+                gone.setdefault(name, []).append(by_id[id])
+        return gone
 
     def _has_borne(self, name: str, classname: str) -> bool:
         jobtype = self.base.history.jobtypes.get(name)

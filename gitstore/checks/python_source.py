@@ -96,8 +96,8 @@ def facts_of(data: bytes, wanted: Wanted) -> Facts:
         return Facts(len(data))
     marked = data.startswith(b"\xef\xbb\xbf")
     cr_line = _line_of(data, data.find(b"\r"))
-    found = _NOT_ASCII.search(data)
-    seen = (len(data), marked, cr_line, _line_of(data, found.start() if found else -1))
+    match = _NOT_ASCII.search(data)
+    seen = (len(data), marked, cr_line, _line_of(data, match.start() if match else -1))
     try:
         source = data.decode("utf-8-sig") if wanted.parsed else None
     except UnicodeDecodeError:
@@ -126,8 +126,8 @@ def parse_code(source: str, path: str) -> ast.Module | SyntaxFault:
     except SyntaxError as error:
         return SyntaxFault(error.msg or "invalid syntax", error.lineno or _nul_line(source))
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-        says = str(error) or NESTED
-        return SyntaxFault(says, _nul_line(source))
+        message = str(error) or NESTED
+        return SyntaxFault(message, _nul_line(source))
 
 
 def _nul_line(source: str) -> int | None:

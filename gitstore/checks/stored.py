@@ -31,8 +31,8 @@ def stored(root: Path, names: Sequence[str]) -> Iterator[tuple[Repository, str]]
         try:
             yield _store(root, names, Path(temporary))
         except GitFailed as error:
-            says = f"Git can't read the working copy {root}: {error.stderr.strip()}"
-            raise Refused(says) from None
+            message = f"Git can't read the working copy {root}: {error.stderr.strip()}"
+            raise Refused(message) from None
 
 
 def _store(root: Path, names: Sequence[str], temporary: Path) -> tuple[Repository, str]:

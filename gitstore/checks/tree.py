@@ -44,16 +44,16 @@ def check_tree(
     """
     sources = make_sources(checks)
     compared = Comparison(objects, tree, base, everything, touched, sources, after)
-    found: list[Problem] = []
+    problems: list[Problem] = []
     try:
         for problem in _check(compared, checks, sources):
-            found.append(_clipped(problem))
-            if len(found) > PROBLEMS_LIMIT:
+            problems.append(_clipped(problem))
+            if len(problems) > PROBLEMS_LIMIT:
                 raise Late
     except Late:
         # Always an error: parts that were not checked must not pass.
-        found.append(late())
-    kept = [problem for problem in found if problem.rule not in checks.ignored]
+        problems.append(late())
+    kept = [problem for problem in problems if problem.rule not in checks.ignored]
     return sorted(kept, key=lambda p: (p.path, p.line or 0, p.rule))
 
 

@@ -23,9 +23,9 @@ FUNCTION_NAME_LIMIT = 255
 """Characters in the name of a discovery function, as in the column it came from."""
 
 
-def refusal(says: str) -> PydanticCustomError:
-    """An error of a model's validator; *says* is the end of a sentence on the field."""
-    return PydanticCustomError("value", "{says}", {"says": says})
+def refusal(message: str) -> PydanticCustomError:
+    """An error of a model's validator; *message* is the end of a sentence on the field."""
+    return PydanticCustomError("value", "{message}", {"message": message})
 
 
 def _check_text(value: str) -> str:
@@ -224,8 +224,8 @@ def _fault_of(detail: ErrorDetails, document: Document) -> Fault:
     key = ".".join(str(part) for part in place) or "the file"
     text = document.texts.get(place)
     if detail["type"] == "string_type" and text is not None:
-        says = f'{_leaf(place)} is {_kind(detail["input"])} {text}; write it in quotes: "{text}"'
-        return Fault(says, document.line(place), place)
+        message = f'{_leaf(place)} is {_kind(detail["input"])} {text}; write it in quotes: "{text}"'
+        return Fault(message, document.line(place), place)
     return Fault(f"{key} {explain(detail)}", document.line(place), place)
 
 
@@ -250,7 +250,7 @@ _SENTENCES: dict[str, Callable[[ErrorDetails], str]] = {
     "greater_than_equal": lambda d: f"is {_shown(d['input'])}; at least {d['ctx']['ge']} is wanted",
     "less_than_equal": lambda d: f"is {_shown(d['input'])}; at most {d['ctx']['le']} is allowed",
     "string_too_long": lambda d: f"is too long; {d['ctx']['max_length']} characters is the limit",
-    "value": lambda d: str(d["ctx"]["says"]),
+    "value": lambda d: str(d["ctx"]["message"]),
 }
 _SHAPES = {
     "tuple_type": "must be a list",

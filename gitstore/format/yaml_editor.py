@@ -131,20 +131,20 @@ class _Item:
 
 def _items(text: str, span: Span, floor: int) -> list[_Item]:
     """The items of the block collection at *span*, of which the first begins after *floor*."""
-    found = []
+    items = []
     for key, value in span.parts:
         first = key.start if key else _dash(text, span, floor, value)
         after = text.index(":", key.end) + 1 if key else first + 1
         stop = _line_end(text, max(_end(text, value), after))
-        found.append(_Item(floor, _lead(text, floor, first), after, stop, key, value))
+        items.append(_Item(floor, _lead(text, floor, first), after, stop, key, value))
         floor = stop
-    return found
+    return items
 
 
 def _dash(text: str, span: Span, floor: int, value: Span) -> int:
     line = "\n" + " " * span.column + "-"
-    found = text.rfind(line, max(floor - 1, span.start), value.start)
-    return span.start if found < 0 else found + len(line) - 1
+    start = text.rfind(line, max(floor - 1, span.start), value.start)
+    return span.start if start < 0 else start + len(line) - 1
 
 
 def _end(text: str, span: Span) -> int:
@@ -160,8 +160,8 @@ def _line_end(text: str, place: int) -> int:
     """The end of the line that *place* is in, or *place* where a line ends there."""
     if text[place - 1] == "\n":
         return place
-    found = text.find("\n", place)
-    return len(text) if found < 0 else found + 1
+    end = text.find("\n", place)
+    return len(text) if end < 0 else end + 1
 
 
 def _begins_line(text: str, place: int) -> bool:
@@ -270,8 +270,8 @@ def _matched(old: list[object], new: list[Plain]) -> list[int | None]:
     left: dict[object, list[int]] = {}
     for place, item in enumerate(old):
         left.setdefault(_identity(item), []).append(place)
-    found = (left.get(_identity(item)) for item in new)
-    return [places.pop(0) if places else None for places in found]
+    candidates = (left.get(_identity(item)) for item in new)
+    return [places.pop(0) if places else None for places in candidates]
 
 
 def _identity(item: object) -> object:

@@ -97,8 +97,8 @@ def _parsed(data: YamlData, limit_bytes: int) -> Document:
         return _Composer(yaml.parse(text, Loader=yaml.CSafeLoader)).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        says = f"no valid YAML: {error.problem or error.context}"
-        raise YamlFault(says, mark.line + 1 if mark else 1) from None
+        message = f"no valid YAML: {error.problem or error.context}"
+        raise YamlFault(message, mark.line + 1 if mark else 1) from None
     except yaml.YAMLError as error:
         raise YamlFault(f"no valid YAML: {str(error).splitlines()[0]}", 1) from None
 

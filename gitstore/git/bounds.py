@@ -224,8 +224,8 @@ class Bounds:
             others = "".join(f"; {error}" for error in large[1:_SHOWN])
             raise OutOfBounds(large[0].path, f"{large[0].fault}{others}{more}")
         if total > max(limits.all_bytes, self._files_bytes(old)):
-            says = f"has {total} bytes in all its files together; {limits.all_bytes} is the limit"
-            raise OutOfBounds("", says)
+            fault = f"has {total} bytes in all its files together; {limits.all_bytes} is the limit"
+            raise OutOfBounds("", fault)
 
     def find_renames(self, base: str, ours: str, theirs: str) -> bool:
         """Whether files are small enough to be compared for renames, if *theirs* is merged.
@@ -281,8 +281,8 @@ class Bounds:
                     yield f"{above}{name}", entry
 
 
-def _refusal(level: _Level, name: str, says: str) -> OutOfBounds:
-    return OutOfBounds("/".join((*level.names, name)), says)
+def _refusal(level: _Level, name: str, fault: str) -> OutOfBounds:
+    return OutOfBounds("/".join((*level.names, name)), fault)
 
 
 def _length(name: str) -> int:

@@ -28,15 +28,15 @@ _LATIN = {1: 1, 2: 2, 3: 3, 4: 4, 5: 9, 6: 10, 7: 13, 8: 14, 9: 15, 10: 16}
 
 def _charsets() -> dict[str, str]:
     """Python's names of the codecs in the table, by what may stand in a header (see _plain)."""
-    found = {f"{iso}8859{n}": f"iso8859_{n}" for n in _ISO for iso in ("iso", "")}
+    charsets = {f"{iso}8859{n}": f"iso8859_{n}" for n in _ISO for iso in ("iso", "")}
     for number, part in _LATIN.items():
-        found |= {f"latin{number}": f"iso8859_{part}", f"l{number}": f"iso8859_{part}"}
+        charsets |= {f"latin{number}": f"iso8859_{part}", f"l{number}": f"iso8859_{part}"}
     for n in range(1250, 1259):
-        found |= {f"{name}{n}": f"cp{n}" for name in ("windows", "cp", "win", "xcp")}
+        charsets |= {f"{name}{n}": f"cp{n}" for name in ("windows", "cp", "win", "xcp")}
     named = {"arabic": 6, "cyrillic": 5, "greek": 7, "hebrew": 8, "thai": 11}
-    found |= {name: f"iso8859_{part}" for name, part in named.items()}
-    found |= {"ibm819": "iso8859_1", "cp819": "iso8859_1"}
-    return {**found, "koi8r": "koi8_r", "koi8u": "koi8_u", "cskoi8r": "koi8_r"}
+    charsets |= {name: f"iso8859_{part}" for name, part in named.items()}
+    charsets |= {"ibm819": "iso8859_1", "cp819": "iso8859_1"}
+    return {**charsets, "koi8r": "koi8_r", "koi8u": "koi8_u", "cskoi8r": "koi8_r"}
 
 
 _CHARSETS = _charsets()
@@ -124,13 +124,13 @@ def _person(data: bytes, charset: str | None) -> str:
 
 
 def _when(data: bytes) -> datetime:
-    found = _WHEN.match(data)
-    seconds = int(found[1]) if found else 0
-    if found is None or seconds >= _LAST_SECOND:
+    match = _WHEN.match(data)
+    seconds = int(match[1]) if match else 0
+    if match is None or seconds >= _LAST_SECOND:
         return datetime.fromtimestamp(0, UTC)
-    hours, minutes = int(found[3]), int(found[4])
+    hours, minutes = int(match[3]), int(match[4])
     offset = timedelta(hours=hours, minutes=minutes)
     if hours > _HOURS_LIMIT or minutes > 59:
         offset = timedelta()
-    zone = timezone(-offset if found[2] == b"-" else offset)
+    zone = timezone(-offset if match[2] == b"-" else offset)
     return datetime.fromtimestamp(seconds, zone)

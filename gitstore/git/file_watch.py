@@ -136,11 +136,12 @@ def _stamp(handle: int) -> Stamp:
 def _is_local(path: Path) -> bool:
     """Whether *path* is on a file system that is known to be this machine's alone."""
     try:
-        lines = os.fsdecode(_MOUNTS.read_bytes()).splitlines()
+        lines = os.fsdecode(_MOUNTS.read_bytes()).split("\n")[:-1]
         place = path.resolve()
     except OSError:  # Another system than Linux.
         return False
-    kinds = {_unescaped(folder): kind for _, folder, kind, *_ in map(str.split, lines)}
+    mounts = (line.split(" ")[1:3] for line in lines)
+    kinds = {_unescaped(folder): kind for folder, kind in mounts}
     kind = next((kinds[str(p)] for p in (place, *place.parents) if str(p) in kinds), "")
     return kind in _LOCAL
 

@@ -77,11 +77,11 @@ def _clock_was_set() -> bool:
 def _remove_log(path: Path) -> None:
     """Remove what a Git that was run by somebody else left there, which would stop ours."""
     try:
-        says = path.read_text(errors="replace").strip()
+        text = path.read_text(errors="replace").strip()
         path.unlink()
     except OSError:
         return
-    _LOG.warning("removed %s, which says: %s", path.name, says)
+    _LOG.warning("removed %s, which says: %s", path.name, text)
 
 
 def remove_leftovers(git_dir: Path, age_s: float) -> int:
