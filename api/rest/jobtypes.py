@@ -12,7 +12,8 @@ from api.web.bodies import read_body
 from api.web.parts import catalogue as current
 from api.web.resource import Resource, Routes, add_routes
 from api.web.responses import deleted, ok, ok_code, written
-from api.web.writes import Represent, write
+from api.web.writes import Represent, Respond, write
+from gitstore.branch.writing import Written
 from gitstore.catalogue.catalogue import Catalogue, Release
 from gitstore.edits import jobtypes
 from gitstore.errors import NotFound
@@ -25,9 +26,13 @@ def _newest(key: str) -> Represent:
     return lambda catalogue: payloads.jobtype_payload(catalogue, catalogue.newest(key))
 
 
-def _written(catalogue: Catalogue, release: Release) -> Response:
-    payload = payloads.jobtype_payload(catalogue, release)
-    return written(payload, commit=release.version.commit)
+def _respond_newest(name: str) -> Respond:
+    def respond(done: Written) -> Response:
+        release = done.after.newest(name)
+        payload = payloads.jobtype_payload(done.after, release)
+        return written(payload, commit=release.version.commit)
+
+    return respond
 
 
 class Jobtypes(Resource):
@@ -40,10 +45,8 @@ class Jobtypes(Resource):
     def post(self) -> Response:
         """Create a jobtype."""
         wish = read_body(JobtypeBody).wish()
-        catalogue = write(
-            jobtypes.create_jobtype(wish), judge=partial(jobtypes.check_wish, wish)
-        ).after
-        return _written(catalogue, catalogue.newest(wish.name))
+        create, judge = jobtypes.create_jobtype(wish), partial(jobtypes.check_wish, wish)
+        return write(create, judge=judge, respond=_respond_newest(wish.name))
 
 
 class JobtypeSchema(Resource):
@@ -68,13 +71,13 @@ class Jobtype(Resource):
         """Make a new version, or a new jobtype; another name renames."""
         wish = read_body(JobtypeBody).wish()
         put, judge = jobtypes.put_jobtype(jobtype, wish), partial(jobtypes.check_wish, wish)
-        catalogue = write(*put, represent=_newest(jobtype), judge=judge).after
-        return _written(catalogue, catalogue.newest(wish.name))
+        respond = _respond_newest(wish.name)
+        return write(*put, represent=_newest(jobtype), judge=judge, respond=respond)
 
     def delete(self, jobtype: str) -> Response:
         """End the jobtype, all versions with it."""
-        write(jobtypes.delete_jobtype(jobtype), represent=_newest(jobtype))
-        return deleted()
+        delete = jobtypes.delete_jobtype(jobtype)
+        return write(delete, represent=_newest(jobtype), respond=lambda _: deleted())
 
 
 class Versions(Resource):
@@ -104,8 +107,8 @@ class Version(Resource):
             return payloads.jobtype_payload(catalogue, catalogue.release(jobtype, number))
 
         # What comes back was accepted once, and taking a bad version away must not fail.
-        write(jobtypes.withdraw(jobtype, number), represent=represent, checked=False)
-        return deleted()
+        withdraw = jobtypes.withdraw(jobtype, number)
+        return write(withdraw, represent=represent, checked=False, respond=lambda _: deleted())
 
 
 class Code(Resource):
@@ -131,10 +134,13 @@ class Requirements(Resource):
     def post(self, jobtype: str) -> Response:
         """Make a new version with one requirement more."""
         requirement = read_body(Requirement)
-        catalogue = write(jobtypes.add_requirement(jobtype, requirement)).after
-        release = catalogue.newest(jobtype)
-        payload = payloads.requirement_payload(catalogue, release, requirement)
-        return written(payload, commit=release.version.commit)
+
+        def respond(done: Written) -> Response:
+            release = done.after.newest(jobtype)
+            payload = payloads.requirement_payload(done.after, release, requirement)
+            return written(payload, commit=release.version.commit)
+
+        return write(jobtypes.add_requirement(jobtype, requirement), respond=respond)
 
 
 class VersionRequirements(Resource):
@@ -164,8 +170,8 @@ class OneRequirement(Resource):
         def represent(catalogue: Catalogue) -> object:
             return _requirement(catalogue, catalogue.newest(jobtype), software)
 
-        write(jobtypes.remove_requirement(jobtype, software), represent=represent)
-        return deleted()
+        remove = jobtypes.remove_requirement(jobtype, software)
+        return write(remove, represent=represent, respond=lambda _: deleted())
 
 
 def _requirement(catalogue: Catalogue, release: Release, software: str) -> payloads.Payload:

@@ -13,6 +13,7 @@ from api.web.parts import catalogue as current
 from api.web.resource import Resource, Routes, add_routes
 from api.web.responses import deleted, ok, ok_code, written
 from api.web.writes import Represent, write
+from gitstore.branch.writing import Written
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.edits import software as edits
 from gitstore.errors import NotFound
@@ -36,8 +37,8 @@ class SoftwareList(Resource):
     def post(self) -> Response:
         """Create a software."""
         wish = read_body(SoftwareBody).wish()
-        catalogue = write(edits.create_software(wish)).after
-        return written(_entry(wish.name)(catalogue))
+        entry = _entry(wish.name)
+        return write(edits.create_software(wish), respond=lambda done: written(entry(done.after)))
 
 
 class SoftwareSchema(Resource):
@@ -59,18 +60,22 @@ class Software(Resource):
         """Create the software, replace its versions, or (by id) rename it."""
         wish = read_body(SoftwareBody).wish()
         put = edits.put_software(software, wish)
-        done = write(
+
+        def respond(done: Written) -> Response:
+            is_new = done.before.find_software(software) is None
+            return written(_entry(wish.name)(done.after), 201 if is_new else 200)
+
+        return write(
             *put,
             represent=_entry(software),
             judge=lambda checks: edits.check_wish(wish),
+            respond=respond,
         )
-        is_new = done.before.find_software(software) is None
-        return written(_entry(wish.name)(done.after), 201 if is_new else 200)
 
     def delete(self, software: str) -> Response:
         """End the software, unless a newest version requires it."""
-        write(edits.delete_software(software), represent=_entry(software))
-        return deleted()
+        delete = edits.delete_software(software)
+        return write(delete, represent=_entry(software), respond=lambda _: deleted())
 
 
 class SoftwareVersions(Resource):
@@ -88,10 +93,13 @@ class SoftwareVersions(Resource):
         add = edits.add_software_version(software, body.make)
         one = body.make(SoftwareFile())
         judge = partial(edits.check_version, software, one)
-        catalogue = write(add, judge=judge).after
-        entry = catalogue.software_entry(software)
-        version = edits.software_version(catalogue, entry, body.version)
-        return written(payloads.software_version_row(entry, version))
+
+        def respond(done: Written) -> Response:
+            entry = done.after.software_entry(software)
+            version = edits.software_version(done.after, entry, body.version)
+            return written(payloads.software_version_row(entry, version))
+
+        return write(add, judge=judge, respond=respond)
 
 
 class SoftwareVersion(Resource):
@@ -103,9 +111,9 @@ class SoftwareVersion(Resource):
 
     def delete(self, software: str, version: str) -> Response:
         """Remove the version, unless a newest version of a jobtype requires it."""
-        change = edits.delete_software_version(software, version)
-        write(change, represent=_version(software, version))
-        return deleted()
+        delete = edits.delete_software_version(software, version)
+        represent = _version(software, version)
+        return write(delete, represent=represent, respond=lambda _: deleted())
 
 
 def _version(software: str, version: str) -> Represent:

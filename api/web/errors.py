@@ -13,7 +13,6 @@ from api.config import GIT_PATH
 from api.web.auth import CHALLENGES
 from api.web.bodies import InvalidBody
 from api.web.responses import json_response
-from api.web.writes import ProposalMade
 from gitstore.errors import (
     BadRequest,
     Busy,
@@ -107,12 +106,6 @@ def install(app: Flask, git_response: Callable[[str, int], Response]) -> None:
 
     for kind, describe in _DESCRIPTIONS.items():
         app.register_error_handler(kind, lambda error, d=describe: respond(d(error)))
-    app.register_error_handler(ProposalMade, _respond_proposed)
-
-
-def _respond_proposed(error: Exception) -> Response:
-    assert isinstance(error, ProposalMade)
-    return json_response(error.answer, 202)
 
 
 def status_of(error: StoreError) -> int:

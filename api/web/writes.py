@@ -13,7 +13,7 @@ from flask import Response, after_this_request, request
 from api.web import auth
 from api.web.parts import parts, store
 from api.web.preconditions import check_preconditions
-from api.web.responses import encode, etag_of
+from api.web.responses import encode, etag_of, json_response
 from gitstore.branch.proposals import Proposed, propose
 from gitstore.branch.writing import Writer, Written
 from gitstore.catalogue.catalogue import Catalogue
@@ -32,6 +32,8 @@ _ENCODED = re.compile(r"utf-8'[^']*'(.*)", re.IGNORECASE)
 Represent = Callable[[Catalogue], object]
 """What a GET of the request's path would say on a catalogue."""
 
+Respond = Callable[[Written], Response]
+"""Makes the response to a write that is done."""
 
 Judge = Callable[[Checks], Iterable[Problem]]
 """What is wrong with a body by itself, for the checks that are asked for."""
@@ -39,20 +41,21 @@ Judge = Callable[[Checks], Iterable[Problem]]
 
 def write(
     *edits: Edit,
+    respond: Respond,
     represent: Represent | None = None,
     judge: Judge | None = None,
     checked: bool = True,
-) -> Written:
-    """The write of *edits* by the sender of this request.
+) -> Response:
+    """The response to a write of *edits* by the sender of this request.
 
-    *represent* is what If-Match and If-None-Match are held against; *checked* as in
-    Store.write. Faults that *judge* finds come before those that *edits* meet.
+    *respond* makes it, unless the write became a branch for review. If-Match and If-None-Match
+    are compared with *represent*. *checked* is as in BranchWriter.write. Faults that *judge*
+    finds come before those that *edits* meet.
 
     Raises:
         Invalid: the validator, or *judge*, refuses it.
         Forbidden: it is not for the sender to write.
         PreconditionFailed: the thing to change is not what the sender saw.
-        ProposalMade: it became a branch for review.
     """
 
     def precondition(catalogue: Catalogue) -> None:
@@ -71,10 +74,11 @@ def write(
             written = store().write(edits, writer(), precondition, checked)
     if isinstance(written, Proposed):
         link = review_link(upstream.shown_url, upstream.branch, written.branch)
-        raise ProposalMade({"branch": written.branch, "commit": written.commit, "review": link})
+        payload = {"branch": written.branch, "commit": written.commit, "review": link}
+        return json_response(payload, 202)
     parts().housekeeping.wake()
     _say_mirrored(written.after)
-    return written
+    return respond(written)
 
 
 def _say_mirrored(after: Catalogue) -> None:
@@ -103,14 +107,6 @@ def _judged(judge: Judge | None) -> Iterator[None]:
         if errors:
             raise Invalid(errors) from None
         raise
-
-
-class ProposalMade(Exception):
-    """A write that became a branch for review; *answer* says which."""
-
-    def __init__(self, answer: dict[str, object]) -> None:
-        super().__init__("proposed")
-        self.answer = answer
 
 
 def _check_precondition(catalogue: Catalogue, represent: Represent) -> None:
