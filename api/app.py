@@ -126,6 +126,7 @@ def _end_idle(transports: Transports, config: Config) -> None:
     if config.upstream is not None:
         silent_s = max(silent_s, 3 * config.fetch_limit_s)
     if transports.limits.longest_wait_s() > silent_s:
+        transports.limits.stalls += 1
         sockets.end_silent(config.port, silent_s)
 
 

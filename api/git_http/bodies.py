@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import IO
@@ -31,20 +32,22 @@ def body_limit(config: Config, service: Service) -> int:
     return config.push_limit_bytes + 1024 * 1024 if service.is_push else _WANTS_LIMIT_BYTES
 
 
-def keep_body(limit: int, limit_s: int, limits: Limits) -> IO[bytes] | None:
+def keep_body(limit: int, config: Config, limits: Limits) -> IO[bytes] | None:
     """The body in a file, unpacked, at its beginning; None if it exceeds *limit*.
 
     Raises:
         BadRequest: it has no length and no chunks, ends early, or can't be unpacked.
-        RequestTimeout: it takes longer than *limit_s*.
+        RequestTimeout: it takes too long, or stalls.
     """
-    length = request.content_length
-    if length is None and request.headers.get("Transfer-Encoding", "").lower() != "chunked":
+    if (
+        request.content_length is None
+        and request.headers.get("Transfer-Encoding", "").lower() != "chunked"
+    ):
         raise HttpBadRequest("the body has neither a length nor chunks")
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     try:
         with limits.waiting_for_body():
-            is_kept = _copy(file, limit, limit_s, length)
+            is_kept = _copy(file, limit, config, limits)
         file.seek(0)
     except BaseException:
         with suppress(OSError):  # The disk has no room for what is still to be written.
@@ -56,14 +59,16 @@ def keep_body(limit: int, limit_s: int, limits: Limits) -> IO[bytes] | None:
     return file
 
 
-def _copy(file: IO[bytes], limit: int, limit_s: int, length: int | None) -> bool:
+def _copy(file: IO[bytes], limit: int, config: Config, limits: Limits) -> bool:
     """Copy the body into *file*; False if it exceeds *limit*, though it is read to its end."""
     read = written = 0
-    unpack = _unpacker()
-    end = time.monotonic() + limit_s
+    unpack, stalls = _unpacker(), limits.stalls
+    times = deque((time.monotonic(),), maxlen=2)
+    end = times[0] + config.git_limit_s
     for chunk in iter(lambda: request.stream.read(CHUNK_BYTES), b""):
-        if time.monotonic() > end:
-            raise RequestTimeout(f"it took longer than {limit_s} s, the limit; {NOTHING_TAKEN}")
+        times.append(time.monotonic())
+        if times[-1] > end:
+            raise RequestTimeout(_over(f"it took longer than {config.git_limit_s} s"))
         read += len(chunk)
         # The part beyond the limit is read, but not unpacked.
         for data in unpack(chunk) if written <= limit else ():
@@ -71,9 +76,18 @@ def _copy(file: IO[bytes], limit: int, limit_s: int, length: int | None) -> bool
             if written > limit:
                 break
             file.write(data)
+    length = request.content_length
+    # When housekeeping ends a connection, the last read or the one before returns early.
+    waited_s = time.monotonic() - times[0]
+    if read != length and limits.stalls > stalls and waited_s > config.body_limit_s / 2:
+        raise RequestTimeout(_over(f"no data came for {config.body_limit_s} s"))
     if length is not None and read != length:
         raise HttpBadRequest("the body ended early; nothing was changed")
     return written <= limit
+
+
+def _over(limit: str) -> str:
+    return f"{limit}, the limit; {NOTHING_TAKEN}"
 
 
 def _unpacker() -> Callable[[bytes], Iterator[bytes]]:

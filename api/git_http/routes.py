@@ -83,7 +83,7 @@ def talk(transports: Transports, name: str) -> Response:
     request.max_content_length = limit * DISCARDED_LIMIT
     transports.acquire()
     try:
-        body = keep_body(limit, config.git_limit_s, transports.limits)
+        body = keep_body(limit, config, transports.limits)
         if body is None:
             raise RequestEntityTooLarge(_too_large(config) if service.is_push else None)
         with body:

@@ -45,6 +45,8 @@ class Limits:
         self._all = threading.BoundedSemaphore(max(1, config.threads - reads))
         self._waiting = threading.BoundedSemaphore(PREVIEW_WAITERS)
         self._bodies: dict[int, float] = {}
+        self.stalls = 0
+        """How often connections were ended because a body stalled."""
 
     def acquire(self, work: Work) -> None:
         """Take a slot, until ``release``.

@@ -117,22 +117,19 @@ def _since_received_s(tcp: socket.socket) -> float:
     return float(struct.unpack_from("I", info, _LAST_RECEIVED_AT)[0]) / 1000
 
 
-def end_silent(port: int, limit_s: float) -> int:
-    """End the connections at *port* on which nothing came or went for *limit_s*; how many.
+def end_silent(port: int, limit_s: float) -> None:
+    """Stop reading from the connections at *port* that are silent for *limit_s*.
 
-    To be called when a body is waited for that long: which connection it is to come on,
-    the server doesn't tell.
+    Call this when a thread has waited for a body for that long. granian does not tell which
+    connection the body should come on. A response can still be sent.
     """
     if not hasattr(socket, "TCP_INFO"):
-        return 0
-    ended = 0
+        return
     for tcp in _sockets():
         if tcp.getsockname()[1] == port and _silent_s(tcp) > limit_s:
             # The connection may have ended by itself.
             with suppress(OSError):
-                tcp.shutdown(socket.SHUT_RDWR)
-                ended += 1
-    return ended
+                tcp.shutdown(socket.SHUT_RD)
 
 
 def _silent_s(tcp: socket.socket) -> float:

@@ -205,6 +205,27 @@ def test_a_push_whose_body_takes_too_long_reads_so_in_the_protocol(sample, serve
     assert b"\x02it took longer than 1 s, the limit; nothing was taken" in answer
 
 
+@pytest.mark.parametrize(
+    ("framing", "begin"),
+    [
+        ({"Content-Length": "1000000"}, b"00"),
+        ({"Transfer-Encoding": "chunked"}, b"2\r\n00\r\n"),
+    ],
+)
+def test_a_push_whose_body_stalls_reads_so_in_the_protocol(sample, serve, dial, framing, begin):
+    server = serve(sample, "--workers", "1", "--body-limit-s", "1")
+    raw = dial(server.port)
+    content = {"Content-Type": "application/x-git-receive-pack-request"}
+    raw.head("POST /jobtypes.git/git-receive-pack", content | framing)
+    raw.send(begin)
+
+    wait_for(lambda: raw.has_news, "the service to lose patience")
+    answer = raw.received(4096)
+
+    assert b" 200 " in answer.split(b"\r\n")[0]
+    assert b"\x02no data came for 1 s, the limit; nothing was taken" in answer
+
+
 def test_a_report_names_what_was_taken_and_what_was_not():
     moved, lost = (Update("0" * 40, "1" * 40, f"refs/heads/{name}") for name in ("a", "b"))
 
