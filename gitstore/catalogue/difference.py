@@ -1,4 +1,4 @@
-"""What a change does to the catalogue: the versions that it makes, and what else it touches."""
+"""The effect of steps on the catalogue: new versions, and what else they touch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class NewVersions:
-    """The *numbers* that a change makes of a jobtype; *before* is the newest one before it."""
+    """The new *numbers* of a jobtype; *before* is the newest number before them."""
 
     name: str
     numbers: tuple[int, ...]
@@ -117,7 +117,7 @@ def _subject(path: str) -> str:
 
 
 def difference(before: Catalogue, after: Catalogue, steps: Iterable[Step] = ()) -> Difference:
-    """What *after*, a later catalogue of the same branch, has that *before* has not.
+    """The difference from *before* to *after*, a later catalogue of the same branch.
 
     *steps* are those between the two, where one might undo what another did: numbers and
     ids are used up all the same.

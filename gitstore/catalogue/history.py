@@ -61,7 +61,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Everything that the first-parent chain up to *tip* says, without reading any code.
+    """Everything that the first-parent chain up to *tip* determines, without reading any code.
 
     *tree* is the root tree of *tip*; both are None before the first commit.
     *numbers* has the highest version number ever used under a name; *ended* the jobtypes
@@ -110,7 +110,7 @@ def _next_number(last: int, withdrawn: Collection[int]) -> int:
 
 
 def _copied(mapping: Mapping[KeyT, T]) -> dict[KeyT, T]:
-    """*mapping* as a dictionary; dict() asks one that is read-only for each key by itself."""
+    """*mapping* as a dictionary. dict() is slow for a read-only mapping."""
     return mapping.copy() if isinstance(mapping, MappingProxyType) else dict(mapping)
 
 

@@ -1,4 +1,4 @@
-"""What tells a would-be version apart: its number, and its class in an agent.
+"""How an agent tells a would-be version from a released one: by its number and its class.
 
 An agent keeps the code of ``<name>_<classname>_v<version>.py`` for ever and imports it as the
 module ``<classname><name><version>``. The number of a would-be version has 30 bits of its

@@ -139,7 +139,7 @@ class Walk:
         return self._files(entries)
 
     def _files(self, entries: Mapping[str, Entry | None]) -> dict[str, Blob | None]:
-        """The blobs of *entries*; what is there but no regular file says nothing."""
+        """The blobs of *entries*. An entry that is no regular file is left out."""
         return {
             path: Blob(entry.id, read_yaml(self._objects, entry.id)) if entry else None
             for path, entry in entries.items()

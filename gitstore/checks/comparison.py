@@ -42,7 +42,7 @@ class Comparison:
         self.suggestions = iter(range(SUGGESTIONS_LIMIT))
         self.base = base
         self._touched = touched
-        # What *base* has parsed is known by its id, wherever it turns up again.
+        # What *base* has parsed is cached by id, so it is reused here.
         known = base.contents
         self.contents = known if known.objects is objects else Contents(objects)
         self._new = objects.entries(tree)
@@ -52,7 +52,7 @@ class Comparison:
 
     @cached_property
     def past(self) -> Past:
-        """The history that the change comes upon."""
+        """The names and numbers of the past."""
         entry = self.withdrawn
         is_file = entry is not None and entry.is_file
         blob = Blob(entry.id, read_yaml(self.objects, entry.id)) if entry and is_file else None
@@ -99,7 +99,7 @@ class Comparison:
         return self.objects.entries(entry.id) if entry and entry.is_tree else {}
 
     def directory(self, name: str) -> Directory:
-        """The directory of jobtype *name*, which is one."""
+        """The directory of jobtype *name*, which isn't a file."""
         return self.contents.directory(self.jobtypes[name].id)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What lies in a jobtype's directory that the format doesn't read: junk, pointers, other files.
+"""Files in a jobtype's directory that the format doesn't read: junk, pointers, others.
 
 All of it counts for version numbers, so it is never left out, but reported.
 """
@@ -19,7 +19,7 @@ JUNK = (
     *(".DS_Store", "._*", "__MACOSX", "Thumbs.db", "desktop.ini", "~$*"),
     *("*~", "*.swp", "*.swo", ".#*", "#*#", "*.bak", "*.orig", "*.rej", ".idea", ".vscode"),
 )
-"""What Python, systems and editors leave behind, by the patterns that .gitignore has, too."""
+"""Patterns of the files that Python, systems and editors leave behind. .gitignore has them, too."""
 
 _POINTER = (
     *(b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/"),
@@ -43,7 +43,7 @@ class _Pair:
 def check_extras(
     objects: Objects, name: str, old: Entry | None, new: Entry, check_time: Callable[[], None]
 ) -> Iterator[Problem]:
-    """What is wrong in the directory *new* of jobtype *name*, as a successor of *old*.
+    """What is wrong in the directory *new* of jobtype *name*, which replaces *old*.
 
     Of files other than code.py and meta.yaml only those that are new or differ.
     """

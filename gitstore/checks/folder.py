@@ -29,7 +29,7 @@ from gitstore.git.trees import (
 _PART_BYTES = 1024 * 1024
 
 NAMED = (layout.JOBTYPES, layout.SOFTWARE, layout.WITHDRAWN)
-"""What the format names in the root of a tree."""
+"""The names of the format in the root of a tree."""
 
 
 class Worktree:
@@ -87,7 +87,7 @@ class Worktree:
         return self._directory(path) if _is_folder(path) else self._leaf(path)
 
     def _leaf(self, path: Path) -> Entry | None:
-        """What Git would have at *path*, which is no folder that Git goes into."""
+        """What Git would have at *path*, which isn't a folder that Git enters."""
         try:
             mode = path.lstat().st_mode
         except OSError:
@@ -134,7 +134,7 @@ def _children(folder: Path) -> list[Path]:
 
 
 def _is_folder(path: Path) -> bool:
-    """Whether *path* is a folder that Git goes into: no link, and no repository of its own."""
+    """Whether Git enters *path*: it is a folder, no link, and no repository of its own."""
     return not path.is_symlink() and path.is_dir() and not (path / ".git").exists()
 
 

@@ -28,7 +28,7 @@ WAIT_LIMIT_S = 60
 """Seconds that one check may wait for other processes to parse, in all."""
 
 CHECK_LIMIT_S = 30
-"""How much of a processor one check may take here in addition."""
+"""Seconds of processor time that one check may use here in addition."""
 
 _WALL_LIMIT_S = 4 * CPU_LIMIT_S
 _AT_ONCE = 2
@@ -60,7 +60,7 @@ class Sources:
         self._end_s = time.thread_time() + CHECK_LIMIT_S
 
     def check_time(self) -> None:
-        """See whether there is time left.
+        """Raise Late if no time is left.
 
         Raises:
             Late: there is not. How busy the machine is makes little difference to that.
@@ -147,7 +147,7 @@ class _Parsers:
             self._places.release()
 
     def end(self) -> None:
-        """End those that wait."""
+        """End the idle processes."""
         while self._idle:
             self._idle.pop().end()
 
@@ -168,7 +168,7 @@ class _Parsers:
                     parser.end()
             if is_new:
                 return Facts(beyond=_BEYOND)
-            # One that waited may have been ended for another reason: a new one is asked.
+            # An idle process may have ended for another reason, so a new one gets the source.
 
 
 _PARSERS = _Parsers()

@@ -1,4 +1,4 @@
-"""What a change is held against beyond the tree that it came from: names and numbers of before.
+"""The names and numbers of the past, which a new tree must not reuse.
 
 Agents keep code for ever, by names that are made of a jobtype's, its class's and a number. So
 names that were used once count, whatever became of the jobtype.
@@ -19,7 +19,7 @@ from gitstore.git.trees import Entry
 
 @lru_cache(maxsize=8)
 def by_fold(names: tuple[str, ...]) -> dict[str, list[str]]:
-    """*names* by the form in which case makes no difference; mostly the same are asked for."""
+    """*names* by their form without case. The last few results are cached."""
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(layout.fold(name), []).append(name)
@@ -55,12 +55,12 @@ def case_fault(other: str) -> str:
 
 
 def files_fold(name: str, classname: str) -> str:
-    """What the agent calls the file of a version, less its number, where case is ignored."""
+    """The agent's name for the file of a version, without its number and without case."""
     return f"{layout.fold(name)}_{layout.fold(classname)}"
 
 
 def heads(file: str) -> Iterator[str]:
-    """Yield what stands before each ``_`` of *file*: the names that may have made it."""
+    """Yield the part of *file* before each ``_``: the names that it may be made of."""
     return (file[:place] for place, character in enumerate(file) if character == "_")
 
 
@@ -94,7 +94,7 @@ class Past:
 
     @property
     def used(self) -> History:
-        """The history whose names were used: with those of steps between, where they are known."""
+        """The history that knows the names ever used, with those of all steps if they are known."""
         return self.known or self.base.history
 
     @cached_property
@@ -118,7 +118,7 @@ class Past:
     # The agent's files
 
     def in_file(self, name: str, classname: str) -> Iterator[str]:
-        """Yield the names whose versions of before an agent may have in *name*'s files."""
+        """Yield the names whose earlier versions an agent may have in *name*'s files."""
         file = files_fold(name, classname)
         for head in heads(file):
             for other in self._folded.get(head, ()):
@@ -129,13 +129,13 @@ class Past:
                     yield other
 
     def in_module(self, name: str, classname: str) -> Iterator[str]:
-        """Yield the names whose modules of before can be called as *name*'s."""
+        """Yield the names whose earlier modules can have the name of one of *name*'s."""
         module = f"{classname}{name}"
         whole = stem(module)
         for start in range(len(whole) + 1):
             prefix = whole[:start]
             for other in self._stems.get(whole[start:], ()):
-                # The names tell which few can meet: not all are looked up.
+                # The names show which few can meet, so not all are looked up.
                 if (
                     other != name
                     and _can_meet(module, f"{prefix}{other}")
@@ -162,7 +162,7 @@ class Past:
 
     @cached_property
     def _gone(self) -> Mapping[str, list[Jobtype]]:
-        """The jobtypes that had a name which they have no more, by that name."""
+        """The jobtypes that no longer have a name, by that name."""
         history = self.used
         gone: dict[str, list[Jobtype]] = {}
         for jobtype in history.ended:

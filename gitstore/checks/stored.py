@@ -14,7 +14,7 @@ from gitstore.git.command import GitFailed, run_git
 from gitstore.git.repository import Repository, init_repository
 
 _USERS = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
-"""Where the settings are of the user whose working copy it is."""
+"""The variables that lead to the settings of the working copy's user."""
 
 
 @contextmanager

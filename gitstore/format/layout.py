@@ -28,7 +28,7 @@ COMMIT_LIMIT_BYTES = 1024 * 1024
 COMPARED_LIMIT_BYTES = 1024 * 1024
 """Bytes of a file up to which it is compared line by line, to be shown or to be merged."""
 DIFF_LIMIT_BYTES = 2 * 1024 * 1024
-"""Bytes of all files together of which one difference is made."""
+"""Bytes of all files together in one diff."""
 FILE_LIMIT_BYTES = 16 * 1024 * 1024
 ALL_LIMIT_BYTES = 200 * 1024 * 1024
 DEPTH_LIMIT = 32
@@ -41,7 +41,7 @@ NAMES_LIMIT_BYTES = 16 * 1024 * 1024
 DIRECTORY_LIMIT_BYTES = 4 * 1024 * 1024
 """Bytes that Git needs for the list of one directory's entries."""
 JOBTYPES_LIMIT = 2000
-"""How many jobtypes one push or change may change, where nothing else is set."""
+"""The jobtypes that one push or change may touch, unless a setting says otherwise."""
 NUMBER_LIMIT = 999_999_999
 """The highest version number that is read in a trailer. Numbers above it are kept free:
 previews of unmerged changes use them."""
@@ -125,7 +125,7 @@ def printable(name: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """*text* on one line, without anything that a terminal would obey."""
+    """*text* on one line, without control characters for terminals."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 

@@ -81,7 +81,7 @@ class Requirement(Model):
 
 
 def check_unique(values: Iterable[object], what: str) -> None:
-    """Refuse a list in which something stands twice, for use within a model's validator."""
+    """Raise an error for a list with duplicates, for use within a model's validator."""
     seen: set[object] = set()
     for value in values:
         if value in seen:
@@ -95,7 +95,7 @@ def _check_requirements(value: tuple[Requirement, ...]) -> tuple[Requirement, ..
 
 
 class JobtypeFields(Model):
-    """What is said of a jobtype, except for its code and its requirements."""
+    """A jobtype's metadata, except for its requirements."""
 
     classname: ShortText | None = None
     description: Text | None = None
@@ -230,7 +230,7 @@ def _fault_of(detail: ErrorDetails, document: Document) -> Fault:
 
 
 def _kind(value: object) -> str:
-    """What YAML took a scalar for, before its text."""
+    """The type that YAML gives a scalar, as words before its text."""
     if isinstance(value, bool):
         return "the truth value"
     return "the number" if isinstance(value, int | float) else "not a string but"
@@ -263,7 +263,7 @@ _SHAPES = {
 
 
 def explain(detail: ErrorDetails) -> str:
-    """What pydantic's *detail* means, as the end of a sentence that begins with the field."""
+    """The message for pydantic's *detail*: the end of a sentence that begins with the field."""
     if detail["type"] in _SHAPES:
         return f"{_SHAPES[detail['type']]}, not {_shown(detail['input'])}"
     sentence = _SENTENCES.get(detail["type"])

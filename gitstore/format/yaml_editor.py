@@ -15,13 +15,13 @@ from gitstore.format.layout import YAML_LIMIT_BYTES
 from gitstore.format.yaml_reader import BLOCK, FLOW, Span, YamlFault, parse_yaml, span_of
 
 Plain = str | int | bool | None | list["Plain"] | dict[str, "Plain"]
-"""What our files consist of."""
+"""The values that our files consist of."""
 
 _IDENTITY = ("software", "version")
-"""The keys by which an item of a list is known again in the next state of the list."""
+"""The keys that identify an item of a list in the list's next state."""
 _INDENT = 2
 _KEY_LIMIT = 1000
-"""Characters of a key that YAML reads before its colon, and a little less."""
+"""The longest key, in characters. YAML reads a little more before it needs the colon."""
 
 
 def edit_yaml(old: bytes | None, value: dict[str, Plain]) -> bytes:

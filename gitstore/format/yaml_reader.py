@@ -19,7 +19,7 @@ from yaml.nodes import ScalarNode
 from yaml.resolver import Resolver
 
 DEPTH_LIMIT = 8
-"""How deep lists and mappings may stand in one another; the format itself needs four."""
+"""How deep lists and mappings may be nested. The format itself needs four levels."""
 
 SCALAR_LIMIT = 64
 """Characters in a number, a truth value or a date. Python takes time that grows with the

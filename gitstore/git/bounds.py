@@ -20,7 +20,7 @@ _MEASURED = 32_768
 """Directories whose extent is remembered."""
 
 _REFUSALS = 1024
-"""Trees of which it is remembered why they are out of bounds."""
+"""Trees whose fault is remembered."""
 
 _SHOWN = 5
 """Files that a refusal names."""
@@ -52,7 +52,7 @@ class Measured(Protocol):
 
 
 class Extent(NamedTuple):
-    """How much there is below a directory, counted as often as a path leads there.
+    """The size of a directory. An entry counts once for each path that leads to it.
 
     *depth* is the most components of a path, *path_bytes* the length of the longest one,
     *names_bytes* that of all paths together, *files_bytes* the size of all files together.
@@ -78,7 +78,7 @@ class Extent(NamedTuple):
 
 @dataclass(slots=True)
 class _Level:
-    """A directory that is being measured: what is still to be looked at, and what was found."""
+    """A directory that is being measured: the entries that are left, and the sum so far."""
 
     tree: str
     names: tuple[str, ...]
@@ -107,7 +107,7 @@ class Bounds:
         self._refusals: dict[str, tuple[str, str]] = {}
 
     def extent(self, tree: str) -> Extent:
-        """How much there is below root tree *tree*.
+        """The size of root tree *tree*.
 
         Raises:
             OutOfBounds: it is deeper or wider than any tree may be; the message names the path.
@@ -156,7 +156,7 @@ class Bounds:
         return level
 
     def _check_directory(self, tree: str, path: str) -> None:
-        """Refuse what can't be read as a directory, before it is read."""
+        """Raise OutOfBounds for what can't be read as a directory, before it is read."""
         header = self._objects.header(tree)
         if header is not None and header.kind != "tree":
             raise OutOfBounds(path, "is called a directory, and is none")
@@ -168,7 +168,7 @@ class Bounds:
         return header.size if header else 0
 
     def _below(self, level: _Level, name: str, entry: Entry) -> Extent | None:
-        """What is below *entry*, None for a directory that was not measured yet."""
+        """The size of *entry*, None for a directory that was not measured yet."""
         if name in _NO_NAMES or "/" in name:
             raise _refusal(level, name, "has a name that no file can have; rename it")
         if entry.is_directory:
@@ -199,7 +199,7 @@ class Bounds:
                 raise OutOfBounds(path, _LONG)
 
     def _extent_at(self, path: str, entry: Entry) -> Extent:
-        """What is below *entry*, which stands at *path*."""
+        """The size of *entry* at *path*."""
         if not entry.is_directory:
             return Extent()
         try:
@@ -250,7 +250,7 @@ class Bounds:
             return 0
 
     def _changed_files(self, old: str | None, new: str) -> Iterator[tuple[str, Entry]]:
-        """Yield the files of *new*, which was measured, that *old* has not at the same path."""
+        """Yield the files of *new*, which was measured, that *old* lacks at the same path."""
         waiting = list(self._changed(old, new))
         while waiting:
             path, entry = waiting.pop()
@@ -261,7 +261,7 @@ class Bounds:
                 yield path, entry
 
     def _changed(self, old: str | None, new: str) -> Iterator[tuple[str, Entry]]:
-        """Yield what *new* has that *old* has not at the same path, a directory as a whole."""
+        """Yield the entries of *new* that *old* lacks at the same path, a directory as a whole."""
         waiting, seen = [("", old or EMPTY_TREE, new)], 0
         while waiting:
             above, old, new = waiting.pop()

@@ -18,7 +18,7 @@ _ALLOWED = (
     # What programs need on Windows.
     *("SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP", "TMP", "USERPROFILE", "APPDATA", "PROGRAMDATA"),
 )
-"""What every git gets of our environment: enough to find programs and a user's settings."""
+"""The variables that every git process gets: for programs and the user's settings."""
 
 FOR_UPSTREAM = (
     *("GIT_SSH_COMMAND", "GIT_SSH", "GIT_SSH_VARIANT", "SSH_AUTH_SOCK"),
@@ -31,12 +31,12 @@ FOR_UPSTREAM = (
     *("KRB5CCNAME", "KRB5_CONFIG", "KRB5_CLIENT_KTNAME", "GNUPGHOME"),
     *("XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"),
 )
-"""What a git that talks to another machine gets, too: keys, certificates, credential helpers
+"""Variables that a git process gets in addition for the network: keys, certificates, helpers
 and proxies. docs/settings.md lists them."""
 
 
 class GitFailed(Exception):
-    """The git program ended with a status other than 0; *stderr* is what it said."""
+    """Git ended with a status other than 0; *stderr* is its error output."""
 
     def __init__(self, args: Sequence[str], status: int, stdout: str, stderr: str) -> None:
         super().__init__(f"git {args[0]} ended with status {status}: {stderr.strip()}")
@@ -46,7 +46,7 @@ class GitFailed(Exception):
 
 
 class GitTimeout(Exception):
-    """The git program, and all that it had started, was killed past its time limit."""
+    """Git ran longer than its time limit. It was killed with all that it had started."""
 
 
 Settings = Sequence[tuple[str, str]]
@@ -79,7 +79,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def nice_git(niceness: int) -> list[str]:
-    """The words that begin a command of git, which gives way from its first child on."""
+    """The first words of a git command that runs at a lower priority, with all its children."""
     return [*(("nice", "-n", str(niceness)) if niceness and hasattr(os, "nice") else ()), "git"]
 
 
@@ -87,7 +87,7 @@ UNPACKING = (
     ("core.packedGitWindowSize", "32m"),
     ("core.packedGitLimit", "128m"),
     ("core.bigFileThreshold", "16m"),
-    # Each thread takes of the limit, too.
+    # Each thread uses a part of the limit, too.
     ("pack.threads", "2"),
 )
 """Git's settings for what runs in limited memory."""

@@ -1,4 +1,4 @@
-"""From the raw bytes of a commit to a Commit: whatever Git stores, nothing here raises for it.
+"""From the raw bytes of a commit to a Commit. Nothing that Git stores makes this raise.
 
 The text of a commit is UTF-8, or in one of a fixed table of single-byte charsets that its header
 ``encoding`` names. Any other name is ignored: Python's registry of codecs has some that take
@@ -19,7 +19,7 @@ _PERSON_LIMIT_BYTES = 1024
 _LAST_SECOND = 253_370_764_800
 """The year 9999 begins; dates from here on are as good as none."""
 _HOURS_LIMIT = 14
-"""The hours that a place is away from UTC at most. What claims more says nothing."""
+"""The largest offset from UTC, in hours. A larger one is ignored."""
 
 _ISO = (*range(1, 12), *range(13, 17))
 _LATIN = {1: 1, 2: 2, 3: 3, 4: 4, 5: 9, 6: 10, 7: 13, 8: 14, 9: 15, 10: 16}
@@ -109,7 +109,7 @@ def _decoded(data: bytes, charset: str | None) -> str:
 
 
 def _signature(line: bytes, charset: str | None) -> Signature:
-    """The author that *line* names: empty texts and 1970 stand for what it lacks."""
+    """The author that *line* names. Missing parts are empty, a missing date is 1970."""
     start, end = line.rfind(b"<"), line.rfind(b">")
     has_address = 0 <= start < end
     name, address = (line[:start], line[start + 1 : end]) if has_address else (line, b"")

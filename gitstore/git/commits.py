@@ -8,7 +8,7 @@ from datetime import datetime
 _SUBJECT_LIMIT = 500
 """Characters of a subject."""
 _TRIMMED = "".join(map(chr, range(33))) + ".,:;<>\"\\'"
-"""What Git takes off the ends of a name (ident.c)."""
+"""The characters that Git strips from the ends of a name (ident.c)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Commit:
 
     @property
     def subject(self) -> str:
-        """The first line of the message, as much of it as a list has place for."""
+        """The first line of the message, cut to fit into a list."""
         return self.message.strip().split("\n", 1)[0][:_SUBJECT_LIMIT]
 
     @property
@@ -42,5 +42,5 @@ class Commit:
 
 
 def trimmed(name: str) -> str:
-    """*name* as Git writes it into commits and reflogs: without what it takes off the ends."""
+    """*name* as Git writes it into commits and reflogs: stripped at its ends."""
     return name.strip(_TRIMMED)

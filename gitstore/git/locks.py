@@ -1,4 +1,4 @@
-"""Locks between processes that end with the process that holds them; turns at one thing."""
+"""Locks between processes, which end with the process that holds them, and turns at writing."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ except ImportError:  # Windows has none. What only reads takes no lock.
     fcntl = None  # type: ignore[assignment]
 
 PATIENCE_S = 3.0
-"""For how long a process waits for others at their turn until it takes them to hang."""
+"""How long a process waits for its turn. After that, it assumes that the holder hangs."""
 
 _PAUSES_S = (0.0002, 0.0005, 0.001)
-"""Between two looks at a lock that others hold: flock() itself can't be told a limit."""
+"""Pauses between two attempts to take a lock: flock() itself has no time limit."""
 
 
 def _lock(handle: int, waits: bool) -> None:
@@ -49,7 +49,7 @@ def file_lock(path: Path) -> Iterator[None]:
 
 @contextmanager
 def try_file_lock(path: Path) -> Iterator[int | None]:
-    """Hold the lock that *path* stands for, if nobody else does; None if it is not held.
+    """Hold the lock that *path* stands for if it is free; None if another process holds it.
 
     Gives its descriptor: each process that has it open holds the lock as long.
     """
@@ -64,7 +64,7 @@ def try_file_lock(path: Path) -> Iterator[int | None]:
 
 
 class Turns:
-    """Turns that the threads of all processes take at one thing, each after the other.
+    """Turns at one thing, which the threads of all processes take one after the other.
 
     They save lost races where races are safe. So who can't have the locks in *folder*, or
     waits too long for a process that holds them, goes on without.
@@ -93,7 +93,7 @@ class Turns:
 
     @contextmanager
     def _held(self, name: str, end: float) -> Iterator[None]:
-        """Hold the lock of that name, or at *end*, where others hold it still, nothing."""
+        """Hold the lock of that name, or nothing if it is still taken at *end*."""
         handle = self._open(self._folder / name)
         try:
             for pause_s in _pauses_s():

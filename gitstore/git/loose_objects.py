@@ -18,19 +18,19 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _TEMPORARY = "tmp_obj_"
-"""Begins the name of a file that is not whole yet; Git removes what is left of such."""
+"""The beginning of an unfinished file's name. Git removes such files."""
 
 HEADER_BYTES = 64
 """Enough to hold any object's header."""
 
 _AT_ONCE = 32
-"""Files that are open at the same time: a process may have a thousand, for all it does."""
+"""Files that are open at the same time. A process may have about a thousand open."""
 
 _FLUSHERS = 4
-"""Files or folders that are flushed at the same time: a disk makes one of several flushes."""
+"""Files or folders that are flushed at the same time. A disk combines such flushes."""
 
 _TRIES = 20
-"""How often Git, tidying up, may take a folder away that an object is about to be put into."""
+"""Attempts to put an object into a folder that Git's housekeeping removes."""
 
 
 class LooseObjects:
@@ -40,7 +40,7 @@ class LooseObjects:
         self.folder = str(folder)
 
     def path(self, id: str) -> str:
-        """The path that object *id* has where it is in no pack; each read asks for one."""
+        """The path of object *id* if it is in no pack."""
         return f"{self.folder}/{id[:2]}/{id[2:]}"
 
     def begin(self, id: str) -> bytes | None:
@@ -126,7 +126,7 @@ def _fill(files: Mapping[str, bytes]) -> None:
 
 
 def _level(data: bytes) -> int:
-    """How hard to try to make *data* small: a tree is ids for the most part, which stay so."""
+    """The zlib level for *data*. A tree is mostly ids, which don't compress."""
     return zlib.Z_NO_COMPRESSION if data.startswith(b"tree ") else zlib.Z_BEST_SPEED
 
 
@@ -136,7 +136,7 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def _side_by_side(flush: Callable[[T], None], items: Sequence[T]) -> None:
-    """Have on disk what *flush* does so with, for each of *items*, several at a time.
+    """Call *flush* for each of *items*, several at a time.
 
     All are done, or have failed, when it returns or raises what came of one.
     """

@@ -13,11 +13,11 @@ from gitstore.git.locks import try_file_lock
 _LOG = logging.getLogger(__name__)
 
 LEFTOVER_S = 6 * 3600
-"""Age from which what is half done belongs to nobody: no push may take as long."""
+"""The age from which half-written files are leftovers: no push may take that long."""
 
 NICENESS = 10
 LIMIT_S = 3600
-"""How long Git may take to tidy up. Half done, it leaves temporary files and nothing worse."""
+"""The time limit of Git's housekeeping. If it is killed, only temporary files remain."""
 
 _SETTINGS = (
     # Detached, Git would go on when the lock is given back, and leave a log of what failed
@@ -27,7 +27,7 @@ _SETTINGS = (
 )
 
 _CLOCK = time.time() - time.monotonic()
-"""What the wall clock says more than the one that nobody sets, when this process began."""
+"""The difference between the wall clock and the monotonic one when this process began."""
 _CLOCK_OFF_S = 24 * 3600
 
 _LEFTOVERS = (
@@ -42,7 +42,7 @@ _LEFTOVERS = (
 
 
 def maintain(git_dir: Path) -> bool:
-    """Let Git tidy up as far as it finds that due, and remove what dead pushes left.
+    """Let Git do what housekeeping is due, and remove the leftovers of dead pushes.
 
     False where another process is at it.
     """
@@ -61,8 +61,8 @@ def maintain(git_dir: Path) -> bool:
 
 def _run(git_dir: Path, lock: int) -> None:
     args = ["maintenance", "run", "--auto", "--quiet"]
-    # Git has the lock too: killed, this process would leave it to the next while Git goes on.
-    # What a write is just making would look old enough to be pruned.
+    # Git inherits the lock. So if this process is killed, nobody takes the lock while Git runs.
+    # Objects of a running write would look old enough to be pruned.
     kept = (("gc.pruneExpire", "never"),) if _clock_was_set() else ()
     run_git(
         git_dir, args, settings=(*_SETTINGS, *kept), limit_s=LIMIT_S, niceness=NICENESS, held=[lock]
@@ -70,12 +70,12 @@ def _run(git_dir: Path, lock: int) -> None:
 
 
 def _clock_was_set() -> bool:
-    """Whether the wall clock jumped since this process began, so that ages can't be told."""
+    """Whether the wall clock jumped since this process began, so that ages are unknown."""
     return abs(time.time() - time.monotonic() - _CLOCK) > _CLOCK_OFF_S
 
 
 def _remove_log(path: Path) -> None:
-    """Remove what a Git that was run by somebody else left there, which would stop ours."""
+    """Remove the log of another user's Git, because it would stop ours."""
     try:
         text = path.read_text(errors="replace").strip()
         path.unlink()
@@ -85,7 +85,7 @@ def _remove_log(path: Path) -> None:
 
 
 def remove_leftovers(git_dir: Path, age_s: float) -> int:
-    """Remove what writers that died over *age_s* ago left half done; how much there was."""
+    """Remove the half-written files of writers that died over *age_s* ago; return their number."""
     removed = 0
     for path in (path for pattern in _LEFTOVERS for path in git_dir.glob(pattern)):
         try:

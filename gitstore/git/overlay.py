@@ -1,4 +1,4 @@
-"""Objects that are in memory alone, before a repository's: those of a merge that is only tried."""
+"""The objects of a trial merge. They are only in memory, on top of a repository's objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """What a merge gives: a *tree*, and the *objects* for it that the repository has not.
+    """The result of a merge: a *tree*, and those of its *objects* that the repository lacks.
 
     Those are by id, each with its header.
     """
@@ -41,7 +41,7 @@ class Overlay:
         return id in self._objects
 
     def either(self, own: Callable[[str], T], below: Callable[[str], T]) -> Callable[[str], T]:
-        """What *own* gives for the id of an object of the merge's, and *below* for all others."""
+        """A function that calls *own* for ids of the merge's objects, and *below* for others."""
         return lambda id: own(id) if id in self._objects else below(id)
 
     def header(self, id: str) -> Header | None:

@@ -1,4 +1,4 @@
-"""An admin's ``git gc --prune=now``: it takes away what is being written while it runs."""
+"""An admin's ``git gc --prune=now``: it removes objects that are written while it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is made once, however many ask for it at the same time, and then kept for a while."""
+"""Values that are computed once for all threads that ask at the same time, and then cached."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Once(Generic[KeyT, T]):
         self._lock = threading.Lock()
 
     def at_hand(self, key: KeyT) -> bool:
-        """Whether nobody who asks for *key* has to wait."""
+        """Whether a caller gets the value for *key* without waiting."""
         future = self._futures.get(key)
         return future is not None and future.done()
 

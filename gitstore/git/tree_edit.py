@@ -1,4 +1,4 @@
-"""A tree with changes made to it, before anything is written: which objects that needs."""
+"""A tree with edits applied: the objects that it needs, before anything is written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gitstore.git.trees import (
 )
 
 _NO_NAMES = ("", ".", "..", ".git")
-"""What Git takes for no entry's name."""
+"""Names that no entry in Git may have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ _LARGE_BYTES = 4096
 """From this size on, a tree is likely one of many of the same directory."""
 
 _KEPT_BYTES = 8 * 1024 * 1024
-"""Raw bytes of trees that stay parsed, which takes several times as much."""
+"""Raw bytes of the trees that stay parsed. Parsed, they need several times as much."""
 
 _KINDS = (b"blob", b"tree", b"commit", b"tag")
 
@@ -50,12 +50,12 @@ class Entry(NamedTuple):
 
     @property
     def is_directory(self) -> bool:
-        """Whether Git goes into it, whatever else its mode says. Only is_tree is served."""
+        """Whether it is a directory to Git, whatever its other mode bits. Only is_tree is served."""
         return self.mode & _KIND == DIRECTORY
 
     @property
     def is_submodule(self) -> bool:
-        """Whether it is a commit of another repository, of which Git has no object here."""
+        """Whether it is a commit of another repository. This one has no object for it."""
         return self.mode & _KIND == SUBMODULE
 
     @property
@@ -71,7 +71,7 @@ class Entry(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What Git tells of an object without reading it: its kind (blob, tree ...) and its size."""
+    """An object's kind (blob, tree ...) and size, which Git knows without reading it all."""
 
     kind: str
     size: int
@@ -93,7 +93,7 @@ class Objects(Protocol):
         ...
 
     def entries(self, tree: str) -> Mapping[str, Entry]:
-        """The entries of tree *tree*, by name; names that are no UTF-8 bear surrogates."""
+        """The entries of tree *tree*, by name. Names that aren't UTF-8 have surrogates."""
         ...
 
 
@@ -134,7 +134,7 @@ class RawObjects(Objects, Protocol):
         ...
 
     def tree(self, id: str) -> Tree:
-        """The tree *id*, which may be kept for others who ask."""
+        """The tree *id*, which may be cached."""
         ...
 
 
@@ -164,7 +164,7 @@ def changed_data(tree: Tree, changes: Mapping[str, Entry | None]) -> bytes:
         if old == entry:
             continue
         start = _raw(name, old)[:-_ID_BYTES] if old and entry and old.mode == entry.mode else None
-        # An id might hold the same bytes, if it were made to.
+        # An attacker can make an id that holds the same bytes.
         if start is None or entry is None or data.count(start) != 1:
             merged = {**tree.entries, **changes}
             return tree_data({name: entry for name, entry in merged.items() if entry})
@@ -219,7 +219,7 @@ def _order(item: tuple[str, Entry]) -> bytes:
 
 
 class Trees:
-    """The trees that were asked for last, each read once. Threads may share it.
+    """A cache of the last trees that were read. Threads may share it.
 
     The entries that two trees have in common are mostly the same objects: a large tree is
     seldom parsed, but made of another one.
@@ -320,7 +320,7 @@ def _replaced(
     end = starts[last] if last < len(starts) else len(old)
     grown = len(new) - len(old)
     middle = new[begin : end + grown]
-    # An id may end as an entry does that stands before it.
+    # The bytes of an id can look like the end of an entry.
     if _ENTRIES.fullmatch(middle) is None:
         return _difference(parse_tree(old), parse_tree(new)), _starts(new)
     moved = [start + grown for start in starts[last:]]

@@ -1,4 +1,4 @@
-"""Whether a repository has the whole history, and whether its branch is somebody's working copy.
+"""Whether a repository has the whole history, and whether its branch is checked out somewhere.
 
 Numbers are counted from the history. A repository that lacks a part of it has other numbers, so
 nothing is counted there.
@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _PARTIAL = re.compile(r"^\s*(promisor\s*=\s*(true|yes|on|1)|partialclone\w*\s*=)", re.I | re.M)
-"""The settings of Git's by which a repository may lack objects."""
+"""Git's settings by which a repository may lack objects."""
 
 _SHALLOW = (
     "is shallow: it has only the last commits, and version numbers are counted from all of them."
@@ -67,7 +67,7 @@ def working_copies(git_dir: Path, ref: str) -> Iterator[Path]:
 
 
 def _text(path: Path) -> str:
-    """What the file at *path* says, nothing where there is none."""
+    """The text of the file at *path*, empty if there is none."""
     with suppress(FileNotFoundError, NotADirectoryError):
         return path.read_text(errors="replace")
     return ""
