@@ -50,7 +50,7 @@ class Entry(NamedTuple):
 
     @property
     def is_directory(self) -> bool:
-        """Whether it is a directory to Git, whatever its other mode bits. Only is_tree is served."""
+        """Whether Git treats it as a directory. Only what is_tree accepts is served."""
         return self.mode & _KIND == DIRECTORY
 
     @property
