@@ -22,6 +22,8 @@ FIELDS = (
     "supports_tiling",
 )
 """What belongs to the version in both, next to code and requirements."""
+SWITCHES = ("batch_contiguous", "no_automatic_start_time", "supports_tiling", "default")
+"""Those of all fields that are true or false."""
 SOFTWARE_FIELDS = ("rank", "default", "discovery_code", "discovery_function_name")
 
 

@@ -18,6 +18,7 @@ from gitstore.pyfarm.database import (
 from gitstore.pyfarm.farm import (
     FIELDS,
     SOFTWARE_FIELDS,
+    SWITCHES,
     TEXTS,
     Farm,
     FarmJobtype,
@@ -99,7 +100,12 @@ def _dressed(
 
 
 def _some(row: Row, keys: Iterable[str]) -> dict[str, Value]:
-    return {key: row[key] for key in keys if key in row}
+    return {key: _value(key, row[key]) for key in keys if key in row}
+
+
+def _value(key: str, value: Value) -> Value:
+    """*value* with its type: MySQL has numbers for truth values."""
+    return bool(value) if key in SWITCHES and value is not None else value
 
 
 def _software(rows: Mapping[str, list[Row]]) -> Iterator[FarmSoftware]:
