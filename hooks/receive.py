@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitstore.branch.access import Role, branch_refusal, direct_refusal
+from gitstore.branch.changes import HEADS
 from gitstore.branch.growth import Growth, Push
 from gitstore.branch.incoming import require_bounds
 from gitstore.branch.store import Store
@@ -33,7 +34,6 @@ from hooks.settings import HIDDEN_TAGS, HookSettings
 
 DRY_RUN_OPTION = "dry-run"
 _OPTIONS_SHOWN = 5
-_HEADS = "refs/heads/"
 _TAGS = f"{HIDDEN_TAGS}/"
 _UPDATE = re.compile(r"([0-9a-f]{40}) ([0-9a-f]{40}) (.+)")
 NOWHERE = "0" * 40
@@ -134,7 +134,7 @@ def _judge(store: Store, update: Update, settings: HookSettings) -> Verdict:
     try:
         if update.ref == store.ref:
             return _judge_served(store, update, settings)
-        if update.ref.startswith(_HEADS):
+        if update.ref.startswith(HEADS):
             return _judge_branch(store, update, settings)
     except OutOfBounds as error:
         return Verdict(False, (f"{error}", f"Refused: {branch_name(update.ref)} is too large."))
@@ -156,7 +156,7 @@ def _judge_tags(store: Store, tags: list[Update], settings: HookSettings) -> Ite
 
 
 def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdict:
-    branch = update.ref.removeprefix(_HEADS)
+    branch = update.ref.removeprefix(HEADS)
     if update.deletes:
         return Verdict(False, (f"Refused: {branch} is what the farm runs and can't be deleted.",))
     refusal = direct_refusal(settings.access) if settings.protect else None
@@ -196,7 +196,7 @@ def _require_bounds(store: Store, update: Update) -> None:
 
 def branch_name(ref: str) -> str:
     """The name of branch *ref* as it can stand in a message."""
-    return escaped(ref.removeprefix(_HEADS))
+    return escaped(ref.removeprefix(HEADS))
 
 
 def _judge_warnings(store: Store, growth: Growth, push: Push, settings: HookSettings) -> Verdict:
@@ -229,7 +229,7 @@ def _judge_branch(store: Store, update: Update, settings: HookSettings) -> Verdi
         return Verdict(True, ())
     heading = f"{branch} is taken, with a warning:"
     if errors_among(problems):
-        heading = f"{branch} is taken; {store.ref.removeprefix(_HEADS)} would refuse this:"
+        heading = f"{branch} is taken; {store.ref.removeprefix(HEADS)} would refuse this:"
     return Verdict(True, (heading, *problem_lines(problems)))
 
 

@@ -84,16 +84,16 @@ class ObjectWriter:
         """Write what this thread writes in the block at its end, all at once.
 
         Until then this repository holds it in memory, and after an exception nothing of it is
-        written. Git and other threads don't see it in between. A block inside another one
-        leaves its objects to that.
+        written. Git and other threads don't see it in between.
         """
-        own = self._objects.held
-        outer = own.objects
-        own.objects = objects = dict(outer or ())
+        held = self._objects.held
+        assert held.objects is None, "a block inside another one"
+        objects: dict[str, bytes] = {}
+        held.objects = objects
         try:
             yield
         finally:
-            own.objects = outer
+            held.objects = None
         self.write(objects)
 
     def write(self, objects: Mapping[str, bytes]) -> None:

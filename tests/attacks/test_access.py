@@ -291,13 +291,13 @@ def test_ten_thousand_strays_are_not_all_named(farm):
         ("\udcff\n", "A: [1]\n", ({"A"}, True)),
     ],
 )
-def test_edited_keys_are_told_from_all_else(old, new, expected):
+def test_edited_keys_are_found_among_all_else(old, new, expected):
     keys, differs = edited_keys(*(text.encode(errors="surrogateescape") for text in (old, new)))
 
     assert (set(keys), differs) == expected
 
 
-def test_strays_are_told_at_each_step_however_the_walk_began(farm):
+def test_strays_are_listed_at_each_step_however_the_walk_began(farm):
     changes = [*(changes for changes, _ in OTHERS.values())]
     commit = farm.tip
     chain = [farm.tip]
@@ -374,7 +374,7 @@ def studio(tmp_path_factory) -> Iterator[Studio]:
     server.stop()
 
 
-def test_who_writes_adds_to_a_branch_and_only_its_first_pusher_or_an_admin_rewrites_it(studio):
+def test_a_writer_adds_to_a_branch_and_only_its_first_pusher_or_an_admin_rewrites_it(studio):
     assert studio.push("alice", "topic", "one").returncode == 0
     assert studio.push("nukist", "topic", "two", onto="topic").returncode == 0
     before = studio.tip("topic")

@@ -85,7 +85,7 @@ def test_a_rename_whose_list_does_not_fit_is_413_and_nothing_is_written(maya):
     assert farm.get("/api/v1/jobtypes/Maya").status_code == 200
 
 
-def test_the_end_of_a_jobtype_makes_place_in_a_full_list(maya):
+def test_a_deleted_jobtype_makes_room_in_a_full_list(maya):
     maya.commit({"withdrawn.yaml": listed(0)})
     farm = client(maya)
 

@@ -227,7 +227,7 @@ def test_git_reads_it_too(studio):
     assert (fetch.status_code, closed.status_code) == (200, 401)
 
 
-def test_others_who_may_write_the_file_are_told_in_the_log(studio, caplog):
+def test_the_log_warns_of_others_who_may_write_the_file(studio, caplog):
     studio.file.chmod(0o666)
 
     assert studio.statuses(studio.open) == GOOD

@@ -146,7 +146,7 @@ def test_a_shallow_clone_pushes(farm, clone):
     assert "Command: version" in said(result)
 
 
-def test_tags_that_are_pushed_along_are_told_of_in_one_line_and_stop_nothing(farm, td):
+def test_tags_that_are_pushed_along_get_one_line_and_stop_nothing(farm, td):
     for name in ("mine", "Maya/v1"):
         td.git("tag", "--force", "-m", "mine", name)
     before = git(farm.repo, "for-each-ref", "refs/tags")
@@ -218,7 +218,7 @@ def test_what_is_refused_takes_the_rest_with_it_and_nothing_is_said_to_be_taken(
     assert state(farm) == before
 
 
-def test_who_is_overtaken_during_a_push_reads_to_fetch_first(farm, clone):
+def test_a_td_who_is_overtaken_during_a_push_reads_to_fetch_first(farm, clone):
     """The other's push comes after this one was told where main is."""
     slow, fast = (clone(f"{farm.url}/jobtypes.git") for _ in range(2))
     slow.write("jobtypes/Command/slow.txt", os.urandom(9).hex())
@@ -427,7 +427,7 @@ def test_the_served_branch_is_not_deleted(farm, td):
     assert strays(farm.repo) == []
 
 
-def test_a_pull_that_merges_is_refused_and_the_advice_mends_it(farm, clone):
+def test_a_pull_that_merges_is_refused_and_the_advice_fixes_it(farm, clone):
     one, other = (clone(f"{farm.url}/jobtypes.git") for _ in range(2))
     one.write("jobtypes/Command/one.txt", os.urandom(9).hex())
     other.write("jobtypes/Nuke/other.txt", os.urandom(9).hex())

@@ -383,7 +383,7 @@ def test_what_a_push_makes_and_undoes_is_refused_as_if_it_had_stayed(studio, pat
     assert git(studio.server.repo, "rev-parse", "main") == before
 
 
-def test_who_may_make_and_undo_reads_what_ended(studio):
+def test_an_admin_who_undoes_in_one_push_reads_what_ended(studio):
     worktree = studio.tree("admin")
     worktree.write("jobtypes/Passing/code.py", CODE)
     worktree.commit()
@@ -409,7 +409,7 @@ def test_who_may_make_and_undo_reads_what_ended(studio):
     ],
 )
 @pytest.mark.parametrize(("who", "status"), [(None, 401), ("read", 403)])
-def test_who_may_not_write_reads_so_whatever_they_sent(studio, method, path, who, status):
+def test_a_user_who_may_not_write_reads_so_whatever_they_sent(studio, method, path, who, status):
     error(studio.call(who, method, path, b"no JSON"), status)
 
 
@@ -495,7 +495,7 @@ def test_what_is_no_token_of_ours_is_refused_even_to_read(studio, method, header
     assert "www-authenticate" in answer.headers
 
 
-def test_reading_and_cloning_need_no_token_until_told_so(studio, clone):
+def test_reading_and_cloning_need_no_token_by_default(studio, clone):
     assert studio.call(None, "GET", "/jobtypes/First").status == 200
     assert clone(f"{studio.server.url}/jobtypes.git").git("ls-files")
 

@@ -191,7 +191,7 @@ def test_taking_away_what_is_not_there_is_no_commit(store, wish):
     assert store.write([wish], Writer()).after is first
 
 
-def test_a_catalogue_of_before_says_what_it_said(store):
+def test_an_older_catalogue_does_not_change(store):
     first = store.write([change("A")], Writer()).after
     kept = first.jobtypes()
 

@@ -10,7 +10,7 @@ import pytest
 from gitstore.git.single_flight import Once
 
 
-def test_all_who_ask_at_the_same_time_get_what_the_first_makes():
+def test_callers_at_the_same_time_share_the_first_result():
     made: list[int] = []
     go_on = threading.Event()
 
