@@ -207,8 +207,11 @@ def respond(shelf: Shelf) -> Response | None:
 
 def fill(shelf: Shelf, response: Response) -> Response:
     """Keep *response* in *shelf*, if it depends on its path and the catalogue alone."""
-    rule, catalogue = request.url_rule, g.get("catalogue")
-    if catalogue is not None and response.status_code == 200 and rule and not request.query_string:
+    catalogue = g.get("catalogue")
+    if catalogue is None or response.status_code != 200:
+        return response
+    rule = request.url_rule
+    if rule is not None and not request.query_string:
         path, headers = request.environ["PATH_INFO"], list(response.headers)
         shelf.keep(path, rule.rule, headers, response.get_data(), catalogue)
     return response
