@@ -8,95 +8,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import get_args
+from typing import ClassVar, get_args
 
 from flask import Blueprint, Response
-from flask.views import MethodView
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.config import PREFIX
 from api.openapi import examples, other_routes
-from api.rest import changes, jobtypes, models, software
+from api.rest import changes, jobtypes, software
 from api.rest.changes import MergeBody
 from api.rest.models import ErrorAnswer, ProposedAnswer
-from api.rest.payloads import JobtypeBody, SoftwareBody, SoftwareVersionBody
+from api.rest.payloads import SoftwareBody
 from api.web.address import public_base
-from api.web.resource import Routes, add_routes
+from api.web.resource import Operation, Routes, View, add_routes
 from api.web.responses import JSON, PYTHON, ok
 from api.web.writes import MESSAGE_LIMIT
-from gitstore.format.schema import Requirement
 
 blueprint = Blueprint("openapi", __name__)
 
 Schema = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What one method of a view takes and gives.
-
-    *gives* is a model, a list of one, ``str`` for Python source, or None for no body.
-    *errors* are those that are its own; see _COMMON and _WRITING for the others. *commits*
-    is whether a write makes a commit, which has a message.
-    """
-
-    gives: object = None
-    status: tuple[int, ...] = (200,)
-    errors: tuple[int, ...] = ()
-    takes: type[BaseModel] | None = None
-    commits: bool = True
-
-
 _COMMON = (400, 401, 403, 500)
 _WRITING = (408, 502, 503, 507)
 _BODY = (413, 415)
 _PREVIEW = (404, 409, 413, 503)
-
-OPERATIONS: Mapping[tuple[str, str], Operation] = {
-    ("Jobtypes", "get"): Operation(list[models.JobtypeRow]),
-    ("Jobtypes", "post"): Operation(models.JobtypeAnswer, (201,), (404, 409), takes=JobtypeBody),
-    ("JobtypeSchema", "get"): Operation(models.Columns),
-    ("Jobtype", "get"): Operation(models.JobtypeAnswer, errors=(404,)),
-    ("Jobtype", "put"): Operation(models.JobtypeAnswer, (201,), (404, 409), takes=JobtypeBody),
-    ("Jobtype", "delete"): Operation(status=(204,)),
-    ("Versions", "get"): Operation(list[int], errors=(404,)),
-    ("Version", "get"): Operation(models.JobtypeAnswer, errors=(404,)),
-    ("Version", "delete"): Operation(status=(204,)),
-    ("Code", "get"): Operation(str, errors=(404,)),
-    ("Requirements", "get"): Operation(list[models.RequirementAnswer], errors=(404,)),
-    ("Requirements", "post"): Operation(
-        models.RequirementAnswer, (201,), (404, 409), takes=Requirement
-    ),
-    ("VersionRequirements", "get"): Operation(list[models.RequirementAnswer], errors=(404,)),
-    ("OneRequirement", "get"): Operation(models.RequirementAnswer, errors=(404,)),
-    ("OneRequirement", "delete"): Operation(status=(204,), errors=(404,)),
-    ("SoftwareList", "get"): Operation(list[models.SoftwareAnswer]),
-    ("SoftwareList", "post"): Operation(models.SoftwareAnswer, (201,), (409,), takes=SoftwareBody),
-    ("SoftwareSchema", "get"): Operation(models.Columns),
-    ("Software", "get"): Operation(models.SoftwareAnswer, errors=(404,)),
-    ("Software", "put"): Operation(
-        models.SoftwareAnswer, (200, 201), (404, 409), takes=SoftwareBody
-    ),
-    ("Software", "delete"): Operation(status=(204,), errors=(409,)),
-    ("SoftwareVersions", "get"): Operation(list[models.SoftwareVersionRowAnswer], errors=(404,)),
-    ("SoftwareVersions", "post"): Operation(
-        models.SoftwareVersionRowAnswer, (201,), (404, 409), takes=SoftwareVersionBody
-    ),
-    ("SoftwareVersion", "get"): Operation(models.SoftwareVersionAnswer, errors=(404,)),
-    ("SoftwareVersion", "delete"): Operation(status=(204,), errors=(404, 409)),
-    ("DiscoveryCode", "get"): Operation(str, errors=(404,)),
-    ("Changes", "get"): Operation(list[models.ChangeRow], errors=(503,)),
-    ("Change", "get"): Operation(models.ChangeAnswer, errors=(404, 413, 503)),
-    ("Change", "delete"): Operation(status=(204,), errors=(409,), commits=False),
-    ("Merge", "post"): Operation(models.MergedAnswer, (200,), (404, 409, 428), takes=MergeBody),
-    ("OpenApi", "get"): Operation(dict),
-}
-"""What each method of each view takes and gives."""
 
 _PLACES: Mapping[str, tuple[str, Schema, str]] = {
     "jobtype": ("The jobtype's name, or its id in digits", {"type": "string"}, "Blender"),
@@ -140,8 +80,10 @@ Each path is answered with and without a slash at its end. HEAD is answered wher
 and OPTIONS everywhere. Any path can be read below /preview/<ref> as if that branch were merged."""
 
 
-class OpenApi(MethodView):
+class OpenApi(View):
     """This description."""
+
+    operations: ClassVar = {"get": Operation(dict)}
 
     def get(self) -> Response:
         """Describe the API in the form of OpenAPI 3.1."""
@@ -206,7 +148,8 @@ def _schemas() -> tuple[Refs, dict[str, object]]:
 
 
 def _given_models() -> Iterator[type[BaseModel]]:
-    for operation in OPERATIONS.values():
+    views = dict.fromkeys(view for routes in TAGGED.values() for _, view in routes)
+    for operation in (one for view in views for one in view.operations.values()):
         for model in (operation.gives, *get_args(operation.gives)):
             if isinstance(model, type) and issubclass(model, BaseModel):
                 yield model
@@ -217,11 +160,10 @@ def _template(path: str) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)
 
 
-def _path_item(path: str, view: type[MethodView], tag: str, refs: Refs) -> Schema:
+def _path_item(path: str, view: type[View], tag: str, refs: Refs) -> Schema:
     names = re.findall(r"<(?:\w+:)?(\w+)>", path)
     item: Schema = {"summary": _sentence(view), "parameters": [_parameter(n) for n in names]}
-    operations = {m: o for (name, m), o in OPERATIONS.items() if name == view.__name__}
-    for method, operation in operations.items():
+    for method, operation in view.operations.items():
         item[method] = {
             "tags": [tag],
             "operationId": f"{method}{view.__name__}{_alias(path, view)}",
@@ -232,7 +174,7 @@ def _path_item(path: str, view: type[MethodView], tag: str, refs: Refs) -> Schem
     return item
 
 
-def _alias(path: str, view: type[MethodView]) -> str:
+def _alias(path: str, view: type[View]) -> str:
     """What tells a view's second path from its first."""
     paths = [p for routes in TAGGED.values() for p, v in routes if v is view]
     return str(paths.index(path) + 1) if path != paths[0] else ""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import ClassVar
 
 from flask import Blueprint, Response, request
-from flask.views import MethodView
 
+from api.rest import models
 from api.rest.models import CommitId
 from api.web import auth
 from api.web.bodies import read_optional_body
 from api.web.parts import parts
-from api.web.resource import Routes, add_routes
+from api.web.resource import Operation, Routes, View, add_routes
 from api.web.responses import deleted, encode, etag_of, ok
 from api.web.responses import written as answer
 from api.web.writes import writer
@@ -72,16 +73,25 @@ def _review(review: Review) -> dict[str, object]:
     }
 
 
-class Changes(MethodView):
+class Changes(View):
     """Every branch but the served one."""
+
+    operations: ClassVar = {
+        "get": Operation(list[models.ChangeRow], errors=(503,)),
+    }
 
     def get(self) -> Response:
         """List the changes by branch, each with its last commit."""
         return ok([_row(row) for row in _reviews().changes()])
 
 
-class Change(MethodView):
+class Change(View):
     """The change on one branch."""
+
+    operations: ClassVar = {
+        "get": Operation(models.ChangeAnswer, errors=(404, 413, 503)),
+        "delete": Operation(status=(204,), errors=(409,), commits=False),
+    }
 
     def get(self, branch: str) -> Response:
         """Show its commits, files and difference, and what merging it would make."""
@@ -93,8 +103,12 @@ class Change(MethodView):
         return deleted()
 
 
-class Merge(MethodView):
+class Merge(View):
     """Merging the change on one branch."""
+
+    operations: ClassVar = {
+        "post": Operation(models.MergedAnswer, (200,), (404, 409, 428), takes=MergeBody),
+    }
 
     def post(self, branch: str) -> Response:
         """Merge it; merging what is merged already says so again."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import ClassVar
 
 from flask import Blueprint, Response
 
-from api.rest import payloads
+from api.rest import models, payloads
 from api.rest.payloads import JobtypeBody
 from api.web.bodies import read_body
 from api.web.parts import catalogue as current
-from api.web.resource import Resource, Routes, add_routes
+from api.web.resource import Operation, Resource, Routes, add_routes
 from api.web.responses import deleted, ok, ok_code, written
 from api.web.writes import Represent, Respond, write
 from gitstore.branch.writing import Written
@@ -38,6 +39,11 @@ def _respond_newest(name: str) -> Respond:
 class Jobtypes(Resource):
     """Every jobtype."""
 
+    operations: ClassVar = {
+        "get": Operation(list[models.JobtypeRow]),
+        "post": Operation(models.JobtypeAnswer, (201,), (404, 409), takes=JobtypeBody),
+    }
+
     def get(self) -> Response:
         """List the jobtypes by name, each with its id."""
         return ok([payloads.jobtype_row(j) for j in current().jobtypes()])
@@ -52,6 +58,10 @@ class Jobtypes(Resource):
 class JobtypeSchema(Resource):
     """The columns that a jobtype once had."""
 
+    operations: ClassVar = {
+        "get": Operation(models.Columns),
+    }
+
     def get(self) -> Response:
         """Show the fields of a jobtype with their types."""
         return ok(payloads.JOBTYPE_SCHEMA)
@@ -59,6 +69,12 @@ class JobtypeSchema(Resource):
 
 class Jobtype(Resource):
     """One jobtype, by name or id."""
+
+    operations: ClassVar = {
+        "get": Operation(models.JobtypeAnswer, errors=(404,)),
+        "put": Operation(models.JobtypeAnswer, (201,), (404, 409), takes=JobtypeBody),
+        "delete": Operation(status=(204,)),
+    }
 
     def get(self, jobtype: str) -> Response:
         """Show the newest version in service."""
@@ -83,6 +99,10 @@ class Jobtype(Resource):
 class Versions(Resource):
     """The versions of a jobtype."""
 
+    operations: ClassVar = {
+        "get": Operation(list[int], errors=(404,)),
+    }
+
     def get(self, jobtype: str) -> Response:
         """List the numbers in service, in order."""
         catalogue = current()
@@ -92,6 +112,11 @@ class Versions(Resource):
 
 class Version(Resource):
     """One version of a jobtype."""
+
+    operations: ClassVar = {
+        "get": Operation(models.JobtypeAnswer, errors=(404,)),
+        "delete": Operation(status=(204,)),
+    }
 
     def get(self, jobtype: str, number: int) -> Response:
         """Show the version."""
@@ -114,6 +139,10 @@ class Version(Resource):
 class Code(Resource):
     """The code of one version."""
 
+    operations: ClassVar = {
+        "get": Operation(str, errors=(404,)),
+    }
+
     def get(self, jobtype: str, number: int) -> Response:
         """Show the bytes of code.py."""
         catalogue = current()
@@ -123,6 +152,11 @@ class Code(Resource):
 
 class Requirements(Resource):
     """What the newest version requires."""
+
+    operations: ClassVar = {
+        "get": Operation(list[models.RequirementAnswer], errors=(404,)),
+        "post": Operation(models.RequirementAnswer, (201,), (404, 409), takes=Requirement),
+    }
 
     def get(self, jobtype: str) -> Response:
         """List the requirements of the newest version."""
@@ -146,6 +180,10 @@ class Requirements(Resource):
 class VersionRequirements(Resource):
     """What one version requires."""
 
+    operations: ClassVar = {
+        "get": Operation(list[models.RequirementAnswer], errors=(404,)),
+    }
+
     def get(self, jobtype: str, number: int) -> Response:
         """List the requirements of that version."""
         catalogue = current()
@@ -156,6 +194,11 @@ class VersionRequirements(Resource):
 
 class OneRequirement(Resource):
     """One requirement of the newest version, by the software's name or id."""
+
+    operations: ClassVar = {
+        "get": Operation(models.RequirementAnswer, errors=(404,)),
+        "delete": Operation(status=(204,), errors=(404,)),
+    }
 
     def get(self, jobtype: str, software: str) -> Response:
         """Show the requirement."""

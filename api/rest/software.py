@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import ClassVar
 
 from flask import Blueprint, Response
 
-from api.rest import payloads
+from api.rest import models, payloads
 from api.rest.payloads import SoftwareBody, SoftwareVersionBody
 from api.web.bodies import read_body
 from api.web.parts import catalogue as current
-from api.web.resource import Resource, Routes, add_routes
+from api.web.resource import Operation, Resource, Routes, add_routes
 from api.web.responses import deleted, ok, ok_code, written
 from api.web.writes import Represent, write
 from gitstore.branch.writing import Written
@@ -29,6 +30,11 @@ def _entry(key: str) -> Represent:
 class SoftwareList(Resource):
     """The whole catalogue."""
 
+    operations: ClassVar = {
+        "get": Operation(list[models.SoftwareAnswer]),
+        "post": Operation(models.SoftwareAnswer, (201,), (409,), takes=SoftwareBody),
+    }
+
     def get(self) -> Response:
         """List the software by id."""
         catalogue = current()
@@ -44,6 +50,10 @@ class SoftwareList(Resource):
 class SoftwareSchema(Resource):
     """The columns that a software once had."""
 
+    operations: ClassVar = {
+        "get": Operation(models.Columns),
+    }
+
     def get(self) -> Response:
         """Show the fields of a software with their types."""
         return ok(payloads.SOFTWARE_SCHEMA)
@@ -51,6 +61,12 @@ class SoftwareSchema(Resource):
 
 class Software(Resource):
     """One software, by name or id."""
+
+    operations: ClassVar = {
+        "get": Operation(models.SoftwareAnswer, errors=(404,)),
+        "put": Operation(models.SoftwareAnswer, (200, 201), (404, 409), takes=SoftwareBody),
+        "delete": Operation(status=(204,), errors=(409,)),
+    }
 
     def get(self, software: str) -> Response:
         """Show the software."""
@@ -81,6 +97,13 @@ class Software(Resource):
 class SoftwareVersions(Resource):
     """The versions of a software."""
 
+    operations: ClassVar = {
+        "get": Operation(list[models.SoftwareVersionRowAnswer], errors=(404,)),
+        "post": Operation(
+            models.SoftwareVersionRowAnswer, (201,), (404, 409), takes=SoftwareVersionBody
+        ),
+    }
+
     def get(self, software: str) -> Response:
         """List the versions by rank."""
         catalogue = current()
@@ -105,6 +128,11 @@ class SoftwareVersions(Resource):
 class SoftwareVersion(Resource):
     """One version of a software, by its string or its id."""
 
+    operations: ClassVar = {
+        "get": Operation(models.SoftwareVersionAnswer, errors=(404,)),
+        "delete": Operation(status=(204,), errors=(404, 409)),
+    }
+
     def get(self, software: str, version: str) -> Response:
         """Show the version."""
         return ok(_version(software, version)(current()))
@@ -127,6 +155,10 @@ def _version(software: str, version: str) -> Represent:
 
 class DiscoveryCode(Resource):
     """The discovery code of one version."""
+
+    operations: ClassVar = {
+        "get": Operation(str, errors=(404,)),
+    }
 
     def get(self, software: str, version: str) -> Response:
         """Show the code that finds the program on an agent's machine."""

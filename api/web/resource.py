@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 from flask.views import MethodView
+from pydantic import BaseModel
 from werkzeug.exceptions import MethodNotAllowed
 
 from api.web.auth import this_request
@@ -14,7 +17,30 @@ from api.web.auth import this_request
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class Resource(MethodView):
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one method of a view takes and gives.
+
+    *gives* is a model, a list of one, ``str`` for Python source, or None for no body.
+    *errors* are its own; openapi/document.py adds those that all have. *commits* is whether a
+    write makes a commit, which has a message.
+    """
+
+    gives: object = None
+    status: tuple[int, ...] = (200,)
+    errors: tuple[int, ...] = ()
+    takes: type[BaseModel] | None = None
+    commits: bool = True
+
+
+class View(MethodView):
+    """A view with its description."""
+
+    operations: ClassVar[Mapping[str, Operation]] = {}
+    """What each method takes and gives, for the description of the API."""
+
+
+class Resource(View):
     """A view that answers the methods it lacks with 405.
 
     Flask would hand them on to a looser route of the same path: ``DELETE
@@ -50,7 +76,7 @@ class Resource(MethodView):
         return response
 
 
-Routes = tuple[tuple[str, type[MethodView]], ...]
+Routes = tuple[tuple[str, type[View]], ...]
 """Paths, with their trailing slash where the contract writes one, and their views."""
 
 
