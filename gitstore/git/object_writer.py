@@ -19,6 +19,7 @@ from gitstore.git.objects import ObjectReader
 from gitstore.git.pruning import wait_for_prune
 from gitstore.git.tree_edit import Changes, Draft
 from gitstore.git.trees import object_id, with_header, without_header
+from gitstore.git.wholeness import common_dir
 
 _TRIES = 20
 """Attempts to write an object that Git keeps removing."""
@@ -149,7 +150,7 @@ class ObjectWriter:
     def end_write(self) -> None:
         """See that what was written outlived the move of the ref, and forget it."""
         self.keep_written()
-        if self._written.objects and wait_for_prune(self._handle.git_dir):
+        if self._written.objects and wait_for_prune(common_dir(self._handle.git_dir)):
             self.keep_written()
         self._written.objects = {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitstore.git import refs
+from gitstore.git import object_writer, refs
 from gitstore.git.repository import Repository
 from tests.support.branches import REF, TD, Branch, jobtype
 from tests.support.git import git
@@ -44,3 +44,13 @@ def test_objects_and_refs_that_are_written_are_those_of_the_repository(branch, l
     linked.move("refs/heads/other", None, commit, TD, "test")
 
     assert branch.repository.commit(branch.repository.tip("refs/heads/other")).tree == new
+
+
+def test_the_end_of_a_prune_is_waited_for(branch, linked, monkeypatch):
+    waited = []
+    monkeypatch.setattr(object_writer, "wait_for_prune", lambda folder: waited.append(folder))
+    commit = linked.write_commit(branch.repository.commit(branch.tip).tree, (), "new", TD, TD)
+
+    linked.move("refs/heads/other", None, commit, TD, "test")
+
+    assert [folder.resolve() for folder in waited] == [branch.path.resolve()]
