@@ -20,8 +20,8 @@ LIMIT_S = 3600
 """The time limit of Git's housekeeping. If it is killed, only temporary files remain."""
 
 _SETTINGS = (
-    # Detached, Git would go on when the lock is given back, and leave a log of what failed
-    # that keeps it from tidying up for a day.
+    # Detached, Git would run on after the lock is released, and leave a log of what failed
+    # that stops its housekeeping for a day.
     ("gc.autoDetach", "false"),
     ("maintenance.autoDetach", "false"),
 )

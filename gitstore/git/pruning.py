@@ -6,14 +6,14 @@ import time
 from pathlib import Path
 
 _LIMIT_S = 30
-"""How long a write waits. A repository for which that is too short has much to tidy up."""
+"""How long a write waits for the end of a prune."""
 
 
 def wait_for_prune(git_dir: Path) -> bool:
-    """Return when the ``git gc --prune=...`` has ended that runs now; whether one ran.
+    """Wait for the end of the ``git gc --prune=...`` that runs now. True if one ran.
 
-    It has looked already which objects are needed, and may take away the newest. One that
-    begins later sees the ref that leads to them. On Linux alone it can be seen at all.
+    It has already decided which objects are needed, and may remove the newest. One that
+    begins later sees the ref that leads to them. Only on Linux can it be seen at all.
     """
     running = began = _pruning(git_dir)
     end = time.monotonic() + _LIMIT_S
@@ -24,7 +24,7 @@ def wait_for_prune(git_dir: Path) -> bool:
 
 
 def _pruning(git_dir: Path) -> int | None:
-    """The process that runs such a command, by the lock of all that tidy up; None if none does."""
+    """The process that runs such a command, by the lock of Git's housekeeping; None if none."""
     try:
         pid = int((git_dir / "gc.pid").read_text().split()[0])
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
