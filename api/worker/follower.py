@@ -1,4 +1,4 @@
-"""Following an upstream in a worker: one thread that fetches, and those who wait for it."""
+"""Following an upstream in a worker: one thread fetches, and requests wait for it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from gitstore.branch.upstream import Upstream
 _LOG = logging.getLogger(__name__)
 
 CLOCK_S = 0.001
-"""The least difference of two times of fetches that tells them apart."""
+"""The least time between two fetches that the clock can tell apart."""
 RETRY_S = 5.0
-"""How soon after a fetch that failed a reader who misses something has another begun."""
+"""How long after a failed fetch a reader who misses something starts another."""
 BACKOFF_LIMIT_S = 500.0
-"""The longest time between two tries while upstream is down, unless someone asks; jitter may
-make ten minutes of it."""
+"""The longest time between two tries while upstream is down, unless a reader asks. Jitter may
+extend it to ten minutes."""
 
 
 def poll_pause_s(poll_s: float, failures: int) -> float:
@@ -30,7 +30,7 @@ def poll_pause_s(poll_s: float, failures: int) -> float:
 
 
 class Follower:
-    """Fetches every so often, when told to, and for readers who miss something.
+    """Fetches regularly, after ``poke``, and for readers who miss something.
 
     However many ask, one fetch runs and one waits. At most *waiting_places* readers wait
     for one at a time, so that the others find a thread.
@@ -50,11 +50,11 @@ class Follower:
         self._failed = 0.0
 
     def start(self) -> None:
-        """Begin, in a thread that ends with the process."""
+        """Start, in a thread that ends with the process."""
         threading.Thread(target=self._run, name="follower", daemon=True).start()
 
     def poke(self) -> None:
-        """Have a fetch begin soon; nobody waits for it."""
+        """Start a fetch soon, without waiting for it."""
         with self._changed:
             self._failures = 0
             self._failed = 0.0
@@ -62,7 +62,7 @@ class Follower:
             self._changed.notify_all()
 
     def ask(self) -> None:
-        """Wait for a fetch that begins after now, whatever comes of it.
+        """Wait for a fetch that begins after now, whether it succeeds or not.
 
         Returns at once if a fetch failed a moment ago, or too many wait already.
         """
@@ -85,7 +85,7 @@ class Follower:
             self._wait(begun)
             self._pause(begun)
             with self._changed:
-                # What another worker fetches is as good: when one is due, since our last.
+                # A fetch of another worker counts, too; for a regular one, if it began after ours.
                 since = self._wanted if self._wanted > self._done else begun + CLOCK_S
             begun = self._fetch(since)
             with self._changed:
@@ -95,7 +95,7 @@ class Follower:
     def _pause(self, begun: float) -> None:
         """Let some time pass since the last fetch began, this worker's or another's."""
         last = max(begun, self.upstream.state().begun)
-        # A clock that was set back makes nobody wait for longer.
+        # If the clock was set back, nobody waits longer.
         time.sleep(min(self._pause_s, max(0.0, last + self._pause_s - time.time())))
 
     def _wait(self, begun: float) -> None:
@@ -105,7 +105,7 @@ class Follower:
             self._changed.wait_for(lambda: self._wanted > self._done, max(0.0, due - time.time()))
 
     def _fetch(self, since: float) -> float:
-        """Fetch; when the fetch that counts began."""
+        """Fetch; returns when the fetch that counts began."""
         now = time.time()
         try:
             state = self.upstream.fetch(since)

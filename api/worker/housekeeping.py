@@ -1,4 +1,4 @@
-"""What a worker does in the background: tags, the index, maintenance, hanging clients, memory."""
+"""What a worker does in the background: tags, the index, maintenance, hanging clients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from api.worker import memory
 from gitstore.branch.store import Store
 from gitstore.git.command import GitFailed
 from gitstore.git.maintenance import maintain
@@ -17,13 +16,13 @@ from gitstore.git.maintenance import maintain
 _LOG = logging.getLogger(__name__)
 
 LOOK_S = 5.0
-"""How often clients that hang are looked for, locks that are stale, and memory that is free."""
+"""How often to look for hanging clients and stale locks."""
 TAG_PAUSE_S = 1.0
-"""Rest between two rounds of tags, so that many writes share one."""
+"""The pause between two rounds of tags, so that many writes share one."""
 
 
 class Housekeeping:
-    """A thread that is woken by writes and by the clock. Nothing waits for it."""
+    """A thread that wakes up for writes and by the clock. Nothing waits for it."""
 
     def __init__(self, store: Store, end_idle: Callable[[], None], interval_s: float) -> None:
         self._store = store
@@ -33,15 +32,15 @@ class Housekeeping:
         self._written.set()
 
     def wake(self) -> None:
-        """Tell that something was written."""
+        """Wake up after a write."""
         self._written.set()
 
     def start(self) -> None:
-        """Begin, in a thread that ends with the process."""
+        """Start, in a thread that ends with the process."""
         threading.Thread(target=self._run, name="housekeeping", daemon=True).start()
 
     def _run(self) -> None:
-        # Workers start together; they should not tidy up together.
+        # Workers start together, but should not tidy up together.
         due = time.monotonic() + self._interval_s * random.uniform(0.1, 1)
         look = time.monotonic() + LOOK_S
         while True:
@@ -53,7 +52,7 @@ class Housekeeping:
                 continue
             self._look()
             if time.monotonic() > due:
-                # In a thread of its own: Git may take minutes, and clients hang meanwhile.
+                # In another thread: Git may take minutes, and clients may hang meanwhile.
                 work = partial(self._guarded, self._maintain)
                 threading.Thread(target=work, name="maintenance", daemon=True).start()
                 due = time.monotonic() + self._interval_s
@@ -63,14 +62,13 @@ class Housekeeping:
         self._guarded(self._store.served.keep_index)
         self._guarded(self._end_idle)
         self._guarded(self._store.locks.remove)
-        memory.trim()
 
     def _maintain(self) -> None:
         if maintain(self._store.repository.git_dir):
             self._store.note("maintenance")
 
     def _guarded(self, work: Callable[[], object]) -> None:
-        """Do *work*; a failure is logged, and tried again at its next turn."""
+        """Do *work*; a failure is logged, and the next turn tries again."""
         try:
             work()
         except GitFailed as error:

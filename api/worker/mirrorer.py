@@ -1,7 +1,6 @@
-"""Mirroring in a worker: one thread, which no reader and no writer waits for.
+"""Mirroring in a worker: one thread, for which no reader and no writer waits.
 
-The threads of all workers take one lock; the one that has it runs the mirror, until its
-worker ends and another has the lock.
+The workers compete for one lock. The worker that holds it runs the mirror until it ends.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ from gitstore.pyfarm.state import MirrorState, read_state, wait_for_state, write
 _LOG = logging.getLogger(__name__)
 
 LOOK_S = 0.1
-"""How often the branch is looked at."""
+"""How often to look at the branch."""
 TURN_S = 1.0
-"""How often a worker that doesn't mirror tries whether it is to."""
+"""How often a worker that doesn't mirror tries to take the lock."""
 AGAIN_S = 60.0
-"""After how long the tables are read again, although the branch has not moved."""
+"""How often to read the tables again, even if the branch has not moved."""
 BACKOFF_LIMIT_S = 60.0
 
 
 def retry_pause_s(failures: int) -> float:
-    """Seconds until the next try, after so many *failures* in a row."""
+    """Seconds until the next try, after *failures* in a row."""
     return float(min(BACKOFF_LIMIT_S, 0.5 * 2.0 ** min(failures, 10)) * random.uniform(0.8, 1.2))
 
 
@@ -62,7 +61,7 @@ class Mirrorer:
         return wait_for_state(self._git_dir, steps, self._wait_s).word(steps)
 
     def start(self) -> None:
-        """Begin, in a thread that ends with the process."""
+        """Start, in a thread that ends with the process."""
         threading.Thread(target=self._run, name="mirror", daemon=True).start()
 
     def _run(self) -> None:
@@ -78,7 +77,7 @@ class Mirrorer:
             time.sleep(TURN_S)
 
     def _look(self) -> None:
-        """Run the mirror if the branch has moved, or it is time to."""
+        """Run the mirror if the branch has moved, or if it is due."""
         catalogue = self._store.catalogue()
         tip = catalogue.history.tip
         if tip is not None and (tip != self._tried or time.monotonic() >= self._due):
@@ -101,9 +100,9 @@ class Mirrorer:
         state = MirrorState(
             done.tip or "", steps, time.time(), steps, "", done.conflicts, len(done.drift)
         )
-        for name, says in done.conflicts.items():
-            if before.conflicts.get(name) != says:
-                _LOG.error("the mirror: %s: %s", name, says)
+        for name, message in done.conflicts.items():
+            if before.conflicts.get(name) != message:
+                _LOG.error("the mirror: %s: %s", name, message)
         if before.error or done.changes:
             _LOG.info("the master's tables are in step with %s", (done.tip or "")[:10])
         write_state(self._git_dir, state)
