@@ -83,7 +83,10 @@ class Run:
     def __init__(self, jobtype):
         self.jobtype = jobtype
         jobtype.before_start()
-        self.command = jobtype.get_command_data()
+        found = jobtype.get_command_data()
+        # The agent starts a process for each of a list.
+        self.commands = found if isinstance(found, list) else [found]
+        self.command = self.commands[0]
 
     @property
     def line(self):

@@ -20,6 +20,12 @@ def test_a_command_gets_the_frame_in_its_arguments(start):
     assert run.command.cwd == "/mnt/projects/img"
 
 
+def test_every_frame_of_an_assignment_gets_a_command_of_its_own(start):
+    run = start("Command", {"command": "touch", "arguments": ["{frame:3}"]}, frames=[4, 7, 8])
+
+    assert [command.arguments for command in run.commands] == [("004",), ("007",), ("008",)]
+
+
 def test_a_commands_arguments_must_be_a_list(start):
     with pytest.raises(ValueError, match="'arguments' must be a list, not '-l'"):
         start("Command", {"command": "ls", "arguments": "-l"})

@@ -21,8 +21,12 @@ FRAME = re.compile(r"\{frame(?::(\d+))?\}")
 
 class Command(JobType):
     def get_command_data(self):
-        command = self._fill(self.map_path(self._required("command")))
-        arguments = [self._fill(self.expandvars(text)) for text in self._arguments()]
+        """Return a command for each frame: the agent runs one process for each."""
+        return [self._command(int(task["frame"])) for task in self.assignment["tasks"]]
+
+    def _command(self, frame):
+        command = self._fill(self.map_path(self._required("command")), frame)
+        arguments = [self._fill(self.expandvars(text), frame) for text in self._arguments()]
         return self.COMMAND_DATA(command, *arguments, env=self._environment(), cwd=self._cwd())
 
     def _data(self):
@@ -39,9 +43,8 @@ class Command(JobType):
             raise ValueError("In the job's data, 'arguments' must be a list, not %r." % arguments)
         return ["%s" % argument for argument in arguments]
 
-    def _fill(self, text):
+    def _fill(self, text, frame):
         """Return *text* with the number of the frame in its place."""
-        frame = int(self.assignment["tasks"][0]["frame"])  # max_batch is 1.
         return FRAME.sub(lambda match: "%0*d" % (int(match.group(1) or 1), frame), text)
 
     def _cwd(self):
