@@ -61,10 +61,10 @@ class Answer:
     known: History
     used: bool = False
 
-    def reply(self, given: str | None) -> tuple[str, Headers, list[bytes]]:
-        """The status, headers and body for a request with If-None-Match as *given*, if it is."""
-        if given is not None and (
-            given == self.etag or parse_etags(given).contains_weak(unquote_etag(self.etag)[0])
+    def reply(self, tags: str | None) -> tuple[str, Headers, list[bytes]]:
+        """The status, headers and body; *tags* is the request's If-None-Match, None without it."""
+        if tags is not None and (
+            tags == self.etag or parse_etags(tags).contains_weak(unquote_etag(self.etag)[0])
         ):
             return "304 NOT MODIFIED", self.headers[self.entity :], []
         return "200 OK", self.headers, [self.body]

@@ -13,8 +13,7 @@ from api.web import auth
 from api.web.bodies import read_optional_body
 from api.web.parts import parts
 from api.web.resource import Operation, Routes, View, add_routes
-from api.web.responses import deleted, encode, etag_of, ok
-from api.web.responses import written as answer
+from api.web.responses import deleted, encode, etag_of, ok, written
 from api.web.writes import writer
 from gitstore.branch.changes import ChangeRow
 from gitstore.branch.reviews import Review, Reviews
@@ -121,22 +120,22 @@ class Merge(View):
             )
         merged = _reviews().merge(branch, writer(), body.delete_branch, _seen(branch, body))
         parts().housekeeping.wake()
-        said = {"branch": branch, "merged": True, **asdict(merged)}
-        return answer(said, 200, merged.commit)
+        payload = {"branch": branch, "merged": True, **asdict(merged)}
+        return written(payload, 200, merged.commit)
 
 
 def _seen(branch: str, body: MergeBody) -> str | None:
     """The commit that the sender of a merge looked at, by its *body* or its If-Match.
 
     Raises:
-        Moved: the change is not any more what If-Match says.
+        Moved: the change is no longer the one in If-Match.
     """
-    given = request.if_match
-    if not given or given.star_tag:
+    tags = request.if_match
+    if not tags or tags.star_tag:
         return body.commit
     review = _reviews().review(branch)
-    # A proxy that packs answers weakens their tags; what it packed is the same.
-    if not given.contains_weak(etag_of(encode(_review(review)))):
+    # A proxy that compresses a response weakens its tag. The content is the same.
+    if not tags.contains_weak(etag_of(encode(_review(review)))):
         row = review.row
         raise Moved(
             f"the branch {branch} moved, or what merging it makes: look again. It is at"

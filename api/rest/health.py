@@ -29,13 +29,13 @@ def ready() -> Response:
         history = store().catalogue().history
     except StoreError as error:
         return json_response({"ready": False, "error": str(error)}, 503)
-    answer = {
+    payload = {
         "ready": True,
         "tip": history.tip,
         "jobtypes": len(history.jobtypes),
         "damaged": store().repository.damaged_objects(),
     }
-    return json_response(answer)
+    return json_response(payload)
 
 
 @blueprint.get("/upstream")
@@ -51,7 +51,7 @@ def upstream() -> Response:
     age_s = round(time.time() - state.good, 1) if state.good else None
     limit_s = parts().config.upstream_stale_s
     stale = age_s is None or age_s > limit_s
-    answer = {
+    payload = {
         "state": state.name,
         "upstream": follower.upstream.shown_url,
         "branch": follower.upstream.branch,
@@ -65,7 +65,7 @@ def upstream() -> Response:
         ],
         "problems_total": state.faults,
     }
-    return json_response(answer, 503 if stale or state.refusal else 200)
+    return json_response(payload, 503 if stale or state.refusal else 200)
 
 
 @blueprint.get("/mirror")
@@ -78,7 +78,7 @@ def mirror() -> Response:
     if running is None:
         return json_response({"state": "none", "says": "this service mirrors into no database"})
     state, steps = running.state(), store().catalogue().history.counters.steps
-    answer = {
+    payload = {
         "state": state.word(steps),
         "database": running.shown,
         "tip": state.tip or None,
@@ -88,4 +88,4 @@ def mirror() -> Response:
         "conflicts": state.conflicts,
         "error": state.error or None,
     }
-    return json_response(answer, 503 if state.error or state.conflicts else 200)
+    return json_response(payload, 503 if state.error or state.conflicts else 200)

@@ -1,4 +1,4 @@
-"""Where the service says that it is: at its public URL, or at the Host that was asked for."""
+"""The URL of the service in responses: its public URL, or the Host of the request."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def public_base() -> str:
 def base_url() -> str:
     """The URL that this request's client reaches the service at, without a slash at its end.
 
-    Where it is the Host that the client asked for, caches learn that the answer is about that
-    Host alone. Nothing of X-Forwarded-... is believed.
+    Without a public URL it is the request's Host, and caches learn that the response is about
+    that Host alone. X-Forwarded-... headers are ignored.
     """
     public = public_base()
     if public:

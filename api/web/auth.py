@@ -67,7 +67,7 @@ class Gate:
         """What the sender of *request* may do, at the least.
 
         Raises:
-            Unauthorized: it bears a token that is not known.
+            Unauthorized: its token is unknown.
         """
         standing = self._tokens.standing
         role = Role.NOBODY if self._read_needs_token else Role.READ
@@ -78,13 +78,13 @@ class Gate:
             if standing.rows is None:
                 return EVERYBODY
             return Access("a request without a token", "", role)
-        found = self._tokens.find(secret)
-        if found is None:
+        access = self._tokens.find(secret)
+        if access is None:
             raise Unauthorized(f"this token is not known, or was revoked; {_ASKS}")
-        return found
+        return access
 
     def _why_lost(self, standing: Standing) -> str:
-        """Why nobody can be told apart though there are, or must be, tokens; empty if not so."""
+        """Why the service can't identify senders although it needs tokens; empty if it can."""
         lost = standing.lost
         if not lost and standing.rows is None and self._needs_tokens:
             lost = _GIVEN_UP
@@ -137,15 +137,15 @@ def _secret(request: Request) -> str | None:
     if "HTTP_AUTHORIZATION" not in request.environ:
         return None
     try:
-        given = request.authorization
+        header = request.authorization
     except ValueError:
         # What follows Basic is not even ASCII, which Werkzeug does not foresee.
         return ""
-    if given is None:
+    if header is None:
         return ""
-    if given.type == "basic":
-        return given.password or given.username or ""
-    return given.token or ""
+    if header.type == "basic":
+        return header.password or header.username or ""
+    return header.token or ""
 
 
 def require_sender(gate: Gate) -> None:
@@ -162,12 +162,12 @@ def require_sender(gate: Gate) -> None:
 
 
 def this_request() -> Request:
-    """The request that is answered now, itself and no proxy.
+    """The current request itself, not Flask's proxy for it.
 
     For callers that ask it several things: a proxy looks it up each time.
     """
-    found: Request = request._get_current_object()  # type: ignore[attr-defined]  # as Flask says
-    return found
+    current: Request = request._get_current_object()  # type: ignore[attr-defined]  # as Flask says
+    return current
 
 
 def _role(request: Request) -> Role:

@@ -22,7 +22,7 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 """The names that always mean the client's own machine."""
 
 OWN_SITES = ("same-origin", "none")
-"""What Sec-Fetch-Site says of a page of ours, and of a user who typed the address."""
+"""The values of Sec-Fetch-Site for our own pages, and for an address that a user typed."""
 
 _OF_CLIENTS = (
     "HTTP_(?:FORWARDED|VIA|X_FORWARDED(?:_FOR)?|X_REAL_IP|X_CLIENT_IP|X_CLUSTER_CLIENT_IP"
@@ -64,9 +64,9 @@ class Senders:
                 " own may write"
             )
 
-    def _is_own(self, given: str, host: str) -> bool:
-        """Whether a page of origin *given* is ours: of the public URL, or else of *host*."""
-        origin = parse_origin(given)
+    def _is_own(self, text: str, host: str) -> bool:
+        """Whether a page of origin *text* is ours: of the public URL, or else of *host*."""
+        origin = parse_origin(text)
         if origin is None:
             return False
         if self._public is not None:

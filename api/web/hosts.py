@@ -31,7 +31,7 @@ _KNOWN_LIMIT = 256
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What a Host header says: *name* in lower case, *port* None where none is given."""
+    """The value of a Host header: *name* in lower case, *port* None if it has none."""
 
     name: str
     port: int | None
@@ -48,11 +48,11 @@ def find_host(environ: WSGIEnvironment) -> Host | None:
         if environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
             raise BadRequest("the request has no good Host header; HTTP/1.1 requires exactly one")
         return None
-    found = _HOST.fullmatch(field)
-    port = int(found[2]) if found and found[2] else None
-    if found is None or len(found[1]) > NAME_LIMIT or (port or 0) > 65535:
+    match = _HOST.fullmatch(field)
+    port = int(match[2]) if match and match[2] else None
+    if match is None or len(match[1]) > NAME_LIMIT or (port or 0) > 65535:
         raise BadRequest(f"the Host header is {field[:80]!r}; send one, of a name and a port")
-    return Host(found[1].lower(), port)
+    return Host(match[1].lower(), port)
 
 
 def has_good_host(environ: WSGIEnvironment) -> bool:
@@ -65,10 +65,10 @@ def has_good_host(environ: WSGIEnvironment) -> bool:
 
 
 class KnownHosts(set[str]):
-    """Host headers that were found good lately, for who has no time to look at them again."""
+    """Recent good Host headers, so that the hot path need not parse them again."""
 
     def check(self, environ: WSGIEnvironment) -> None:
-        """Check the host of a request, and know it from now on.
+        """Check the Host of a request, and remember it.
 
         Raises:
             BadRequest: as find_host.

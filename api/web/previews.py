@@ -35,8 +35,8 @@ class PreviewPaths:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        given = environ.get("PATH_INFO", "")
-        if given.startswith(_BEGIN) and (splits := list(_splits(given))):
+        full = environ.get("PATH_INFO", "")
+        if full.startswith(_BEGIN) and (splits := list(_splits(full))):
             ref, path = self._chosen(splits)
             script = environ.get("SCRIPT_NAME", "") + _BEGIN + quote(ref)
             environ = {**environ, "PATH_INFO": path, "SCRIPT_NAME": script, PREVIEW_KEY: ref}

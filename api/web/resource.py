@@ -64,8 +64,8 @@ class Resource(View):
         method = this_request().method
         if method not in self.taken:
             raise MethodNotAllowed(sorted(self.taken))
-        answer = getattr(self, "get" if method == "HEAD" else method.lower())
-        response: Response = answer(**path)
+        view = getattr(self, "get" if method == "HEAD" else method.lower())
+        response: Response = view(**path)
         return response
 
     def options(self, **path: object) -> Response:

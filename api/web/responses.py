@@ -19,7 +19,7 @@ PYTHON = "text/x-python; charset=utf-8"
 
 
 class Complete(Response):
-    """A response that is given all of its headers, and its body as a list, and goes out so.
+    """A response that goes out with exactly the headers and the list of bytes that it has.
 
     Werkzeug would copy the headers, see which are missing, and go through the body.
     """
@@ -34,7 +34,7 @@ class Complete(Response):
         """The body, of which a HEAD gets nothing."""
         if environ["REQUEST_METHOD"] == "HEAD":
             return []
-        return self.response  # type: ignore[return-value]  # bytes, as it was given them
+        return self.response  # type: ignore[return-value]  # a list of bytes, by its maker
 
 
 _JSON = json.JSONEncoder(separators=(",", ":"))

@@ -119,20 +119,20 @@ def _check_precondition(catalogue: Catalogue, represent: Represent) -> None:
 
 def writer() -> Writer:
     """Who sent this request, and the message in it."""
-    given = request.headers.get("X-Commit-Message")
-    return Writer(auth.current(), None if given is None else _message(given))
+    header = request.headers.get("X-Commit-Message")
+    return Writer(auth.current(), None if header is None else _message(header))
 
 
-def _message(given: str) -> str:
+def _message(header: str) -> str:
     """The commit's message from its header: as it stands, or encoded as in RFC 8187."""
-    encoded = _ENCODED.fullmatch(given)
+    encoded = _ENCODED.fullmatch(header)
     # WSGI hands header bytes over as Latin-1; people write UTF-8.
-    raw = unquote_to_bytes(encoded[1]) if encoded else given.encode("latin-1", "replace")
+    raw = unquote_to_bytes(encoded[1]) if encoded else header.encode("latin-1", "replace")
     message = raw.decode(errors="replace").strip()
     if not message:
         # The HTTP server hands over what is not ASCII as if it were nothing.
-        says = "X-Commit-Message is empty, or holds more than ASCII"
-        raise BadRequest(f"{says}; write it percent-encoded, as in UTF-8''Cam%C3%A9ra")
+        problem = "X-Commit-Message is empty, or holds more than ASCII"
+        raise BadRequest(f"{problem}; write it percent-encoded, as in UTF-8''Cam%C3%A9ra")
     if len(message) > MESSAGE_LIMIT:
         raise BadRequest(f"X-Commit-Message is over {MESSAGE_LIMIT} characters; shorten it")
     if any(not (c.isprintable() or c == "\t") for c in message):
