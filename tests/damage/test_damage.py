@@ -210,13 +210,13 @@ def test_a_branch_that_is_lost_is_not_taken_for_a_new_one(damaged, branch, lose)
 def test_a_start_without_the_branch_is_refused_where_something_tells_of_it(
     damaged, branch, witness
 ):
-    parts_of(damaged.application).store.rebuild_index()
+    parts_of(damaged.application).store.served.rebuild_index()
     tip = branch.tip
     (branch.path / "refs/heads/main").unlink()
     if witness == "index":
         (branch.path / "logs/refs/heads/main").unlink()
     else:
-        parts_of(damaged.application).store.index.delete()
+        parts_of(damaged.application).store.served.index.delete()
     again = create_app(Config(branch.path)).test_client()
 
     answer = again.get("/api/v1/jobtypes/")
