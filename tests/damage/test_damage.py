@@ -14,6 +14,7 @@ from gitstore.errors import Damaged
 from tests.support.branches import Branch, jobtype
 from tests.support.commands import jobtypes
 from tests.support.git import git
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -191,6 +192,9 @@ def test_a_branch_that_is_lost_is_not_taken_for_a_new_one(damaged, branch, lose)
     tip = branch.tip
     lose(branch.path)
 
+    # A folder that is moved away is noticed within file_watch.RENEWED_S.
+    new = "/api/v1/jobtypes/New"
+    wait_for(lambda: damaged.get(new).status_code in (500, 503), "the loss is noticed")
     for path in ("New", "New/versions/1", "New/versions/1/code", "", "Old/versions/"):
         assert damaged.get(f"/api/v1/jobtypes/{path}").status_code in (500, 503), path
     assert damaged.get("/health/ready").status_code == 503
