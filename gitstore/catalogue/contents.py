@@ -11,11 +11,13 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 from gitstore.format import layout
 from gitstore.format.schema import Fault, JobtypeMeta, SoftwareFile, parse_meta, parse_software
 from gitstore.format.yaml_reader import Oversized, YamlData
 from gitstore.git.overlay import Overlay
+from gitstore.git.single_flight import Once
 from gitstore.git.trees import Entry, Objects
 from gitstore.rules import Problem
 
@@ -26,6 +28,17 @@ _MANY = 100
 
 _KEPT = 8192
 """Directories and files whose parsed form is kept in memory; the least used are evicted."""
+
+_SMALL_BYTES = 8 * 1024
+"""Files up to this size count by number, larger ones by their bytes."""
+
+_LARGE_BYTES = 16 * 1024 * 1024
+"""How much of larger files is kept in each cache, as estimated for their parsed form."""
+
+_BYTES_A_BYTE = 4
+"""Bytes of memory for a byte of YAML: one character beyond ASCII widens a whole string."""
+
+T = TypeVar("T")
 
 
 _Faults = tuple[tuple[str, str, Fault], ...]
@@ -61,6 +74,29 @@ def read_yaml(objects: Objects, id: str) -> YamlData:
     return objects.read_blob(id)
 
 
+class _Cache(Generic[T]):
+    """What *make* makes of an id; *size* is that of the file that it comes from, in bytes."""
+
+    def __init__(self, make: Callable[[str], T], size: Callable[[T, str], int]) -> None:
+        self._make = make
+        self._size = size
+        self._small = lru_cache(_KEPT)(self._make_small)
+        self._large = Once[str, tuple[T, int]](_LARGE_BYTES, lambda made: made[1])
+
+    def __call__(self, id: str) -> T:
+        small = self._small(id)
+        return small[0] if small else self._large.get(id, lambda: self._make_large(id))[0]
+
+    def _make_small(self, id: str) -> tuple[T] | None:
+        """What *make* makes, None if it is too large to be kept by number."""
+        made = self._make(id)
+        return (made,) if self._size(made, id) <= _SMALL_BYTES else None
+
+    def _make_large(self, id: str) -> tuple[T, int]:
+        made = self._make(id)
+        return made, _BYTES_A_BYTE * self._size(made, id)
+
+
 class Contents:
     """Reads directories and software files of *objects*, and keeps what it parsed.
 
@@ -70,13 +106,24 @@ class Contents:
 
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
-        self.directory: Callable[[str], Directory] = lru_cache(_KEPT)(self._directory)
+        self.directory: Callable[[str], Directory] = _Cache(
+            self._directory, lambda directory, tree: self._size(directory.meta_blob)
+        )
         # Apart from the directory: most versions change the code alone, and many share one.
         self._code_faults: Callable[[str], _Faults] = lru_cache(_KEPT)(self._check_encoding)
-        self._meta: Callable[[str], _Meta] = lru_cache(_KEPT)(self._parse_meta)
-        self.software_file: Callable[[str], SoftwareFile] = lru_cache(_KEPT)(self._software_file)
+        self._meta: Callable[[str], _Meta] = _Cache(
+            self._parse_meta, lambda meta, blob: self._size(blob)
+        )
+        self.software_file: Callable[[str], SoftwareFile] = _Cache(
+            self._software_file, lambda file, blob: self._size(blob)
+        )
         self._sound: dict[str, bool] = {}
         self._looking = threading.Lock()
+
+    def _size(self, blob: str) -> int:
+        """The size of *blob*, 0 where there is none."""
+        header = self.objects.header(blob) if blob else None
+        return header.size if header else 0
 
     def over(self, overlay: Overlay) -> Contents:
         """These contents, and in addition what only *overlay* has."""

@@ -32,6 +32,10 @@ _MANY = (
     f" {layout.NAMES_LIMIT_BYTES} bytes); take some away"
 )
 
+_UNORDERED = "stands twice in its directory, or out of order; commit the directory again with git"
+_KINDS = frozenset((0o100000, 0o040000, 0o120000, 0o160000))
+"""Files, directories, links and submodules, by their modes without permissions. With another
+mode, libgit2 1.9 ends the process when it merges."""
 _NO_NAMES = frozenset(("", ".", "..", ".git"))
 
 
@@ -85,6 +89,20 @@ class _Level:
     above_bytes: int
     rows: Listing
     extent: Extent = field(default_factory=Extent)
+    seen: set[str] = field(default_factory=set)
+    last: bytes = b""
+
+    def require_order(self, name: str, entry: Entry) -> None:
+        """Raise OutOfBounds unless *name* follows the ones before it, as Git sorts them.
+
+        libgit2 looks names up by that order, and may end the process where it does not hold.
+        """
+        # Git compares the name of a directory as if it ended in a slash.
+        key = name.encode(errors="surrogateescape") + (b"/" if entry.is_directory else b"")
+        if name in self.seen or key < self.last:
+            raise _refusal(self, name, _UNORDERED)
+        self.seen.add(name)
+        self.last = key
 
     def take(self, name: str, below: Extent) -> None:
         """Add the entry *name*, below which there is *below*, if that is within the limits."""
@@ -133,6 +151,7 @@ class Bounds:
                 seen += 1
                 if seen > layout.ENTRIES_LIMIT or read > layout.NAMES_LIMIT_BYTES:
                     raise _refusal(level, name, _MANY)
+                level.require_order(name, entry)
                 below = self._below(level, name, entry)
                 if below is None:
                     levels.append(self._open(entry.id, (*level.names, name), level.above_bytes))
@@ -171,6 +190,8 @@ class Bounds:
         """The size of *entry*, None for a directory that was not measured yet."""
         if name in _NO_NAMES or "/" in name:
             raise _refusal(level, name, "has a name that no file can have; rename it")
+        if entry.mode & ~0o7777 not in _KINDS:
+            raise _refusal(level, name, "has a mode that no file can have; commit it again")
         if entry.is_directory:
             return self._extents.get(entry.id)
         header = None if entry.is_submodule else self._objects.header(entry.id)

@@ -147,10 +147,12 @@ class Merger:
 
     def _require_kept(self, tree: str, known: str) -> None:
         """Raise Moved if a part of *tree* is missing. What tree *known* has isn't looked at."""
-        self._writer.require_kept(tree)
-        old = self._objects.entries(known)
-        for name, entry in self._objects.entries(tree).items():
-            before = old.get(name)
-            if entry.is_tree and entry != before:
-                below = before.id if before and before.is_tree else EMPTY_TREE
-                self._require_kept(entry.id, below)
+        pairs = [(tree, known)]
+        while pairs:
+            new, old = pairs.pop()
+            self._writer.require_kept(new)
+            before = self._objects.entries(old)
+            for name, entry in self._objects.entries(new).items():
+                other = before.get(name)
+                if entry.is_tree and entry != other:
+                    pairs.append((entry.id, other.id if other and other.is_tree else EMPTY_TREE))

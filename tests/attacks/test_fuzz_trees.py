@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from api.app import create_app
@@ -16,6 +16,7 @@ from gitstore.branch.incoming import require_bounds
 from gitstore.branch.store import Store
 from gitstore.errors import OutOfBounds
 from gitstore.git.repository import init_repository
+from tests.support.depth import examples
 from tests.support.git import git
 from tests.support.processes import workers
 from tests.support.shapes import FILE, TREE, Rows, Shapes
@@ -68,7 +69,14 @@ def served(tmp_path_factory) -> Path:
     return path
 
 
-@settings(max_examples=25)
+PLAIN = (b"", 0, False)
+
+
+@settings(max_examples=examples(25))
+@example(root=[(b"x.yaml", "0", b"")], wrapped=PLAIN, where=b"software")
+@example(root=[(b"x.yaml", "140000", b"")], wrapped=PLAIN, where=b"software")
+@example(root=[(b"x.yaml", "7777777", b"")], wrapped=PLAIN, where=b"software")
+@example(root=[(b"software", FILE, b"")], wrapped=(b"", 1, False), where=b"software")
 @given(root=st.lists(st.tuples(NAMES, MODES, TREES), max_size=4), wrapped=WRAPPED, where=NAMES)
 def test_a_tree_of_any_shape_is_shown_or_refused(served, root, wrapped, where):
     shapes = Shapes(served)
