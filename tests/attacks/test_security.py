@@ -582,7 +582,7 @@ for pattern, flags in patterns:
 
 CALLS = """
 import sys
-from gitstore.catalogue import history
+from gitstore.catalogue import trailers
 from gitstore.format import layout
 from gitstore.git import remote_url, trees
 for seed in ("%", "a", "/", " ", "..", "a@", "://", "://a", "\\n", " \\n", "\\n\\t", ".lock"):
@@ -590,7 +590,7 @@ for seed in ("%", "a", "/", " ", "..", "a@", "://", "://a", "\\n", " \\n", "\\n\
         text = "x" + seed * (50_000 // len(seed)) + end
         layout.software_name(text), layout.software_file_advice(text), layout.ref_component(text)
         layout.jobtype_name_fault(text), layout.software_name_fault(text), layout.escaped(text)
-        remote_url.parse_remote_url(text).scrub(text), list(history.parse_trailers(text))
+        remote_url.parse_remote_url(text).scrub(text), list(trailers.parse_trailers(text))
 """
 
 ROUTES = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.project import ROOT
+
+
+@pytest.fixture(autouse=True)
+def no_outer_make(monkeypatch) -> None:
+    """These tests are run by make itself, which hands its own settings on."""
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "VENV"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -22,14 +28,8 @@ def fresh(tmp_path) -> Path:
 
 def commands(folder: Path, *arguments: str) -> str:
     """What ``make <arguments>`` would run in *folder*."""
-    environment = {name: value for name, value in os.environ.items() if name != "VENV"}
     done = subprocess.run(
-        ["make", "--dry-run", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
+        ["make", "--dry-run", *arguments], cwd=folder, capture_output=True, text=True, check=True
     )
     return done.stdout
 
@@ -61,7 +61,7 @@ def test_developers_targets_install_all_at_once(fresh, target):
 def test_serve_after_test_installs_nothing(fresh):
     make_environment(fresh, ".installed", ".serve-installed")
 
-    assert "install" not in commands(fresh, "serve")
+    assert " pip install " not in commands(fresh, "serve")
 
 
 def test_test_after_serve_installs_the_rest_into_the_same_environment(fresh):
@@ -76,7 +76,7 @@ def test_test_after_serve_installs_the_rest_into_the_same_environment(fresh):
 def test_an_environment_that_is_ready_is_used_as_it_is(fresh, target):
     text = commands(fresh, target, "VENV=/opt/ready")
 
-    assert "install" not in text
+    assert " pip install " not in text
     assert "/opt/ready/bin/" in text
 
 

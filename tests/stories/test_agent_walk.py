@@ -142,12 +142,12 @@ def test_it_loads_each_sample_jobtype(agent, name):
 
 def test_it_asks_again_for_each_assignment_and_runs_what_it_keeps(agent):
     first = agent.load("Nuke", 1)
-    kept = {path: path.read_bytes() for path in agent.cache.iterdir()}
+    kept = {path: path.read_bytes() for path in agent.cache.glob("*.py")}
 
     second = agent.load("Nuke", 1)
 
     assert first.__name__ == second.__name__
-    assert {path: path.read_bytes() for path in agent.cache.iterdir()} == kept
+    assert {path: path.read_bytes() for path in agent.cache.glob("*.py")} == kept
     assert agent.asked == ["/jobtypes/Nuke/versions/1"] * 2
 
 
@@ -164,7 +164,7 @@ def test_after_a_change_the_old_version_is_there_as_it_was_and_the_new_one_next_
 
     agent.load("Command", made["version"])
     assert agent.json(f"/jobtypes/Command/versions/{before['version']}") == before
-    assert len(list(agent.cache.iterdir())) == 2
+    assert len(list(agent.cache.glob("*.py"))) == 2
 
 
 def colliding(entries: Mapping[str, Entry]) -> tuple[bytes, bytes]:
@@ -203,7 +203,7 @@ def test_two_changes_made_to_share_a_number_are_each_loaded_as_they_are(served, 
     for which, code in zip(loaded, codes, strict=False):
         assert code.endswith(b"which = %d\n" % which)
     assert loaded[2] == loaded[0] != loaded[1]
-    assert len(list(agent.cache.iterdir())) == 2
+    assert len(list(agent.cache.glob("*.py"))) == 2
 
 
 def test_a_name_with_a_space_is_fine(served, agent):

@@ -21,11 +21,15 @@ def mirrored(master: Master, branch: Branch, **how: bool) -> Mirrored:
 
 def said(master: Master) -> dict[str, Any]:
     """What the tables say, by names: ids of versions and software may be any."""
+    # Rows come from their table before the rows that they name: a mirror may be at work.
+    versions = master.rows("jobtype_versions")
+    requirements = master.rows("jobtype_software_requirements")
+    software_versions = master.rows("software_versions")
     names = {row["id"]: row["name"] for row in master.rows("jobtypes")}
     programs = {row["id"]: row["software"] for row in master.rows("software")}
-    texts = {row["id"]: row["version"] for row in master.rows("software_versions")}
+    texts = {row["id"]: row["version"] for row in software_versions}
     needs: dict[int, list[tuple]] = {}
-    for row in master.rows("jobtype_software_requirements"):
+    for row in requirements:
         low, high = texts.get(row["min_version_id"]), texts.get(row["max_version_id"])
         need = (programs[row["software_id"]], low, high)
         needs.setdefault(row["jobtype_version_id"], []).append(need)
@@ -35,7 +39,7 @@ def said(master: Master) -> dict[str, Any]:
             (
                 {**row, "id": 0, "jobtype_id": names[row["jobtype_id"]]}
                 | {"needs": sorted(needs.get(row["id"], []), key=str)}
-                for row in master.rows("jobtype_versions")
+                for row in versions
             ),
             key=lambda row: (row["jobtype_id"], row["version"]),
         ),
@@ -43,7 +47,7 @@ def said(master: Master) -> dict[str, Any]:
         "software versions": sorted(
             (
                 {**row, "id": 0, "software_id": programs[row["software_id"]]}
-                for row in master.rows("software_versions")
+                for row in software_versions
             ),
             key=lambda row: (row["software_id"], row["version"]),
         ),

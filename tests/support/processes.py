@@ -20,8 +20,11 @@ def children(pid: int) -> list[int]:
 
 def own_children() -> set[int]:
     """The processes that this one started and has not waited for; some may be left out."""
-    lists = Path("/proc/self/task").glob("*/children")
-    return {int(pid) for children in lists for pid in children.read_text().split()}
+    pids: set[int] = set()
+    for children in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # A thread that has ended meanwhile has none.
+            pids |= {int(pid) for pid in children.read_text().split()}
+    return pids
 
 
 def command(pid: int) -> bytes:
