@@ -14,7 +14,7 @@ from api.cli.options import branch_option, checks_options, repo_option
 from api.cli.output import print_table
 from gitstore.branch.reviews import Outcome, Reviews
 from gitstore.branch.store import Store
-from gitstore.branch.upstream import state_file
+from gitstore.branch.upstream_state import state_file
 from gitstore.branch.writing import Writer
 from gitstore.checks.settings import Checks
 from gitstore.errors import NotFound, ReadOnly

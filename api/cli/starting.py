@@ -14,7 +14,8 @@ from api.server.address import check_address
 from api.telemetry import logs
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
-from gitstore.branch.upstream import Upstream, open_follower, state_file
+from gitstore.branch.upstream import Upstream, open_follower
+from gitstore.branch.upstream_state import state_file
 from gitstore.errors import UpstreamFailed
 from gitstore.pyfarm.database import Database
 from gitstore.pyfarm.state import forget_state

@@ -26,7 +26,7 @@ from api.web.errors import SENTENCES
 from api.web.hosts import has_good_host
 from api.web.responses import JSON, encode
 from gitstore.branch.store import Store
-from gitstore.branch.upstream import read_state
+from gitstore.branch.upstream_state import read_state
 from gitstore.errors import StoreError
 from gitstore.pyfarm.state import read_state as read_mirror_state
 from gitstore.pyfarm.state import state_file as mirror_state_file

@@ -12,12 +12,13 @@ import logging
 import os
 import re
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from gitstore.branch import pulls
 from gitstore.branch.incoming import require_bounds, require_shapes
 from gitstore.branch.store import Store
+from gitstore.branch.upstream_state import UpstreamState, read_state, state_file
 from gitstore.errors import (
     Moved,
     NotWhole,
@@ -81,45 +82,6 @@ _LOST = re.compile(
 )
 """What push says of a branch that is elsewhere, or moves just now; other words of the
 remote's are somebody's rule."""
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamState:
-    """How following goes. Times are seconds since 1970; *begun* and *good* are those at
-    which the last fetch and the last one that worked began, 0 for never. *refusal* tells
-    why the newest that was fetched is not served. *problems* are the first of the *faults* that
-    the validator finds in what is served, as path, line (0 for none) and sentence; *checked* is
-    what it was asked of."""
-
-    begun: float = 0.0
-    good: float = 0.0
-    error: str = ""
-    refusal: str = ""
-    problems: tuple[tuple[str, int, str], ...] = ()
-    faults: int = 0
-    checked: str = ""
-
-    @property
-    def name(self) -> str:
-        """The state in a word."""
-        if self.refusal:
-            return "refused"
-        return "unreachable" if self.error else "following"
-
-
-def state_file(repository: Repository) -> Path:
-    """Where it is noted how the last fetch went, if *repository* follows another."""
-    return repository.git_dir / "jobtypes" / "upstream.json"
-
-
-def read_state(repository: Repository) -> UpstreamState:
-    """How the last fetch of any process went, into *repository*."""
-    try:
-        known = json.loads(state_file(repository).read_text())
-        known["problems"] = tuple(map(tuple, known.get("problems", ())))
-        return UpstreamState(**known)
-    except (OSError, ValueError, TypeError, AttributeError):
-        return UpstreamState()
 
 
 class Upstream:

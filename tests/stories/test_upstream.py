@@ -17,7 +17,8 @@ import pytest
 from api.config import Config, ConfigError, Writes
 from api.worker.follower import poll_pause_s
 from gitstore.branch.store import Store
-from gitstore.branch.upstream import Upstream, UpstreamState, open_follower
+from gitstore.branch.upstream import Upstream, open_follower
+from gitstore.branch.upstream_state import UpstreamState
 from gitstore.errors import UpstreamFailed
 from gitstore.git.remote_url import parse_remote_url
 from hooks.forges import review_link

@@ -1,0 +1,48 @@
+"""How following an upstream goes: a note that all workers read, and that decides nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitstore.git.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamState:
+    """How following goes. Times are seconds since 1970; *begun* and *good* are those at
+    which the last fetch and the last one that worked began, 0 for never. *refusal* tells
+    why the newest that was fetched is not served. *problems* are the first of the *faults* that
+    the validator finds in what is served, as path, line (0 for none) and sentence; *checked* is
+    what it was asked of."""
+
+    begun: float = 0.0
+    good: float = 0.0
+    error: str = ""
+    refusal: str = ""
+    problems: tuple[tuple[str, int, str], ...] = ()
+    faults: int = 0
+    checked: str = ""
+
+    @property
+    def name(self) -> str:
+        """The state in a word."""
+        if self.refusal:
+            return "refused"
+        return "unreachable" if self.error else "following"
+
+
+def state_file(repository: Repository) -> Path:
+    """Where it is noted how the last fetch went, if *repository* follows another."""
+    return repository.git_dir / "jobtypes" / "upstream.json"
+
+
+def read_state(repository: Repository) -> UpstreamState:
+    """How the last fetch of any process went, into *repository*."""
+    try:
+        known = json.loads(state_file(repository).read_text())
+        known["problems"] = tuple(map(tuple, known.get("problems", ())))
+        return UpstreamState(**known)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return UpstreamState()
