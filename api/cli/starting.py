@@ -30,7 +30,7 @@ def check_and_announce(config: Config) -> None:
     """Raise an error if the service can't run; print what it serves and where."""
     store = _store_to_serve(config)
     tokens = Tokens(store.repository.git_dir)
-    has_tokens = tokens.exist
+    has_tokens = tokens.standing.exist
     config.refuse_open_writes(has_tokens)
     check_address(config.host, config.port)
     if config.mirror is None:

@@ -29,6 +29,9 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 RECEIVE_PACK = "git-receive-pack"
 """The one of Git's services that takes pushes."""
 
+NOBODY = Access("a request that needs no token", "", Role.NOBODY)
+"""Who sends what is OPEN."""
+
 _ASKS = "send a token, as Authorization: Bearer jtr_... or as the password of Basic"
 
 
@@ -49,36 +52,43 @@ class Gate:
         self._tokens = tokens
         self._told = ""
 
-    def check_sender(self, request: Request) -> None:
-        """Refuse a *request* that would change something, if it isn't for its sender to write.
+    def admit(self, request: Request, role: Role) -> Access:
+        """What the sender of *request* may do, if they may do what needs *role*.
 
-        Webhooks come from other machines, through proxies, and are signed instead.
-
-        Raises:
-            Forbidden: a web page sent it, or, without tokens, another machine.
-        """
-        if not changes_something(request):
-            return
-        self._senders.require_own_page(request.environ)
-        if request.blueprint not in OPEN and not self._tokens.exist:
-            self._senders.require_this_machine(request.environ)
-
-    def access(self, request: Request) -> Access:
-        """What the sender of *request* may do, at the least.
+        The tokens are looked at once: a file that changes meanwhile can't give half of each
+        answer. Webhooks come from other machines, through proxies, and are signed instead.
 
         Raises:
-            Unauthorized: its token is unknown.
+            Forbidden: a web page sent it; or, without tokens, another machine; or the token
+                does not do.
+            Unauthorized: a token is missing or unknown.
+            ReadOnly: nobody may write here.
+            TokensLost: nobody may write until somebody has looked after the tokens.
         """
         standing = self._tokens.standing
+        is_open = request.blueprint in OPEN
+        if changes_something(request):
+            self._senders.require_own_page(request.environ)
+            if not is_open and not standing.exist:
+                self._senders.require_this_machine(request.environ)
+        if is_open:
+            return NOBODY
+        lost = self._why_lost(standing)
+        access = self._identify(request, standing, lost)
+        self._require(access, role, lost)
+        return access
+
+    def _identify(self, request: Request, standing: Standing, lost: str) -> Access:
+        """What the sender of *request* may do, at the least."""
         role = Role.NOBODY if self._read_needs_token else Role.READ
-        if self._why_lost(standing):
+        if lost:
             return Access("a request while the tokens are lost", "", role)
         secret = _secret(request)
         if secret is None:
             if standing.rows is None:
                 return EVERYBODY
             return Access("a request without a token", "", role)
-        access = self._tokens.find(secret)
+        access = standing.find(secret)
         if access is None:
             raise Unauthorized(f"this token is not known, or was revoked; {_ASKS}")
         return access
@@ -96,18 +106,10 @@ class Gate:
                 _LOG.warning("the tokens can be read again")
         return lost
 
-    def require(self, access: Access, role: Role) -> None:
-        """Raise Forbidden unless *access* has at least *role*.
-
-        Raises:
-            Unauthorized: a token would help.
-            Forbidden: the token there is does not do.
-            ReadOnly: nobody may write here.
-            TokensLost: nobody may write until somebody has looked after the tokens.
-        """
+    def _require(self, access: Access, role: Role, lost: str) -> None:
+        """Raise unless *access* has at least *role*."""
         if role >= Role.WRITE and self._closed:
             raise ReadOnly(self._closed)
-        lost = self._why_lost(self._tokens.standing)
         if role >= Role.WRITE and lost:
             raise TokensLost(f"nobody may write: {lost}")
         if access.role >= role:
@@ -153,12 +155,9 @@ def require_sender(gate: Gate) -> None:
     request = this_request()
     environ, rule = request.environ, request.url_rule
     environ[ROUTE_KEY] = rule.rule if rule else ""
-    gate.check_sender(request)
-    if request.blueprint not in OPEN:
-        access = g.access = gate.access(request)
-        if access.email and access is not EVERYBODY:
-            environ[TOKEN_KEY] = access.name
-        gate.require(access, _role(request))
+    access = g.access = gate.admit(request, _role(request))
+    if access.email and access is not EVERYBODY:
+        environ[TOKEN_KEY] = access.name
 
 
 def this_request() -> Request:

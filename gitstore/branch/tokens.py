@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gitstore.branch.access import EVERYBODY, Access, Role
-from gitstore.branch.tokens_file import Standing, Token, TokenFile
+from gitstore.branch.access import Role
+from gitstore.branch.tokens_file import Standing, Token, TokenFile, digest
 from gitstore.errors import Exists, NotFound, TokensLost
 
 PREFIX = "jtr_"
@@ -30,12 +28,6 @@ class Tokens:
         """The state of the tokens now."""
         return self._file.standing
 
-    @property
-    def exist(self) -> bool:
-        """Whether there are tokens, even lost ones: then every write needs one."""
-        standing = self.standing
-        return standing.rows is not None or bool(standing.lost)
-
     def rows(self) -> tuple[Token, ...]:
         """The tokens, oldest first.
 
@@ -46,22 +38,6 @@ class Tokens:
         if standing.lost:
             raise TokensLost(standing.lost)
         return standing.rows or ()
-
-    def find(self, secret: str) -> Access | None:
-        """What the bearer of *secret* may do; None if it is no token of ours.
-
-        Without tokens, everybody may do everything. If the tokens are lost, nobody may do
-        anything. The call takes equally long for every secret.
-        """
-        standing = self.standing
-        if standing.rows is None:
-            return None if standing.lost else EVERYBODY
-        digest = _digest(secret)
-        access = None
-        for row in standing.rows:
-            if hmac.compare_digest(row.sha256, digest):
-                access = row.access
-        return access
 
     def create(self, name: str, role: Role, email: str, only: tuple[str, ...]) -> str:
         """A new token's secret, which is kept nowhere.
@@ -74,7 +50,7 @@ class Tokens:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         row = Token(
             name=name,
-            sha256=_digest(secret),
+            sha256=digest(secret),
             role=role.name.lower(),
             email=email,
             only=only,
@@ -108,7 +84,3 @@ class Tokens:
         """Give up all tokens, lost ones too: everybody may write again."""
         with self._file.changing() as replace:
             replace(None)
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()

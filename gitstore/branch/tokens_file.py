@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import logging
 import os
@@ -16,7 +18,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, TypeAdapter, ValidationError
 
-from gitstore.branch.access import Access, Role
+from gitstore.branch.access import EVERYBODY, Access, Role
 from gitstore.git.file_watch import Watch, Watched
 from gitstore.git.locks import file_lock, try_file_lock
 
@@ -94,6 +96,31 @@ class Standing:
 
     rows: tuple[Token, ...] | None = None
     lost: str = ""
+
+    @property
+    def exist(self) -> bool:
+        """Whether there are tokens, even lost ones: then every write needs one."""
+        return self.rows is not None or bool(self.lost)
+
+    def find(self, secret: str) -> Access | None:
+        """What the bearer of *secret* may do; None if it is no token of ours.
+
+        Without tokens, everybody may do everything. If the tokens are lost, nobody may do
+        anything. The call takes equally long for every secret.
+        """
+        if self.rows is None:
+            return None if self.lost else EVERYBODY
+        given = digest(secret)
+        access = None
+        for row in self.rows:
+            if hmac.compare_digest(row.sha256, given):
+                access = row.access
+        return access
+
+
+def digest(secret: str) -> str:
+    """The SHA-256 of *secret*, in hexadecimal digits."""
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()
 
 
 NONE = Standing()

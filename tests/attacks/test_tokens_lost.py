@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 import os
 import shutil
@@ -186,7 +188,7 @@ def test_while_the_tokens_can_not_be_read_nobody_writes(studio, harm):
     assert studio.statuses(studio.closed) == LOST_WITHOUT_READS
     # The next start sees the same.
     assert Tokens(studio.repo).standing.lost
-    assert Tokens(studio.repo).exist
+    assert Tokens(studio.repo).standing.exist
 
 
 def test_the_answer_says_what_to_do_and_nothing_of_what_stands_there(studio):
@@ -213,6 +215,23 @@ def test_tokens_that_were_made_by_an_earlier_version_are_marked_at_the_first_loo
 
 def test_what_nobody_lost_is_open(client):
     assert client.put(WRITE, json=body("Job")).status_code == 201
+
+
+@pytest.mark.parametrize("failing", range(1, 7))
+def test_a_disk_that_fails_for_a_moment_asks_nobody_for_a_token(client, monkeypatch, failing):
+    looks = itertools.count(1)
+    lstat = Path.lstat
+
+    def fails_once(path: Path) -> os.stat_result:
+        if path.name == Path(FILE).name and next(looks) == failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return lstat(path)
+
+    monkeypatch.setattr(Path, "lstat", fails_once)
+    statuses = [client.put(WRITE, json=body("Job")).status_code for _ in range(6)]
+
+    assert statuses.count(503) == 1
+    assert set(statuses) <= {200, 201, 503}
 
 
 def test_git_reads_it_too(studio):

@@ -127,7 +127,7 @@ def test_a_token_that_makes_no_sense_is_refused_by_the_option(empty, name, optio
     assert done.returncode != 0
     assert done.stdout == ""
     assert says in done.stderr
-    assert not Tokens(empty).exist
+    assert not Tokens(empty).standing.exist
 
 
 def test_tokens_made_at_once_are_all_kept(empty):
@@ -144,7 +144,7 @@ def test_tokens_made_at_once_are_all_kept(empty):
 
     secrets = [maker.communicate(timeout=60)[0].strip() for maker in makers]
 
-    found = [Tokens(empty).find(secret) for secret in secrets]
+    found = [Tokens(empty).standing.find(secret) for secret in secrets]
     assert [access and access.name for access in found] == ["td0", "td1", "td2", "td3"]
 
 
@@ -162,7 +162,7 @@ def test_a_token_is_compared_with_every_row_in_constant_time(empty, monkeypatch)
 
     for secret in (*secrets, "jtr_wrong"):
         compared.clear()
-        tokens.find(secret)
+        tokens.standing.find(secret)
         assert compared == [row.sha256 for row in tokens.rows()]
 
 
