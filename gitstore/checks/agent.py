@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 
 from gitstore.catalogue.contents import Contents, Directory
 from gitstore.checks.parsing import Sources
-from gitstore.checks.past import Past, by_fold, by_stem, files_fold, heads, stem
+from gitstore.checks.past import Past, by_fold, by_stem, files_fold, heads, meeting
 from gitstore.checks.python_source import Facts
 from gitstore.format import layout
 from gitstore.format.schema import Parsed, SoftwareFile
@@ -36,7 +35,6 @@ class Neighbours:
         self.past = past
         self._jobtypes = jobtypes
         self._by_fold, self._by_stem = by_fold(tuple(jobtypes)), by_stem(tuple(jobtypes))
-        self._modules = cache(self._read_modules)
 
     def directory(self, name: str) -> Directory:
         """The directory of jobtype *name*."""
@@ -62,36 +60,9 @@ class Neighbours:
 
         That is, by appending a version number to each.
         """
-        whole = stem(module)
-        for start in range(len(whole) + 1):
-            if whole[start:] in self._by_stem:
-                modules = self._modules(whole[start:])
-                yield from modules.get((module, True), ())
-                for shorter in _shorter(module):
-                    yield from modules.get((shorter, False), ())
-
-    def _read_modules(self, name_stem: str) -> Mapping[tuple[str, bool], list[str]]:
-        """The jobtypes of that stem, by their module and by each text that a number makes it of.
-
-        The key's second part is True for the latter.
-        """
-        modules: dict[tuple[str, bool], list[str]] = {}
-        for name in self._by_stem[name_stem]:
-            classname = self.classname(name)
-            if classname is not None:
-                module = f"{classname}{name}"
-                modules.setdefault((module, False), []).append(name)
-                for shorter in _shorter(module):
-                    if shorter != module:
-                        modules.setdefault((shorter, True), []).append(name)
-        return modules
-
-
-def _shorter(module: str) -> Iterator[str]:
-    """Yield *module* as it is, and less each version number that it may end with."""
-    for end in range(len(module), len(stem(module)) - 1, -1):
-        if not module.startswith("0", end):
-            yield module[:end]
+        for theirs, other in meeting(self._by_stem, module):
+            if self.classname(other) == theirs:
+                yield other
 
 
 def check_agent(neighbours: Neighbours, name: str, sources: Sources) -> Iterator[Problem]:

@@ -6,9 +6,11 @@ names that were used once count, whatever became of the jobtype.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import islice, takewhile
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.entries import Jobtype
@@ -28,9 +30,9 @@ def by_fold(names: tuple[str, ...]) -> dict[str, list[str]]:
 
 @lru_cache(maxsize=8)
 def by_stem(names: tuple[str, ...]) -> dict[str, list[str]]:
-    """*names* by their stems."""
+    """*names* by their stems, sorted. The last few results are cached."""
     groups: dict[str, list[str]] = {}
-    for name in names:
+    for name in sorted(names):
         groups.setdefault(stem(name), []).append(name)
     return groups
 
@@ -38,6 +40,31 @@ def by_stem(names: tuple[str, ...]) -> dict[str, list[str]]:
 def stem(name: str) -> str:
     """*name* without the digits that it ends with."""
     return name.rstrip("0123456789")
+
+
+def meeting(stems: Mapping[str, list[str]], module: str) -> Iterator[tuple[str, str]]:
+    """Yield the classes and names whose modules *module* can meet.
+
+    Two modules meet if they can become the same by appending a version number to each. *stems*
+    are the names to choose from, by their stems; of ten thousand that differ only in the number
+    that they end with, few are looked at.
+    """
+    whole = stem(module)
+    for start in range(len(whole) + 1):
+        prefix, tail = module[:start], module[start:]
+        for name in _alike(stems.get(whole[start:], []), tail, len(whole) - start):
+            if _can_meet(module, f"{prefix}{name}"):
+                yield prefix, name
+
+
+def _alike(names: list[str], tail: str, least: int) -> Iterator[str]:
+    """Yield those of the sorted *names* that begin *tail*, of *least* length, or begin with it."""
+    for end in range(least, len(tail)):
+        place = bisect_left(names, tail[:end])
+        if names[place : place + 1] == [tail[:end]]:
+            yield tail[:end]
+    begin = bisect_left(names, tail)
+    yield from takewhile(lambda name: name.startswith(tail), islice(names, begin, None))
 
 
 def other_spellings(history: History, name: str) -> list[str]:
@@ -131,17 +158,9 @@ class Past:
     def in_module(self, name: str, classname: str) -> Iterator[str]:
         """Yield the names whose earlier modules can have the name of one of *name*'s."""
         module = f"{classname}{name}"
-        whole = stem(module)
-        for start in range(len(whole) + 1):
-            prefix = whole[:start]
-            for other in self._stems.get(whole[start:], ()):
-                # The names show which few can meet, so not all are looked up.
-                if (
-                    other != name
-                    and _can_meet(module, f"{prefix}{other}")
-                    and prefix in self._classnames(name, classname, other)
-                ):
-                    yield other
+        for theirs, other in meeting(self._stems, module):
+            if other != name and theirs in self._classnames(name, classname, other):
+                yield other
 
     def _classnames(self, name: str, classname: str, other: str) -> set[str]:
         """The classes of the versions that were made under the name *other*.
