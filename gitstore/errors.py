@@ -72,6 +72,17 @@ class Refused(StoreError):
     """A new tip that does not contain the old one on its first-parent chain."""
 
 
+class Gone(StoreError):
+    """A commit after which a client would go on, and which the branch doesn't have.
+
+    *next* is the one after which it can go on.
+    """
+
+    def __init__(self, message: str, next: str) -> None:
+        super().__init__(message)
+        self.next = next
+
+
 class OutOfBounds(StoreError):
     """A tree or a file that is too large to be looked at: what stands at *path*, and why."""
 

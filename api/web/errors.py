@@ -20,6 +20,7 @@ from gitstore.errors import (
     Exists,
     FarmFailed,
     Forbidden,
+    Gone,
     InUse,
     Invalid,
     MergeConflict,
@@ -45,6 +46,7 @@ _LOG = logging.getLogger(__name__)
 STATUSES: dict[type[StoreError], int] = {
     BadRequest: 400,
     NotFound: 404,
+    Gone: 410,
     Exists: 409,
     InUse: 409,
     PreconditionFailed: 412,
@@ -83,12 +85,16 @@ SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a client learns of an error: a status, a sentence, and perhaps details and headers."""
+    """What a client learns of an error: a status, a sentence, and perhaps details and headers.
+
+    *next* is the cursor with which it can go on.
+    """
 
     status: int
     sentence: str
     details: Sequence[Mapping[str, str]] = ()
     headers: Sequence[tuple[str, str]] = ()
+    next: str | None = None
 
 
 def install(app: Flask, git_response: Callable[[str, int], Response]) -> None:
@@ -98,8 +104,9 @@ def install(app: Flask, git_response: Callable[[str, int], Response]) -> None:
         if request.path.startswith(f"{GIT_PATH}/"):
             response = git_response(failure.sentence, failure.status)
         else:
-            details = {"details": failure.details} if failure.details else {}
-            response = json_response({"error": failure.sentence} | details, failure.status)
+            more = {"details": failure.details, "next": failure.next}
+            said = {key: value for key, value in more.items() if value}
+            response = json_response({"error": failure.sentence} | said, failure.status)
         for name, value in failure.headers:
             response.headers.add(name, value)
         return response
@@ -129,6 +136,8 @@ def _of_store(error: Exception) -> Failure:
         return Failure(status, str(error), error.details)
     if isinstance(error, BadRequest) and error.field:
         return Failure(status, str(error), [{"path": error.field, "message": str(error)}])
+    if isinstance(error, Gone):
+        return Failure(status, str(error), next=error.next)
     headers: Sequence[tuple[str, str]] = ()
     if isinstance(error, Unauthorized):
         headers = [("WWW-Authenticate", challenge) for challenge in CHALLENGES]

@@ -8,10 +8,8 @@ from itertools import islice
 from gitstore.errors import NotFound
 from gitstore.format.layout import shown
 from gitstore.git.commits import Commit
+from gitstore.git.merge_message import MERGED
 from gitstore.git.repository import Repository
-
-MERGED = "Merged-Branch: "
-"""Begins a merge's trailer with the name of the branch, which may be deleted later."""
 
 STEPS_SEARCHED = 250
 """How many steps back to look for the merge of a deleted branch."""

@@ -13,13 +13,14 @@ from gitstore.branch.changes import (
     require_acceptable,
 )
 from gitstore.branch.growth import growth_of_merge
-from gitstore.branch.merges import MERGED, find_merge, merge_of, what_moved
+from gitstore.branch.merges import find_merge, merge_of, what_moved
 from gitstore.branch.store import Store
 from gitstore.branch.writing import SERVICE, Writer
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import by_steps
 from gitstore.errors import Forbidden, Moved, NotFound, PreconditionRequired, Refused
 from gitstore.git.commits import trimmed
+from gitstore.git.merge_message import MERGED
 
 
 @dataclass(frozen=True, slots=True)

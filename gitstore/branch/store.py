@@ -11,9 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from gitstore.branch.access import Access, require_access
+from gitstore.branch.blame import Lines, blame_version
+from gitstore.branch.events import BEGINNING, News, news
 from gitstore.branch.growth import Growth, Push
 from gitstore.branch.log import Log, LogRow, log_row, read_log
 from gitstore.branch.reading import Progress, ServedBranch
+from gitstore.branch.stories import PAGE, Stories, Story, StoryPage
 from gitstore.branch.tags import publish
 from gitstore.branch.writing import BranchWriter, Precondition, Writer, Written
 from gitstore.catalogue.catalogue import Catalogue
@@ -58,6 +61,7 @@ class Store:
         self.writing = BranchWriter(
             self.served, self.checks, protect, self.locks, lambda event: self.note(event)
         )
+        self._stories = Stories(self.repository, self.ref)
         self._tagged = 0
 
     # Reading
@@ -77,6 +81,65 @@ class Store:
     def commit(self, id: str) -> Commit:
         """The commit *id*."""
         return self.repository.commit(id)
+
+    def stories(
+        self,
+        key: str,
+        before: int | None = None,
+        limit: int | None = PAGE,
+        catalogue: Catalogue | None = None,
+    ) -> StoryPage:
+        """The stories of the jobtype *key*, newest first, in *catalogue* (None: the tip's).
+
+        They are the last *limit* ones whose numbers are lower than *before*; None is no bound.
+
+        Raises:
+            NotFound: there never was such a jobtype.
+        """
+        served = self._followed()
+        return self._stories.page(catalogue or served, key, before, limit)
+
+    def story(self, key: str, number: int, catalogue: Catalogue | None = None) -> Story:
+        """The story of version *number* of the jobtype *key* in *catalogue* (None: the tip's).
+
+        Raises:
+            NotFound: there never was one; withdrawn ones are there.
+        """
+        served = self._followed()
+        return self._stories.story(catalogue or served, key, number)
+
+    def blame(self, key: str, number: int, first: int, last: int | None) -> list[Lines]:
+        """Who wrote the lines *first* to *last* (None: the end) of version *number*'s code.
+
+        Raises:
+            NotFound: there is no such version, or it has no code that can be read.
+            BadRequest: there are no such lines, or they are too many.
+        """
+        served = self._followed()
+        jobtype = served.jobtype(key)
+        version = served.version(jobtype, number)
+        lineage = self._stories.lineage
+        return blame_version(self.repository, served, lineage, jobtype, version, first, last)
+
+    def news(self, since: str | None, limit: int) -> tuple[Catalogue, News]:
+        """What *limit* steps after commit *since* (None: the tip) brought, and the catalogue.
+
+        Raises:
+            Gone: *since* is no step of the branch.
+        """
+        served = self.catalogue()
+        tip = served.history.tip or BEGINNING
+        if since in (None, tip):
+            return served, News((), tip, is_last=True)
+        self._stories.follow(served.history.tip)
+        lineage, credits = self._stories.lineage, self._stories.credits
+        return served, news(served, lineage, credits, since, limit)
+
+    def _followed(self) -> Catalogue:
+        """The catalogue at the tip, up to which the commits are known."""
+        served = self.catalogue()
+        self._stories.follow(served.history.tip)
+        return served
 
     def log(self, key: str) -> tuple[LogRow, ...]:
         """Every version of the jobtype of that name or id, newest first; see log_page."""

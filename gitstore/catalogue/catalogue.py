@@ -13,7 +13,9 @@ from functools import lru_cache
 from gitstore.catalogue.contents import Contents, Directory
 from gitstore.catalogue.entries import Jobtype, Software, Version, id_at
 from gitstore.catalogue.history import History, Step
+from gitstore.catalogue.marks import Deed, find_mark
 from gitstore.catalogue.preview import is_preview, preview_fault
+from gitstore.catalogue.withdrawals import because, withdrawal_reason
 from gitstore.errors import NotFound
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Requirement, SoftwareFile
@@ -108,17 +110,31 @@ class Catalogue:
 
     def fault(self, jobtype: Jobtype, version: Version) -> str | None:
         """Why that version is out of service, as a sentence; None if it is in service."""
-        name = jobtype.name
-        if self.history.is_withdrawn(name, version.number):
-            return f"version {version.number} of {name} was withdrawn"
-        directory = self.contents.directory(version.tree)
-        problem: object = next(directory.problems(name), None)
+        name, number = jobtype.name, version.number
+        if self.history.is_withdrawn(name, number):
+            mark = find_mark(self.history.marks, Deed.WITHDRAWN, jobtype.id, number)
+            reason = withdrawal_reason(self.contents.objects, mark, number) if mark else None
+            return f"version {number} of {name} was withdrawn{because(reason)}"
+        problem = self.why_broken(jobtype, version)
+        return None if problem is None else f"version {number} of {name} is broken: {problem}"
+
+    def why_broken(self, jobtype: Jobtype, version: Version) -> str | None:
+        """Why that version is broken; None if it is not."""
+        name, directory = jobtype.name, self.contents.directory(version.tree)
+        problem = next(directory.problems(name), None)
         if problem is None and directory.meta and is_preview(version.number):
             fault = preview_fault(name, directory.meta.classname)
-            problem = fault and f"{layout.meta_path(name)}: classname {fault}"
-        if problem:
-            return f"version {version.number} of {name} is broken: {problem}"
-        return None
+            return f"{layout.meta_path(name)}: classname {fault}" if fault else None
+        return str(problem) if problem else None
+
+    def is_broken(self, version: Version) -> bool:
+        """Whether that version's directory can't be read as a jobtype."""
+        return bool(self.contents.directory(version.tree).faults)
+
+    def is_in_service(self, jobtype: Jobtype, version: Version) -> bool:
+        """Whether that version is neither withdrawn nor broken."""
+        is_withdrawn = self.history.is_withdrawn(jobtype.name, version.number)
+        return not is_withdrawn and self.why_broken(jobtype, version) is None
 
     def newest(self, key: str) -> Release:
         """The newest version in service of the jobtype of that name or id.
@@ -137,7 +153,7 @@ class Catalogue:
     def find_newest(self, jobtype: Jobtype) -> Release | None:
         """The newest version in service, or None."""
         for version in reversed(jobtype.versions):
-            if self.fault(jobtype, version) is None:
+            if self.is_in_service(jobtype, version):
                 return self._release(jobtype, version)
         return None
 
@@ -173,6 +189,10 @@ class Catalogue:
     def _version_id(self, software: int | None, text: str | None, step: int) -> int | None:
         if software is None or text is None:
             return None
+        return self.software_version_id(software, text, step)
+
+    def software_version_id(self, software: int, text: str, step: int) -> int | None:
+        """The id that version *text* of the software of that id had at *step*."""
         return id_at(self.history.version_ids.get((software, text), ()), step)
 
     # Software

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from gitstore.catalogue.entries import Jobtype, Since, Software, Version
+from gitstore.catalogue.marks import Deed, Mark
 from gitstore.catalogue.trailers import TRAILER_ID, TRAILER_VERSION, Trailer
 from gitstore.format import layout
 from gitstore.format.schema import parse_software, parse_withdrawn
@@ -68,7 +69,7 @@ class History:
     that were deleted, in the order of their end; *former* the names that jobtypes left by a
     rename, each with the jobtype's id. The ids that a software name and a
     (software id, version) have had are kept for ever, because old versions of jobtypes
-    refer to them.
+    refer to them. *marks* are what steps did other than to make versions, oldest first.
     """
 
     tip: str | None = None
@@ -82,6 +83,7 @@ class History:
     software: Mapping[str, Software] = field(default_factory=dict)
     software_ids: Mapping[str, Since] = field(default_factory=dict)
     version_ids: Mapping[tuple[int, str], Since] = field(default_factory=dict)
+    marks: tuple[Mark, ...] = ()
 
     def extend(self, steps: Iterable[Step]) -> History:
         """The history after *steps*, oldest first."""
@@ -132,6 +134,9 @@ class _Numbering:
         self.software = _copied(history.software)
         self.software_ids = _copied(history.software_ids)
         self.version_ids = _copied(history.version_ids)
+        self._marks_before = history.marks
+        self._marks: list[Mark] = []
+        self._renamed: dict[str, str] = {}
 
     def history(self) -> History:
         return History(
@@ -148,17 +153,27 @@ class _Numbering:
             software=MappingProxyType(self.software),
             software_ids=MappingProxyType(self.software_ids),
             version_ids=MappingProxyType(self.version_ids),
+            marks=(*self._marks_before, *self._marks) if self._marks else self._marks_before,
         )
 
     def take(self, step: Step) -> None:
         self.steps += 1
         self.tip = step.commit
         self.tree = step.tree
+        withdrawn = self.withdrawn
+        self._renamed = {}
         self._take_withdrawn(step)
         if any(path != layout.WITHDRAWN for path in step.files):
             self._take_software(step)
         if step.jobtypes or step.trailers:
             self._take_jobtypes(step)
+        self._mark_withdrawn(withdrawn, step.jobtypes.keys() | {n for _, _, n in step.trailers})
+
+    def _mark(
+        self, deed: Deed, name: str, id: int, other: str = "", numbers: tuple[int, ...] = ()
+    ) -> None:
+        assert self.tip is not None
+        self._marks.append(Mark(self.steps, self.tip, deed, name, id, other, numbers))
 
     def _take_withdrawn(self, step: Step) -> None:
         if layout.WITHDRAWN not in step.files:
@@ -170,6 +185,32 @@ class _Numbering:
         parsed = parse_withdrawn(blob.data).value
         if parsed is not None:
             self.withdrawn = parsed.root
+
+    def _mark_withdrawn(
+        self, before: Mapping[str, frozenset[int]], touched: Collection[str]
+    ) -> None:
+        """Mark the versions that this step withdrew or restored, where *before* was the list.
+
+        A version that is listed before it is made is withdrawn by the step that makes it. The
+        numbers of a jobtype that is renamed stay withdrawn if they are listed under its new name.
+        """
+        now = self.withdrawn
+        names = {name for name in touched if name in now}
+        if now is not before:
+            names |= {n for n in before.keys() | now.keys() if before.get(n) != now.get(n)}
+        names |= self._renamed.keys() if now or before else set()
+        for name in sorted(names & self.jobtypes.keys(), key=_bytes):
+            jobtype = self.jobtypes[name]
+            old = before.get(self._renamed.get(name, name), frozenset())
+            new = now.get(name, frozenset())
+            made = {v.number for v in jobtype.versions if v.step == self.steps} if new else set()
+            for deed, numbers in (
+                (Deed.WITHDRAWN, new - old | (new & made)),
+                (Deed.RESTORED, old - new - made),
+            ):
+                there = tuple(n for n in sorted(numbers) if jobtype.find_version(n))
+                if there:
+                    self._mark(deed, name, jobtype.id, numbers=there)
 
     # Jobtypes
 
@@ -192,6 +233,7 @@ class _Numbering:
     def _end(self, name: str) -> None:
         if name in self.jobtypes:
             self.ended.append(self.jobtypes.pop(name))
+            self._mark(Deed.DELETED, name, self.ended[-1].id)
 
     def _tree(self, name: str) -> str | None:
         return self.jobtypes[name].tree if name in self.jobtypes else None
@@ -214,6 +256,8 @@ class _Numbering:
         self.jobtypes[new] = replace(jobtype, name=new)
         self.numbers[new] = self.numbers[old]
         self.former = (*self.former, (old, jobtype.id))
+        self._renamed[new] = old
+        self._mark(Deed.RENAMED, old, jobtype.id, new)
 
     def _appear(self, name: str, tree: str, ids: list[int]) -> None:
         """Give *name* an id if it has none, and note its directory's tree."""
@@ -262,11 +306,14 @@ class _Numbering:
             moved = replace(self.software.pop(old), name=new)
             self.software[new] = moved
             self._note_software(new, moved.id)
+            self._mark(Deed.SOFTWARE_RENAMED, old, moved.id, new)
             del changed[old], changed[new]
         for name in sorted(changed, key=lambda name: _bytes(layout.software_path(name))):
             blob = changed[name]
             if blob is None:
-                self.software.pop(name, None)
+                ended = self.software.pop(name, None)
+                if ended is not None:
+                    self._mark(Deed.SOFTWARE_DELETED, name, ended.id)
             else:
                 self._take_software_file(name, blob)
 
@@ -302,6 +349,8 @@ class _Numbering:
             for v in parsed.versions
         )
         self.software[name] = replace(old, file=blob.id, blob=blob.id, versions=versions)
+        if blob.id != old.blob:
+            self._mark(Deed.SOFTWARE, name, old.id, blob.id)
 
     def _note_software(self, name: str, id: int) -> None:
         self.software_ids[name] = (*self.software_ids.get(name, ()), (self.steps, id))

@@ -20,6 +20,7 @@ from types import MappingProxyType
 
 from gitstore.catalogue.entries import Jobtype, Software, Version
 from gitstore.catalogue.history import Counters, History
+from gitstore.catalogue.marks import Deed, Mark
 
 
 @functools.cache
@@ -79,6 +80,9 @@ def _encode(history: History) -> bytes:
         "software": [astuple(s) for s in history.software.values()],
         "software_ids": dict(history.software_ids),
         "version_ids": [[*key, ids] for key, ids in history.version_ids.items()],
+        "marks": [
+            (m.step, m.commit, m.deed, m.name, m.id, m.other, m.numbers) for m in history.marks
+        ],
     }
     # One large write of a long history would make all other threads wait.
     parts = {key: _dumps(value) for key, value in document.items()}
@@ -128,5 +132,9 @@ def _decode(body: bytes) -> History:
         ),
         version_ids=MappingProxyType(
             {(id, text): tuple((a, b) for a, b in ids) for id, text, ids in document["version_ids"]}
+        ),
+        marks=tuple(
+            Mark(step, commit, Deed(deed), name, id, other, tuple(numbers))
+            for step, commit, deed, name, id, other, numbers in document["marks"]
         ),
     )

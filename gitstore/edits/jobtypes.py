@@ -9,6 +9,7 @@ from gitstore.catalogue.catalogue import Catalogue, Release
 from gitstore.catalogue.contents import read_yaml
 from gitstore.catalogue.entries import Jobtype
 from gitstore.catalogue.trailers import TRAILER_VERSION, trailer
+from gitstore.catalogue.withdrawals import withdrawal_subject
 from gitstore.checks.code import check_source
 from gitstore.checks.past import case_fault, other_spellings
 from gitstore.checks.settings import Checks
@@ -163,7 +164,7 @@ def withdraw(key: str, number: int) -> Edit:
         files = dict(_withdrawn_files(catalogue, name, rename_to=name, add=number))
         if kept[-1].number == number and len(kept) > 1:
             files[layout.jobtype_path(name)] = Graft(Entry(DIRECTORY, kept[-2].tree))
-        return Edited(files, f"{name}: withdraw version {number}")
+        return Edited(files, withdrawal_subject(name, number))
 
     return edit
 

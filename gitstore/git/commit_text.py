@@ -48,6 +48,7 @@ _CHARSET_LIMIT_BYTES = 40
 _TREE = re.compile(rb"tree ([0-9a-fA-F]{40})(?:\n|\Z)")
 _PARENTS = re.compile(rb"(?:parent [0-9a-fA-F]{40}(?:\n|\Z))*")
 _AUTHOR = re.compile(rb"^author (.*)$", re.MULTILINE)
+_COMMITTER = re.compile(rb"^committer (.*)$", re.MULTILINE)
 _ENCODING = re.compile(rb"^encoding (.*)$", re.MULTILINE)
 _WHEN = re.compile(rb" *([0-9]{1,12}) +([+-])([0-9]{2})([0-9]{2})\Z")
 
@@ -58,7 +59,7 @@ def parse_commit(id: str, data: bytes) -> Commit | None:
     tree = _TREE.match(header)
     if tree is None:
         return None
-    author = _AUTHOR.search(header)
+    author, committer = _AUTHOR.search(header), _COMMITTER.search(header)
     charset = _charset(header)
     return Commit(
         id=id,
@@ -66,6 +67,7 @@ def parse_commit(id: str, data: bytes) -> Commit | None:
         parents=parse_parents(data),
         message=_decoded(message[:SHOWN_LIMIT_BYTES], charset),
         author=_signature(author[1] if author else b"", charset),
+        committer=_signature(committer[1] if committer else b"", charset),
     )
 
 

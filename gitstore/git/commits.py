@@ -12,6 +12,19 @@ _TRIMMED = "".join(map(chr, range(33))) + ".,:;<>\"\\'"
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Who did something, by what a commit says of them."""
+
+    name: str
+    email: str
+
+    @property
+    def key(self) -> str:
+        """What two mentions of the same person share: the address, else the name."""
+        return (self.email or self.name).casefold()
+
+
+@dataclass(frozen=True, slots=True)
 class Signature:
     """Who did something, and when; *when* None means now."""
 
@@ -19,16 +32,22 @@ class Signature:
     email: str
     when: datetime | None = None
 
+    @property
+    def person(self) -> Person:
+        """Who did it."""
+        return Person(self.name, self.email)
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit: its ids in hex, its message (of a long one, the beginning), its author."""
+    """A commit: its ids in hex, its message (of a long one, the beginning), author, committer."""
 
     id: str
     tree: str
     parents: tuple[str, ...]
     message: str
     author: Signature
+    committer: Signature
 
     @property
     def subject(self) -> str:

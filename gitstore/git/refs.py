@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import suppress
+from os import SEEK_END
 from pathlib import Path
+from typing import NamedTuple
 
 import pygit2
 from pygit2.enums import ReferenceType
@@ -21,6 +23,21 @@ from gitstore.git.wholeness import common_dir, working_copies
 
 _LOGGED = re.compile(r"[0-9a-f]{40} ([0-9a-f]{40}) ")
 """The beginning of a reflog's line: the old commit and the new one."""
+
+_MOVE = re.compile(
+    rb"^([0-9a-f]{40}) ([0-9a-f]{40}) ([^<\n]*)<[^>\n]*> [0-9]+ [+-][0-9]+\t(.*)$", re.MULTILINE
+)
+_MOVES_LIMIT_BYTES = 4 * 1024 * 1024
+"""How much of a reflog is read: its end."""
+
+
+class Move(NamedTuple):
+    """A line of a reflog: from commit *old* (zeros: none) to *new*, who moved it, and how."""
+
+    old: str
+    new: str
+    name: str
+    why: str
 
 
 class Refs:
@@ -224,13 +241,35 @@ class Refs:
 
     def last_logged(self, ref: str) -> str | None:
         """The commit that *ref* was last moved to by its reflog, which outlives a lost ref."""
-        path = common_dir(self._handle.git_dir) / "logs" / ref
         try:
-            last = path.read_text(errors="replace").splitlines()[-1]
+            last = self._log(ref).read_text(errors="replace").splitlines()[-1]
         except (OSError, IndexError):
             return None
         line = _LOGGED.match(last)
         return line[1] if line and line[1].strip("0") else None
+
+    def log_stamp(self, ref: str) -> tuple[int, int] | None:
+        """What differs whenever the reflog of *ref* has changed; None without a reflog."""
+        try:
+            status = self._log(ref).stat()
+        except OSError:
+            return None
+        return status.st_size, status.st_mtime_ns
+
+    def logged(self, ref: str) -> list[Move]:
+        """The last moves of *ref* that its reflog has, oldest first."""
+        try:
+            with self._log(ref).open("rb") as file:
+                start = max(0, file.seek(0, SEEK_END) - _MOVES_LIMIT_BYTES)
+                file.seek(start)
+                data = file.read(_MOVES_LIMIT_BYTES)
+        except OSError:
+            return []
+        rows = ((field.decode(errors="replace") for field in row) for row in _MOVE.findall(data))
+        return [Move(old, new, name.strip(), why) for old, new, name, why in rows]
+
+    def _log(self, ref: str) -> Path:
+        return common_dir(self._handle.git_dir) / "logs" / ref
 
 
 def _moved(ref: str) -> Moved:

@@ -70,6 +70,8 @@ class Repository:
         self.last_mover = refs.last_mover
         self.first_mover = refs.first_mover
         self.last_logged = refs.last_logged
+        self.log_stamp = refs.log_stamp
+        self.logged = refs.logged
 
         commits = CommitGraph(handle, objects, refs)
         self.commit = commits.commit
@@ -85,6 +87,7 @@ class Repository:
         diff = TreeDiff(handle, objects, self.bounds)
         self.changed_paths = diff.changed_paths
         self.diff = diff.text
+        self.hunks = diff.hunks
 
         merger = Merger(handle, objects, writer, commits, self.bounds)
         self.merge = merger.merge

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import NamedTuple
 
 import pygit2
+from pygit2.enums import DiffOption
 
 from gitstore.format.layout import COMPARED_LIMIT_BYTES, DIFF_LIMIT_BYTES, printable
 from gitstore.git.bounds import Bounds
@@ -14,6 +16,17 @@ from gitstore.git.objects import ObjectReader
 
 FILES_SHOWN = 10_000
 """Files in a list of what differs, at most."""
+
+
+class Hunk(NamedTuple):
+    """Lines that differ: *old* of them from line *start* on became *new* ones.
+
+    Where *old* is 0, the new ones stand behind line *start*.
+    """
+
+    start: int
+    old: int
+    new: int
 
 
 class TreeDiff:
@@ -47,6 +60,15 @@ class TreeDiff:
             diff.find_similar()
             return diff.patch or ""
         return "".join(_patches(diff, sizes))
+
+    def hunks(self, old: str, new: str) -> list[Hunk]:
+        """The lines that differ between two blobs, in order; both are small, as code is."""
+        before, after = self._handle.repo[old], self._handle.repo[new]
+        assert isinstance(before, pygit2.Blob)
+        assert isinstance(after, pygit2.Blob)
+        flag = DiffOption.FORCE_TEXT
+        patch = pygit2.Patch.create_from(before, after, flag=flag, context_lines=0)
+        return [Hunk(hunk.old_start, hunk.old_lines, hunk.new_lines) for hunk in patch.hunks]
 
     def _diff(self, old: str | None, new: str) -> pygit2.Diff:
         for tree in filter(None, (old, new)):

@@ -42,9 +42,8 @@ def branch_jobtype(catalogue: Catalogue, jobtype: Jobtype) -> FarmJobtype:
 
 def _versions(catalogue: Catalogue, jobtype: Jobtype) -> Iterator[FarmVersion]:
     for version in jobtype.versions:
-        fault = catalogue.fault(jobtype, version)
-        if fault and catalogue.history.is_withdrawn(jobtype.name, version.number):
-            fault = WITHDRAWN
+        is_withdrawn = catalogue.history.is_withdrawn(jobtype.name, version.number)
+        fault = WITHDRAWN if is_withdrawn else catalogue.fault(jobtype, version)
         yield farm_version(catalogue, version, fault)
 
 

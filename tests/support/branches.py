@@ -42,6 +42,8 @@ class Branch:
         message: str = "change\n",
         onto: str | None = None,
         merged: tuple[str, ...] = (),
+        author: Signature = TD,
+        committer: Signature = TD,
     ) -> str:
         """A commit of *changes* on top of *onto* (None: the tip), which no ref points to."""
         parent = onto or self.tip
@@ -49,7 +51,7 @@ class Branch:
         encoded = {path: self._encoded(content) for path, content in changes.items()}
         tree = self.repository.write_tree(base, encoded)
         parents = (parent, *merged) if parent else ()
-        return self.repository.write_commit(tree, parents, message, TD, TD)
+        return self.repository.write_commit(tree, parents, message, author, committer)
 
     def _encoded(self, content: Content) -> bytes | Graft | None:
         if isinstance(content, Link):
@@ -61,9 +63,15 @@ class Branch:
         changes: Mapping[str, Content],
         message: str = "change\n",
         merged: tuple[str, ...] = (),
+        author: Signature = TD,
+        committer: Signature = TD,
     ) -> str:
         """The new tip: *changes* on top of the old one, a merge where *merged* says so."""
-        new = self.side(changes, message, merged=merged)
+        new = self.side(changes, message, None, merged, author, committer)
+        return self.move(new)
+
+    def move(self, new: str) -> str:
+        """Make commit *new* the tip."""
         self.repository.move(REF, self.tip, new, TD, "test")
         self.tip = new
         return new

@@ -1,0 +1,102 @@
+"""Who made what a step brought to a path, when, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitstore.branch.writing import SERVICE
+from gitstore.git.commits import Commit, Person
+from gitstore.git.lineage import Lineage
+from gitstore.git.merge_message import co_authors, merge_note
+from gitstore.git.repository import Repository
+from gitstore.git.single_flight import Once
+from gitstore.git.touching import Touching
+
+AUTHORS_LIMIT = 100
+MESSAGE_LIMIT = 8000
+"""Characters of a message."""
+
+_KEPT_BYTES = 8 * 1024 * 1024
+
+_MACHINES = frozenset((SERVICE.email, "noreply@github.com"))
+"""The addresses of those that commit for somebody else: this service, and GitHub."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """What the commit of a step says, and who made what it brought to a path.
+
+    *authors* are those of the commits that changed the path, in the order of the commits.
+    *is_cut* is whether there may be more. *merged_by* merged or applied it, None where that is
+    one of the authors, or a program. *message* is the beginning of a long one.
+    """
+
+    commit: str
+    date: datetime | None
+    authors: tuple[Person, ...]
+    is_cut: bool
+    merged_by: Person | None
+    subject: str
+    message: str
+    pull_request: str | None
+    branch: str | None
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory that it takes, roughly."""
+        return 1000 + 300 * len(self.authors) + 2 * len(self.message)
+
+
+class Credits:
+    """The credits of one branch's steps. Threads may share it; what was asked for is kept."""
+
+    def __init__(self, repository: Repository, lineage: Lineage) -> None:
+        self._repository = repository
+        self._lineage = lineage
+        self._kept = Once[tuple[str, str], Credit](_KEPT_BYTES, lambda c: c.memory_bytes)
+
+    def credit(self, commit: str, path: str) -> Credit:
+        """The credit for what the step *commit* brought to *path*.
+
+        A commit that is no step of the branch brought what no step of it has: so a preview's.
+        """
+        if self._lineage.step_on_chain(commit) is None:
+            return self._make(commit, path)  # Not kept: it may become a step.
+        return self._kept.get((commit, path), lambda: self._make(commit, path))
+
+    def _make(self, id: str, path: str) -> Credit:
+        step, own = self._repository.commit(id), self._lineage.step_on_chain(id)
+        touching = Touching(
+            self._repository, lambda commit: self._lineage.step_of(commit) == own, path
+        )
+        authors = list(_people(touching.commits(step)) or _people([step]))
+        note = merge_note(step)
+        return Credit(
+            commit=id,
+            date=step.author.when,
+            authors=tuple(authors[:AUTHORS_LIMIT]),
+            is_cut=touching.is_cut or len(authors) > AUTHORS_LIMIT,
+            merged_by=_merger(step, authors),
+            subject=step.subject,
+            message=step.message.strip()[:MESSAGE_LIMIT],
+            pull_request=note.pull_request,
+            branch=note.branch,
+        )
+
+
+def _people(commits: Iterable[Commit]) -> list[Person]:
+    """Those who wrote *commits*, in order, each once."""
+    found: dict[str, Person] = {}
+    for commit in commits:
+        for person in (commit.author.person, *co_authors(commit)):
+            found.setdefault(person.key, person)
+    return list(found.values())
+
+
+def _merger(step: Commit, authors: list[Person]) -> Person | None:
+    """Who merged or applied *step*, None where that is one of *authors*, or a program."""
+    by = (step.author if len(step.parents) > 1 else step.committer).person
+    known = {author.key for author in authors}
+    return None if by.key in known or by.email in _MACHINES or not by.key else by
