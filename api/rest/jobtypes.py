@@ -19,6 +19,7 @@ from gitstore.catalogue.catalogue import Catalogue, Release
 from gitstore.edits import jobtypes
 from gitstore.errors import NotFound
 from gitstore.format.schema import Requirement
+from gitstore.format.spelling import did_you_mean
 
 blueprint = Blueprint("jobtypes", __name__)
 
@@ -221,7 +222,9 @@ def _requirement(catalogue: Catalogue, release: Release, software: str) -> paylo
     requirement = jobtypes.find_requirement(catalogue, release, software)
     if requirement is None:
         name = release.jobtype.name
-        raise NotFound(f"version {release.version.number} of {name} does not require that software")
+        near = did_you_mean(software, (r.software for r in release.meta.requirements))
+        what = f"version {release.version.number} of {name} does not require that software"
+        raise NotFound(what + near)
     return payloads.requirement_payload(catalogue, release, requirement)
 
 

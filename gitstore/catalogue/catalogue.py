@@ -19,6 +19,7 @@ from gitstore.catalogue.withdrawals import because, withdrawal_reason
 from gitstore.errors import NotFound
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Requirement, SoftwareFile
+from gitstore.format.spelling import did_you_mean
 from gitstore.git.trees import Objects
 
 
@@ -87,8 +88,8 @@ class Catalogue:
         """
         jobtype = self.find_jobtype(key)
         if jobtype is None:
-            what = "id" if layout.is_id(key) else "name"
-            raise NotFound(f"there is no jobtype of the {what} {layout.shown(key)}")
+            names = (name for name in self.history.jobtypes if not _fault(name))
+            raise _missing("jobtype", key, names)
         return jobtype
 
     def version(self, jobtype: Jobtype, number: int) -> Version:
@@ -216,8 +217,7 @@ class Catalogue:
         """
         software = self.find_software(key)
         if software is None:
-            what = "id" if layout.is_id(key) else "name"
-            raise NotFound(f"there is no software of the {what} {layout.shown(key)}")
+            raise _missing("software", key, self.history.software)
         return software
 
     def software_file(self, software: Software) -> SoftwareFile:
@@ -231,6 +231,14 @@ class Catalogue:
             for requirement in release.meta.requirements if release else ():
                 if requirement.software == software:
                     yield jobtype, requirement
+
+
+def _missing(kind: str, key: str, names: Iterable[str]) -> NotFound:
+    """The error for a *key* that nothing of that *kind* has; *names* are those that exist."""
+    if layout.is_id(key):
+        return NotFound(f"there is no {kind} of the id {layout.shown(key)}")
+    sentence = f"there is no {kind} of the name {layout.shown(key)}"
+    return NotFound(sentence + did_you_mean(key, names))
 
 
 @lru_cache(maxsize=1 << 16)

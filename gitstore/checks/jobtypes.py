@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
-from itertools import islice
 
 from gitstore.catalogue.contents import Directory
 from gitstore.catalogue.preview import preview_fault
@@ -20,10 +18,8 @@ from gitstore.format.schema import (
     Requirement,
     parse_meta,
 )
+from gitstore.format.spelling import nearest
 from gitstore.rules import Problem
-
-_NEIGHBOURS = 1000
-"""Names that a suggestion is chosen from."""
 
 
 def check_jobtypes(compared: Comparison, checks: Checks, sources: Sources) -> Iterator[Problem]:
@@ -136,11 +132,6 @@ def _requirement_faults(
 
 
 def _suggestion(compared: Comparison, wanted: str, known: Mapping[str, object]) -> str:
-    near: list[str] = []
-    if len(wanted) <= layout.NAME_LIMIT and next(compared.suggestions, None) is not None:
-        names = list(islice(known, _NEIGHBOURS))
-        near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.6)
-        near = near or [name for name in names if name.casefold() == wanted.casefold()]
-    if near:
-        return f'did you mean "{near[0]}"?'
+    if next(compared.suggestions, None) is not None and (near := nearest(wanted, known)):
+        return f'did you mean "{near}"?'
     return "add it there first" if known else "the catalogue has none; add it there first"

@@ -16,6 +16,7 @@ from gitstore.edits.files import requirement_files, software_content
 from gitstore.errors import BadRequest, Exists, NotFound
 from gitstore.format import layout
 from gitstore.format.schema import SoftwareFile, SoftwareVersion
+from gitstore.format.spelling import did_you_mean
 from gitstore.git.tree_edit import Content, Graft
 from gitstore.git.trees import REGULAR_FILE, Entry
 from gitstore.rules import Problem
@@ -204,5 +205,6 @@ def software_version(catalogue: Catalogue, software: Software, key: str) -> Soft
     """
     version = find_software_version(catalogue, software, key)
     if version is None:
-        raise NotFound(f"{software.name} has no version {layout.shown(key)}")
+        near = did_you_mean(key, (text for text, _ in software.versions))
+        raise NotFound(f"{software.name} has no version {layout.shown(key)}{near}")
     return version
