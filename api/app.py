@@ -13,9 +13,9 @@ from api.cache.answers import Shelf
 from api.config import GIT_PATH, PREFIX, Config
 from api.git_http import routes
 from api.git_http.processes import Transports
-from api.openapi import document
+from api.openapi import document, reference
 from api.pages import diffs, views
-from api.rest import changes, health, jobtypes, software, webhooks
+from api.rest import changes, files, health, jobtypes, overviews, software, webhooks
 from api.web import auth, errors, hosts, limits, previews, responses
 from api.web.flask_app import FlaskApp
 from api.web.hosts import KnownHosts
@@ -114,8 +114,9 @@ def _add_routes(app: FlaskApp, transports: Transports) -> None:
     app.register_blueprint(health.blueprint, url_prefix="/health")
     diffs.install(app)
     views.install(app)
-    for module in (jobtypes, software, changes, document):
+    for module in (jobtypes, files, software, changes, overviews, document, reference):
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
+    app.register_blueprint(overviews.searching, url_prefix=PREFIX)
 
 
 def _end_idle(transports: Transports, config: Config) -> None:

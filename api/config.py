@@ -132,6 +132,7 @@ class Config:
     read_only: bool = False
     insecure_writes: bool = False
     read_needs_token: bool = False
+    cors_origins: tuple[str, ...] = ()
     body_limit_bytes: int = 1024 * 1024
     body_limit_s: int = 60
     code_limit_bytes: int = CODE_LIMIT_BYTES
@@ -145,6 +146,7 @@ class Config:
     write_limit_s: int = 30
     review_places: int = 4
     git_places: int = 4
+    file_places: int = 4
     git_idle_s: int = 300
     git_limit_s: int = 3600
     housekeeping_s: int = 600
@@ -174,6 +176,12 @@ class Config:
                 raise ConfigError(
                     f"fetch_fsck is {word!r}; write it as badTree=warn: a fault that Git's"
                     " fsck names, and ignore, warn or error"
+                )
+        for origin in self.cors_origins:
+            if parse_origin(origin) is None:
+                raise ConfigError(
+                    f"cors_origins has {origin!r}; write an origin as browsers do, like"
+                    " https://dashboard.studio.example, with a port where it is needed"
                 )
 
     @property

@@ -20,7 +20,8 @@ from benchmarks.rows import ROWS, Row, folder
 
 RESULTS = Path(__file__).parent / "results"
 ORDER = (
-    *("hot-get", "hot-get-no-log", "hot-code", "hot-latest", "hot-304", "through-flask", "flat"),
+    *("hot-get", "hot-get-no-log", "hot-code", "hot-latest", "hot-304", "newest"),
+    *("through-flask", "flat"),
     *("reads-while-writing", "put", "cold-build", "warm-start", "memory", "visible", "push"),
     *("clone-storm", "scale"),
 )

@@ -156,6 +156,12 @@ def hot_304(where: Path) -> Iterator[Row]:
     yield _against_constant("hot-304", where, paths, 0.6, conditional=True)
 
 
+@row("newest")
+def newest(where: Path) -> Iterator[Row]:
+    paths = [f"{PREFIX}/newest"]
+    yield _against_constant("newest", where, paths, 0.5, conditional=True)
+
+
 @row("through-flask")
 def through_flask(where: Path) -> Iterator[Row]:
     paths = version_paths(_catalogue(data.FARM))

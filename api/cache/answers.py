@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import urlencode
 
-from flask import Response, g, request
+from flask import Request, Response, g, request
 from werkzeug.http import parse_etags, unquote_etag
 
 from api.config import PREFIX
@@ -28,9 +29,18 @@ from gitstore.errors import StoreError
 
 Headers = Sequence[tuple[str, str]]
 
+Key = str | tuple[str, str]
+"""A path, or a path and a query."""
+
 _PATH = re.compile(rf"{PREFIX}/jobtypes/([^/]+)(?:/versions/([0-9]+)(?:/code)?)?/?")
 """What is kept: the answers about one jobtype, whose key is the first group, or about a version
 of it, whose number is the second."""
+
+_WHOLE = re.compile(rf"{PREFIX}/(?:newest|events)/?")
+"""What is kept, too: answers about all that is served, with a query perhaps."""
+
+_IN_QUERY = frozenset({"code", "since", "limit"})
+"""The parameters on which an answer may depend and be kept."""
 
 _ENTITY = frozenset({"Content-Type", "Content-Length"})
 """Headers that a 304 leaves out."""
@@ -45,13 +55,14 @@ _OVERHEAD_BYTES = 640
 class Answer:
     """What the application says to a GET of a path of *route*.
 
-    It is about *jobtype*, or about a *version* alone, which newer ones don't change. Of the
+    It is about *jobtype*, or about a *version* alone, which newer ones don't change, or, where
+    both are None, about all that is served. Of the
     *headers*, those that tell of the body come first, *entity* in number. *known* is the history
     by which it held last; *used* whether it was asked for since it was last in danger of being
     dropped.
     """
 
-    jobtype: Jobtype
+    jobtype: Jobtype | None
     version: Version | None
     route: str
     headers: Headers
@@ -76,8 +87,8 @@ class Shelf:
     def __init__(self, store: Store, limit_bytes: int) -> None:
         self._catalogue = store.catalogue
         self._limit_bytes = limit_bytes
-        self._answers: dict[str, Answer] = {}
-        self._order: deque[str] = deque()
+        self._answers: dict[Key, Answer] = {}
+        self._order: deque[Key] = deque()
         self._bytes = 0
         self._history = History()
         self._lock = threading.Lock()
@@ -88,22 +99,23 @@ class Shelf:
         None, too, for a request to which a plain GET of its path is no answer. Whether its
         sender may read, and whether it is about the served branch, is for others to know.
         """
-        answer = self._answers.get(path)
-        if answer is None or query or method not in _METHODS:
+        key = (path, query) if query else path
+        answer = self._answers.get(key)
+        if answer is None or method not in _METHODS:
             return None
         try:
             history = self._catalogue().history
         except StoreError:
             return None
-        if answer.known is not history and not self._holds(path, answer, history):
+        if answer.known is not history and not self._holds(key, answer, history):
             return None
         answer.used = True
         return answer
 
-    def _holds(self, path: str, answer: Answer, history: History) -> bool:
+    def _holds(self, key: Key, answer: Answer, history: History) -> bool:
         with self._lock:
             self._go_on(history)
-            if self._answers.get(path) is not answer or not _is_about(answer, history):
+            if self._answers.get(key) is not answer or not _is_about(answer, history):
                 return False
             answer.known = history
         return True
@@ -124,15 +136,15 @@ class Shelf:
             self._bytes = 0
         self._history = history
 
-    def keep(self, path: str, route: str, headers: Headers, body: bytes, of: Catalogue) -> None:
-        """Keep what was said to a plain GET of *path*, with status 200 and by catalogue *of*."""
-        match = _PATH.fullmatch(path)
-        # WSGI's strings are bytes in Latin-1.
-        key = match[1].encode("latin-1").decode(errors="replace") if match else ""
-        jobtype = of.find_jobtype(key)
-        if match is None or jobtype is None:
-            return
-        version = jobtype.find_version(int(match[2])) if match[2] else None
+    def keep(self, key: Key, route: str, headers: Headers, body: bytes, of: Catalogue) -> None:
+        """Keep what was said to a plain GET of *key*, with status 200 and by catalogue *of*."""
+        path, jobtype, version = _path(key), None, None
+        if match := _PATH.fullmatch(path):
+            # WSGI's strings are bytes in Latin-1.
+            jobtype = of.find_jobtype(match[1].encode("latin-1").decode(errors="replace"))
+            if jobtype is None:
+                return
+            version = jobtype.find_version(int(match[2])) if match[2] else None
         kept = [_header(*header) for header in headers]
         entity = sum(name in _ENTITY for name, _ in kept)
         kept.sort(key=lambda header: header[0] not in _ENTITY)
@@ -142,26 +154,26 @@ class Shelf:
             return
         with self._lock:
             self._go_on(of.history)
-            before = self._answers.get(path)
+            before = self._answers.get(key)
             if before is None:
-                self._order.append(path)
+                self._order.append(key)
             else:
                 self._bytes -= _size(path, before)
-            self._answers[path] = answer
+            self._answers[key] = answer
             self._bytes += _size(path, answer)
             while self._bytes > self._limit_bytes:
                 self._look_at_one()
 
     def _look_at_one(self) -> None:
         """Drop the answer that is next, unless it was used since its last turn."""
-        path = self._order.popleft()
-        answer = self._answers[path]
+        key = self._order.popleft()
+        answer = self._answers[key]
         if answer.used:
             answer.used = False
-            self._order.append(path)
+            self._order.append(key)
         else:
-            del self._answers[path]
-            self._bytes -= _size(path, answer)
+            del self._answers[key]
+            self._bytes -= _size(_path(key), answer)
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -169,7 +181,10 @@ class Shelf:
 
 def _is_about(answer: Answer, history: History) -> bool:
     """Whether what *answer* is about is in *history* as it was."""
-    before, now = answer.jobtype, history.jobtypes.get(answer.jobtype.name)
+    before = answer.jobtype
+    if before is None:
+        return history.tip == answer.known.tip
+    now = history.jobtypes.get(before.name)
     if now is before:
         return True
     if now is None or now.id != before.id or answer.version is None:
@@ -210,8 +225,24 @@ def fill(shelf: Shelf, response: Response) -> Response:
     catalogue = g.get("catalogue")
     if catalogue is None or response.status_code != 200:
         return response
-    rule = request.url_rule
-    if rule is not None and not request.query_string:
-        path, headers = request.environ["PATH_INFO"], list(response.headers)
-        shelf.keep(path, rule.rule, headers, response.get_data(), catalogue)
+    rule, key = request.url_rule, _key_of(request)
+    # The body of any other path may be large, and come in pieces.
+    if rule is not None and key is not None:
+        shelf.keep(key, rule.rule, list(response.headers), response.get_data(), catalogue)
     return response
+
+
+def _key_of(request: Request) -> Key | None:
+    """The key for the answer to *request*, None if it is not kept.
+
+    A query is kept only as it is usually written: there are endless ways to write it.
+    """
+    path, query = request.environ["PATH_INFO"], request.environ.get("QUERY_STRING", "")
+    if not query:
+        return path if _PATH.fullmatch(path) or _WHOLE.fullmatch(path) else None
+    is_kept = _WHOLE.fullmatch(path) and request.args.keys() <= _IN_QUERY
+    return (path, query) if is_kept and query == urlencode(request.args) else None
+
+
+def _path(key: Key) -> str:
+    return key if isinstance(key, str) else key[0]

@@ -18,13 +18,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.config import PREFIX
-from api.openapi import examples, other_routes
-from api.rest import changes, jobtypes, software
+from api.openapi import examples, fields, other_routes
+from api.rest import changes, files, jobtypes, overviews, software
 from api.rest.changes import MergeBody
 from api.rest.models import ErrorAnswer, ProposedAnswer
 from api.rest.payloads import SoftwareBody
 from api.web.address import public_base
-from api.web.resource import Operation, Routes, View, add_routes
+from api.web.query import Query
+from api.web.resource import Bytes, Operation, Routes, View, add_routes
 from api.web.responses import JSON, PYTHON, ok
 from api.web.writes import MESSAGE_LIMIT
 
@@ -56,19 +57,30 @@ _PLACES: Mapping[str, tuple[str, Schema, str]] = {
         {"type": "integer", "minimum": 0},
         "1",
     ),
+    "old": ("The number of the earlier version", {"type": "integer", "minimum": 0}, "1"),
+    "new": ("The number of the later version", {"type": "integer", "minimum": 0}, "2"),
+    "path": ("The file's path in its directory, slashes and all", {"type": "string"}, "code.py"),
 }
 _HEADERS: Mapping[str, str] = {
     "ETag": "Strong: the same for the same body, on all servers",
     "Cache-Control": "Always no-cache",
     "X-Mirror": "With a mirror: in-step, pending or away, where the master's tables are",
     "X-Git-Commit": "The commit that made the version, where it is about one",
+    "Link": "The next part of the list, as rel=next, where there is one",
+    "Accept-Ranges": "bytes: a part can be asked for",
+    "Content-Range": "Which part of the file this is",
     "X-Request-Id": "The request's id, as it stands in the log",
     "Retry-After": "Seconds after which a retry may help",
     "WWW-Authenticate": "How a token can be sent",
 }
 _READ_HEADERS = ("ETag", "Cache-Control", "X-Git-Commit")
-_STATUS_HEADERS = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
-_SOMETIMES = {"X-Git-Commit", "X-Mirror", "Retry-After"}
+_STATUS_HEADERS = {
+    206: ("Content-Range", "Accept-Ranges"),
+    401: ("WWW-Authenticate",),
+    416: ("Content-Range",),
+    503: ("Retry-After",),
+}
+_SOMETIMES = {"X-Git-Commit", "X-Mirror", "Retry-After", "Link"}
 _SAYS = {
     202: "With an upstream and writes = review: it became a branch there, for review",
     204: "Done, or there was nothing to do",
@@ -93,8 +105,10 @@ class OpenApi(View):
 OWN_ROUTES: Routes = (("/openapi.json", OpenApi),)
 TAGGED: Mapping[str, Routes] = {
     "jobtypes": jobtypes.ROUTES,
+    "files": files.ROUTES,
     "software": software.ROUTES,
     "changes": changes.ROUTES,
+    "overviews": (*overviews.ROUTES, *overviews.SEARCH_ROUTES),
     "description": OWN_ROUTES,
 }
 """Every route below /api/v1, by what it is about."""
@@ -144,6 +158,7 @@ def _schemas() -> tuple[Refs, dict[str, object]]:
         ref_template="#/components/schemas/{model}",
     )
     refs = {model: schema for (model, _), schema in found.items() if issubclass(model, BaseModel)}
+    fields.describe(definitions["$defs"])
     return refs, {"schemas": definitions["$defs"]}
 
 
@@ -210,10 +225,10 @@ _MESSAGE: Schema = {
 
 
 def _request(method: str, operation: Operation, refs: Refs) -> Schema:
+    parameters = list(_query(operation.query)) if operation.query else []
     if method == "get":
         says = "ETags that are known: one of them makes the answer a 304"
-        return {"parameters": [_header("If-None-Match", says)]}
-    parameters = []
+        return {"parameters": [*parameters, _header("If-None-Match", says)]}
     if operation.commits:
         parameters.append(_header("X-Commit-Message", "The message of the commit", _MESSAGE))
         if method != "post":
@@ -229,11 +244,24 @@ def _request(method: str, operation: Operation, refs: Refs) -> Schema:
     return told
 
 
+def _query(model: type[Query]) -> Iterator[Schema]:
+    """The parameters of a query."""
+    described = model.model_json_schema()
+    for name, schema in described.get("properties", {}).items():
+        yield {
+            "name": name,
+            "in": "query",
+            "description": schema.pop("description"),
+            "required": name in described.get("required", ()),
+            "schema": {key: value for key, value in schema.items() if key != "title"},
+        }
+
+
 def _responses(
     method: str, operation: Operation, names: list[str], refs: Refs
 ) -> Iterator[tuple[str, Schema]]:
     for status in operation.status:
-        headers = _READ_HEADERS if method == "get" else ("X-Git-Commit", "X-Mirror")
+        headers = _read_headers(operation) if method == "get" else ("X-Git-Commit", "X-Mirror")
         yield (
             str(status),
             _response(status, operation.gives, refs, headers if operation.gives else ()),
@@ -253,6 +281,11 @@ def _responses(
         yield str(status), _response(status, ErrorAnswer, refs)
 
 
+def _read_headers(operation: Operation) -> tuple[str, ...]:
+    is_list = operation.query is not None and "limit" in operation.query.model_fields
+    return (*_READ_HEADERS, "Link") if is_list else _READ_HEADERS
+
+
 def _response(status: int, gives: object, refs: Refs, headers: tuple[str, ...] = ()) -> Schema:
     says = _SAYS.get(status, HTTPStatus(status).phrase)
     names = (*headers, *_STATUS_HEADERS.get(status, ()), "X-Request-Id")
@@ -260,6 +293,9 @@ def _response(status: int, gives: object, refs: Refs, headers: tuple[str, ...] =
     if gives is str:
         told: Schema = {"schema": {"type": "string"}, "example": examples.CODE}
         response["content"] = {PYTHON: told}
+    elif isinstance(gives, Bytes):
+        told = {"schema": {"type": "string"}, "example": gives.example}
+        response["content"] = dict.fromkeys(gives.kinds, told)
     elif gives is not None:
         told = {"schema": _schema(gives, refs), "example": _example(gives, status)}
         response["content"] = {JSON: told}

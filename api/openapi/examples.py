@@ -20,6 +20,7 @@ Example = dict[str, object]
 
 _COMMIT = "4f3929397a5e865b83086274a999d40f179699c4"
 _CODE = "class Turntable:\n    pass\n"
+_SHA256 = "76243878b7a5adc20bba6333855b89cb11a737d3cecec1f02b6e29c2d4c72997"
 _SOFTWARE_VERSION: Example = {"id": 1, "version": "5.0", "rank": 100}
 
 BODIES: Mapping[type[BaseModel], Example] = {
@@ -77,6 +78,73 @@ ANSWERS: Mapping[type[BaseModel], Example] = {
                 "max_version_id": None,
             }
         ],
+    },
+    models.VersionFile: {
+        "path": "code.py",
+        "size": 26,
+        "sha256": _SHA256,
+        "executable": False,
+    },
+    models.NewestAnswer: {
+        "id": 1,
+        "name": "Turntable",
+        "version": 1,
+        "classname": "Turntable",
+        "description": "Renders a turntable of an asset",
+        "code_sha256": _SHA256,
+        "max_batch": 10,
+        "batch_contiguous": True,
+        "no_automatic_start_time": False,
+        "supports_tiling": False,
+        "success_subject": None,
+        "success_body": None,
+        "fail_subject": None,
+        "fail_body": None,
+        "software_requirements": [],
+    },
+    models.SearchAnswer: {
+        "matches": [
+            {
+                "jobtype": "Turntable",
+                "version": 1,
+                "file": "code.py",
+                "line": 1,
+                "excerpt": "class Turntable:",
+            }
+        ],
+        "cut": None,
+    },
+    models.RequiringAnswer: {
+        "jobtype": "Turntable",
+        "version": 1,
+        "min_version": "5.0",
+        "max_version": None,
+        "state": "met",
+    },
+    models.DiffAnswer: {
+        "jobtype": "Turntable",
+        "old": 1,
+        "new": 2,
+        "files": [
+            {
+                "status": "M",
+                "path": "code.py",
+                "old_path": None,
+                "hunks": [
+                    {
+                        "old_start": 1,
+                        "old_lines": 2,
+                        "new_start": 1,
+                        "new_lines": 2,
+                        "lines": [" class Turntable:", "-    pass", "+    frames = 100"],
+                    }
+                ],
+                "note": None,
+            }
+        ],
+        "fields": {"max_batch": {"old": 1, "new": 10}},
+        "requirements_added": [{"software": "clarisse", "min_version": "5.0", "max_version": None}],
+        "requirements_removed": [],
     },
     models.RequirementAnswer: {
         "software": {"software": "clarisse", "id": 1},

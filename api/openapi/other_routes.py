@@ -142,7 +142,8 @@ def _parameter(name: str) -> Schema:
 
 def _service() -> Schema:
     schema = {"type": "string", "enum": sorted(SERVICES)}
-    return {"name": "service", "in": "query", "required": True, "schema": schema}
+    parameter: Schema = {"name": "service", "in": "query", "required": True, "schema": schema}
+    return {**parameter, "description": "What Git is about to do"}
 
 
 def _answer(status: int, gives: type[BaseModel] | tuple[str, str], refs: Refs) -> Schema:

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, RootModel
+from pydantic import ConfigDict, Field, JsonValue, RootModel
 
 from api.rest.payloads import RequirementBody
-from gitstore.format.schema import JobtypeFields, Model
+from gitstore.catalogue.requiring import Met
+from gitstore.format.schema import JobtypeFields, Model, Requirement
 
 Id = Annotated[int, Field(ge=1)]
 CommitId = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Answer(Model):
@@ -47,6 +51,93 @@ class JobtypeAnswer(JobtypeFields):
     software_requirements: tuple[RequirementRow, ...]
 
 
+class NewestAnswer(JobtypeFields):
+    """The newest version in service of a jobtype; *code* is there if it was asked for."""
+
+    id: Id
+    name: str
+    version: Id
+    code: str = Field("", description="code.py, only with code=true")
+    code_sha256: Sha256 = Field(description="SHA-256 of the bytes of code.py, in hex")
+    software_requirements: tuple[RequirementRow, ...]
+
+
+class MatchAnswer(Answer):
+    """A line in which a search found its text."""
+
+    jobtype: str
+    version: Id
+    file: str | None = Field(description="code.py or meta.yaml; null for the jobtype's name")
+    line: int | None = Field(description="The line's number in the file; null for a name")
+    excerpt: str = Field(description="The line, or 200 characters of a longer one")
+
+
+class SearchAnswer(Answer):
+    """What a search found, by jobtype."""
+
+    matches: tuple[MatchAnswer, ...] = Field(description="The lines, by jobtype")
+    cut: str | None = Field(description="Why there may be more matches; null if these are all")
+
+
+class RequiringAnswer(Answer):
+    """A jobtype whose newest version requires a software."""
+
+    jobtype: str
+    version: Id
+    min_version: str | None
+    max_version: str | None
+    state: Met | None = Field(
+        description="How the version asked about compares; null if none was, or a bound is unknown"
+    )
+
+
+class HunkAnswer(Answer):
+    """Lines that differ, with three lines around them."""
+
+    old_start: int = Field(description="The number of the first line, in the earlier version")
+    old_lines: int = Field(description="How many lines of the earlier version this shows")
+    new_start: int = Field(description="The number of the first line, in the later version")
+    new_lines: int = Field(description="How many lines of the later version this shows")
+    lines: tuple[str, ...] = Field(
+        description="The lines, each behind the sign of a unified diff: -, +, a space, or \\"
+    )
+
+
+class FileDiffAnswer(Answer):
+    """A file that differs between two versions."""
+
+    status: str = Field(description="Git's letter: A added, D deleted, M modified, R renamed")
+    path: str = Field(description="Where it is in the directory")
+    old_path: str | None = Field(description="Where it was before a rename, else null")
+    hunks: tuple[HunkAnswer, ...] = Field(description="What differs in it")
+    note: str | None = Field(description="Why hunks are left out: binary, or too large; else null")
+
+
+class FieldChangeAnswer(Answer):
+    """A field of meta.yaml with the values that it has in two versions."""
+
+    old: JsonValue = Field(description="The value in the earlier version")
+    new: JsonValue = Field(description="The value in the later version")
+
+
+class DiffAnswer(Answer):
+    """What differs between two versions of a jobtype."""
+
+    jobtype: str
+    old: int = Field(description="The number of the earlier version")
+    new: int = Field(description="The number of the later version")
+    files: tuple[FileDiffAnswer, ...] = Field(description="The files that differ")
+    fields: dict[str, FieldChangeAnswer] | None = Field(
+        description="The fields of meta.yaml that differ, by name; null if one can't be read"
+    )
+    requirements_added: tuple[Requirement, ...] = Field(
+        description="Requirements that only the later version has"
+    )
+    requirements_removed: tuple[Requirement, ...] = Field(
+        description="Requirements that only the earlier version has"
+    )
+
+
 class RequiredSoftware(Answer):
     """The software of a requirement."""
 
@@ -75,6 +166,15 @@ class RequirementAnswer(Answer):
     min_version: RequiredVersion | None
     max_version: RequiredVersion | None
     jobtype_version: RequiringVersion
+
+
+class VersionFile(Answer):
+    """A regular file in the directory of a version."""
+
+    path: str = Field(description="Where it is in the directory")
+    size: int = Field(ge=0, description="How many bytes it has")
+    sha256: Sha256 = Field(description="SHA-256 of its bytes, in hex")
+    executable: bool = Field(description="Whether Git has it as executable")
 
 
 class SoftwareVersionRowAnswer(Answer):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from dataclasses import asdict
 from operator import attrgetter
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from gitstore.branch.comparing import VersionComparison
 from gitstore.catalogue.catalogue import Catalogue, Release
 from gitstore.catalogue.entries import Jobtype, Software
 from gitstore.catalogue.preview import is_preview, preview_classname, preview_code
+from gitstore.catalogue.requiring import Requiring
 from gitstore.edits.jobtypes import JobtypeWish
 from gitstore.edits.software import SoftwareWish
 from gitstore.errors import BadRequest
@@ -63,10 +67,34 @@ def jobtype_row(jobtype: Jobtype) -> Payload:
 
 def jobtype_payload(catalogue: Catalogue, release: Release) -> Payload:
     """The jobtype object of one version."""
+    return _jobtype_object(catalogue, release, {"code": _shown_code(catalogue, release)})
+
+
+def newest_payload(catalogue: Catalogue, release: Release, has_code: bool) -> Payload:
+    """The jobtype object in the list of newest versions: the SHA-256 of its code, or both."""
+    if is_preview(release.version.number):
+        code = _shown_code(catalogue, release)
+        sha256 = hashlib.sha256(code.encode()).hexdigest()
+    else:
+        code = catalogue.code(release) if has_code else ""
+        sha256 = catalogue.contents.sha256(release.directory.code)
+    shown = {"code": code} if has_code else {}
+    return _jobtype_object(catalogue, release, {**shown, "code_sha256": sha256})
+
+
+def _shown_code(catalogue: Catalogue, release: Release) -> str:
+    """The code in a jobtype object."""
+    code, version = catalogue.code(release), release.version
+    if not is_preview(version.number):
+        return code
+    return preview_code(code, release.jobtype.name, release.meta.classname, version.tree)
+
+
+def _jobtype_object(catalogue: Catalogue, release: Release, code: Payload) -> Payload:
+    """The jobtype object with what *code* says of its code."""
     meta, version, name = release.meta, release.version, release.jobtype.name
-    classname, code = meta.classname, catalogue.code(release)
+    classname = meta.classname
     if is_preview(version.number):
-        code = preview_code(code, name, classname, version.tree)
         classname = preview_classname(name, classname, version.tree)
     return {
         "id": release.jobtype.id,
@@ -74,7 +102,7 @@ def jobtype_payload(catalogue: Catalogue, release: Release) -> Payload:
         "version": version.number,
         "classname": classname,
         "description": meta.description,
-        "code": code,
+        **code,
         **dict(zip(_BEHIND_CODE, _values(meta), strict=True)),
         "software_requirements": [
             _requirement_row(catalogue, release, r) for r in meta.requirements
@@ -121,6 +149,31 @@ def _bound(version: str | None, id: int | None) -> Payload | None:
 def requirements_payload(catalogue: Catalogue, release: Release) -> list[Payload]:
     """The requirement objects of one version."""
     return [requirement_payload(catalogue, release, r) for r in release.meta.requirements]
+
+
+def requiring_row(requiring: Requiring) -> Payload:
+    """A jobtype that requires a software."""
+    return {
+        "jobtype": requiring.jobtype,
+        "version": requiring.version,
+        "min_version": requiring.requirement.min_version,
+        "max_version": requiring.requirement.max_version,
+        "state": requiring.state,
+    }
+
+
+def diff_payload(diff: VersionComparison) -> Payload:
+    """What differs between two versions."""
+    changes = {change.name: {"old": change.old, "new": change.new} for change in diff.fields}
+    return {
+        "jobtype": diff.jobtype,
+        "old": diff.old,
+        "new": diff.new,
+        "files": [asdict(file) for file in diff.files],
+        "fields": changes if diff.is_readable else None,
+        "requirements_added": [r.model_dump() for r in diff.added],
+        "requirements_removed": [r.model_dump() for r in diff.removed],
+    }
 
 
 # Jobtypes in

@@ -24,6 +24,7 @@ from api.server import shutdown
 from api.server.supervisor import Supervisor, act_on_first_signal
 from api.server.workers import Pulse
 from api.telemetry import logs
+from api.web.cors import CrossOrigin
 from api.worker import sockets
 
 if TYPE_CHECKING:
@@ -141,4 +142,7 @@ def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
     pulse.stop_where(lambda: observed.running(config.stuck_s) >= max(1, threads))
     # If reads need tokens, the application must check the token each time.
     is_hot = config.hot_path and not config.read_needs_token
-    return Hot(observed, service.shelf, parts.hosts) if is_hot else observed
+    application = Hot(observed, service.shelf, parts.hosts) if is_hot else observed
+    # Nothing stands in front of the hot path unless pages of other sites may read.
+    origins = config.cors_origins
+    return CrossOrigin(application, origins) if origins else application

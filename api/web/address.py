@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
 from flask import Response, after_this_request, request
 
+from api.web.environ import PREVIEW_KEY
 from api.web.parts import parts
 
 
@@ -23,6 +27,15 @@ def base_url() -> str:
         return public
     after_this_request(_vary)
     return request.host_url.rstrip("/")
+
+
+def request_url(query: Mapping[str, str]) -> str:
+    """The URL of this request with another *query*, also below a preview."""
+    ref = request.environ.get(PREVIEW_KEY)
+    above = "" if ref is None else f"/preview/{quote(ref)}"
+    # WSGI's strings are bytes in Latin-1.
+    path = quote(request.environ["PATH_INFO"].encode("latin-1"))
+    return f"{base_url()}{above}{path}?{urlencode(query)}"
 
 
 def _vary(response: Response) -> Response:

@@ -78,6 +78,7 @@ SENTENCES = {
     405: "this path does not take that method; the header Allow lists those it takes",
     408: "the body took too long to come; nothing was changed, send it again",
     413: "the body is over the size limit",
+    416: "the file has no such part; Content-Range has its size",
     415: "the body must be application/json; set the header Content-Type",
 }
 """The sentences for HTTP's own errors that have no description of their own, by status."""

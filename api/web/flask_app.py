@@ -8,7 +8,7 @@ from werkzeug.routing import BaseConverter, MapAdapter
 
 from api.web.parts import parts_of
 from api.web.upstream import read_through
-from gitstore.format.layout import parse_number
+from gitstore.format.layout import PATH_LIMIT_BYTES, parse_number
 
 
 class _Number(BaseConverter):
@@ -29,6 +29,13 @@ class _Slashed(BaseConverter):
     part_isolating = False
 
 
+class _Path(BaseConverter):
+    """The path of a file, with everything that is in it. No path in Git is longer."""
+
+    regex = f"(?s:.{{1,{4 * PATH_LIMIT_BYTES}}})"
+    part_isolating = False
+
+
 class FlaskApp(Flask):
     """The application."""
 
@@ -36,7 +43,11 @@ class FlaskApp(Flask):
         super().__init__("api", static_folder=None)
         self.url_map.strict_slashes = False
         self.url_map.merge_slashes = False
-        self.url_map.converters |= {"number": _Number, "slashed": _Slashed}
+        self.url_map.converters |= {
+            "number": _Number,
+            "slashed": _Slashed,
+            "file": _Path,
+        }
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """The adapter that finds the route of *request* by path and method, for any host.

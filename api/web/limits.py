@@ -37,5 +37,5 @@ def _work() -> Work | None:
         return Work.WEBHOOK
     if request.method not in SAFE:
         return Work.WRITE
-    is_review = blueprint in ("changes", "pages") or request.endpoint == "diff"
+    is_review = blueprint in ("changes", "pages", "searching") or request.endpoint == "diff"
     return Work.REVIEW if is_review else None

@@ -16,6 +16,7 @@ from api.worker.mirrorer import Mirrorer
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
+from gitstore.errors import NotFound
 
 KEY = "jobtypes"
 """Where in ``app.extensions`` the parts are."""
@@ -53,6 +54,21 @@ def parts() -> Parts:
 def store() -> Store:
     """The store of the application that answers this request."""
     return parts().store
+
+
+def is_preview() -> bool:
+    """Whether this request is about a preview, and not about what is served."""
+    return PREVIEW_KEY in request.environ
+
+
+def require_served() -> None:
+    """Raise NotFound for a request about a preview: a change has no history of its own.
+
+    Raises:
+        NotFound: it is one.
+    """
+    if is_preview():
+        raise NotFound("a preview has nothing at this path; ask for it without /preview/<ref>")
 
 
 def catalogue() -> Catalogue:

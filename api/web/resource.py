@@ -13,17 +13,27 @@ from pydantic import BaseModel
 from werkzeug.exceptions import MethodNotAllowed
 
 from api.web.auth import this_request
+from api.web.query import Query, read_query
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """A body that is no JSON: the types that it may have, and an example of it."""
+
+    kinds: tuple[str, ...]
+    example: str
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What one method of a view takes and gives.
 
-    *gives* is a model, a list of one, ``str`` for Python source, or None for no body.
+    *gives* is a model, a list of one, ``str`` for Python source, other Bytes, or None for no body.
     *errors* are its own; openapi/document.py adds those that all have. *commits* is whether a
-    write makes a commit, which has a message.
+    write makes a commit, which has a message. *query* has the parameters of the path's query: any
+    other is refused. Where it is None, as on PyFarm's own routes, the query is ignored.
     """
 
     gives: object = None
@@ -31,6 +41,7 @@ class Operation:
     errors: tuple[int, ...] = ()
     takes: type[BaseModel] | None = None
     commits: bool = True
+    query: type[Query] | None = None
 
 
 class View(MethodView):
@@ -64,7 +75,11 @@ class Resource(View):
         method = this_request().method
         if method not in self.taken:
             raise MethodNotAllowed(sorted(self.taken))
-        view = getattr(self, "get" if method == "HEAD" else method.lower())
+        name = "get" if method == "HEAD" else method.lower()
+        operation = self.operations.get(name)
+        if operation is not None and operation.query is not None:
+            read_query(operation.query)  # Refuses what the path does not take.
+        view = getattr(self, name)
         response: Response = view(**path)
         return response
 

@@ -66,6 +66,11 @@ def ok(payload: object, commit: str | None = None) -> Response:
     return _tagged(encode(payload), JSON, commit)
 
 
+def ok_encoded(body: bytes) -> Response:
+    """The response to a GET whose JSON is encoded already."""
+    return _tagged(body, JSON, None)
+
+
 def ok_code(code: str, commit: str | None = None) -> Response:
     """The response to a GET of Python source."""
     return _tagged(code.encode(), PYTHON, commit)
@@ -93,8 +98,12 @@ def ok_style(css: str) -> Response:
 
 
 def _tagged(body: bytes, content_type: str, commit: str | None) -> Response:
-    headers = [("ETag", f'"{etag_of(body)}"'), ("Cache-Control", "no-cache"), *_commit(commit)]
-    return _response(body, 200, content_type, *headers)
+    return _response(body, 200, content_type, *tag_headers(etag_of(body), commit))
+
+
+def tag_headers(tag: str, commit: str | None) -> list[tuple[str, str]]:
+    """The headers of what has the strong entity tag *tag*, without its quotes."""
+    return [("ETag", f'"{tag}"'), ("Cache-Control", "no-cache"), *_commit(commit)]
 
 
 def make_conditional(response: Response) -> Response:
@@ -102,9 +111,22 @@ def make_conditional(response: Response) -> Response:
     if "HTTP_IF_NONE_MATCH" not in request.environ or response.status_code != 200:
         return response
     tag, _ = response.get_etag()
-    if tag is None or not request.if_none_match.contains_weak(tag):
+    if tag is None or not is_known(tag):
         return response
-    headers = [h for h in response.headers if h[0] not in ("Content-Type", "Content-Length")]
+    return not_modified([h for h in response.headers if h[0] not in _ENTITY])
+
+
+_ENTITY = ("Content-Type", "Content-Length")
+"""Headers that a 304 leaves out."""
+
+
+def is_known(tag: str) -> bool:
+    """Whether the client has what has that entity tag already."""
+    return request.if_none_match.contains_weak(tag)
+
+
+def not_modified(headers: list[tuple[str, str]]) -> Response:
+    """The response for a client that has it already; *headers* don't tell of the body."""
     return Complete(status=304, headers=headers)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
@@ -26,8 +26,9 @@ class Work(StrEnum):
 
     GIT = "clones and pushes"
     WRITE = "writes"
-    REVIEW = "previews, changes, differences and pages"
+    REVIEW = "previews, changes, differences, searches and pages"
     WEBHOOK = "webhooks"
+    FILES = "archives and large files"
 
 
 class Limits:
@@ -39,6 +40,7 @@ class Limits:
             Work.WRITE: threading.BoundedSemaphore(config.write_places),
             Work.REVIEW: threading.BoundedSemaphore(config.review_places),
             Work.WEBHOOK: threading.BoundedSemaphore(config.threads),
+            Work.FILES: threading.BoundedSemaphore(config.file_places),
         }
         # A sixth of the threads is for reads alone, whatever the kinds add up to.
         reads = max(1, config.threads // 6)
@@ -64,6 +66,21 @@ class Limits:
         """Free a slot."""
         self._all.release()
         self._slots[work].release()
+
+    def hold(self, work: Work) -> Callable[[], None]:
+        """Take a slot, for longer than the request lasts; what comes back releases it, once.
+
+        Raises:
+            Busy: none is free.
+        """
+        self.acquire(work)
+        once = threading.Lock()
+
+        def release() -> None:
+            if once.acquire(blocking=False):
+                self.release(work)
+
+        return release
 
     @contextmanager
     def held(self, work: Work) -> Iterator[None]:

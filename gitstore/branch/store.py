@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gitstore.branch.access import Access, require_access
 from gitstore.branch.blame import Lines, blame_version
+from gitstore.branch.comparing import VersionComparison, compare_versions
 from gitstore.branch.events import BEGINNING, News, news
 from gitstore.branch.growth import Growth, Push
 from gitstore.branch.log import Log, LogRow, log_row, read_log
@@ -167,6 +168,10 @@ class Store:
         jobtype = catalogue.jobtype(key)
         before, after = (catalogue.version(jobtype, number) for number in (old, new))
         return self.repository.diff(before.tree, after.tree), after.commit
+
+    def compare(self, key: str, old: int, new: int) -> VersionComparison:
+        """What differs between two versions of a jobtype; see compare_versions."""
+        return compare_versions(self.repository, self.catalogue(), key, old, new)
 
     # Writing
 

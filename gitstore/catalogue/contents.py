@@ -6,6 +6,7 @@ alone: never from settings or from other files, so that every service says the s
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext
@@ -117,6 +118,7 @@ class Contents:
         self.software_file: Callable[[str], SoftwareFile] = _Cache(
             self._software_file, lambda file, blob: self._size(blob)
         )
+        self.sha256: Callable[[str], str] = lru_cache(_KEPT)(self._sha256)
         self._sound: dict[str, bool] = {}
         self._looking = threading.Lock()
 
@@ -134,6 +136,7 @@ class Contents:
         made._sound = self._sound
         made._looking = self._looking
         made.software_file = overlay.either(made.software_file, self.software_file)
+        made.sha256 = overlay.either(made.sha256, self.sha256)
         return made
 
     def sound(self, trees: Collection[str]) -> set[str]:
@@ -185,6 +188,10 @@ class Contents:
         if len(data) > layout.YAML_LIMIT_BYTES:
             rule = "meta-size"
         return parsed.value, tuple((rule, layout.META, fault) for fault in parsed.faults)
+
+    def _sha256(self, blob: str) -> str:
+        """The SHA-256 of the content of *blob*, in hex. Its size is for the caller to limit."""
+        return hashlib.sha256(self.objects.read_blob(blob, self._size(blob))).hexdigest()
 
     def _software_file(self, blob: str) -> SoftwareFile:
         """The software file in *blob*, which is readable, else empty."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from gitstore.format import layout
+from gitstore.git.lfs_pointers import NO_LFS, POINTER_BYTES, is_pointer
 from gitstore.git.trees import Entry, Objects
 from gitstore.rules import Problem
 
@@ -20,14 +21,6 @@ JUNK = (
     *("*~", "*.swp", "*.swo", ".#*", "#*#", "*.bak", "*.orig", "*.rej", ".idea", ".vscode"),
 )
 """Patterns of the files that Python, systems and editors leave behind. .gitignore has them, too."""
-
-_POINTER = (
-    *(b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/"),
-    b"version http://git-media.io/v/",
-)
-_POINTER_BYTES = 1024
-"""Bytes that a pointer may have, by the specification of Git LFS."""
-_NO_LFS = "is a pointer of Git LFS and not the file; this repository takes no LFS objects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +45,7 @@ def check_extras(
     for file_name in (layout.CODE, layout.META):
         entry = entries.get(file_name)
         if entry and entry.is_file and _is_pointer(objects, entry):
-            message = (
-                f"{_NO_LFS}; commit the file itself (git lfs untrack, git add --renormalize .)"
-            )
+            message = f"{NO_LFS}; commit the file itself (git lfs untrack, git add --renormalize .)"
             yield Problem("lfs-pointer", f"{directory}/{file_name}", message)
     if old == new:
         return
@@ -68,7 +59,7 @@ def check_extras(
             check_time()
             if _is_pointer(objects, pair.new):
                 yield Problem(
-                    "lfs-pointer", pair.path, f"{_NO_LFS}; commit the file itself", mild=True
+                    "lfs-pointer", pair.path, f"{NO_LFS}; commit the file itself", mild=True
                 )
 
 
@@ -87,9 +78,9 @@ def _junk(pair: _Pair) -> Problem:
 
 def _is_pointer(objects: Objects, entry: Entry) -> bool:
     header = objects.header(entry.id)
-    if header is None or header.size > _POINTER_BYTES:
+    if header is None or header.size > POINTER_BYTES:
         return False
-    return objects.read_blob(entry.id).startswith(_POINTER)
+    return is_pointer(objects.read_blob(entry.id))
 
 
 def _differing(
@@ -165,7 +156,7 @@ def unseen(objects: Objects, old: Mapping[str, Entry], new: Mapping[str, Entry])
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             shown = ", ".join(map(layout.escaped, names[:3]))
             jobtype = layout.escaped(layout.printable(name))
-            yield f"{jobtype}: agents get code.py alone, not {shown}{more}"
+            yield f"{jobtype}: agents get code.py alone, not {shown}{more} (see /files/)"
 
 
 def _is_unseen(pair: _Pair) -> bool:

@@ -56,14 +56,14 @@ class Worktree:
             return Header("tree", len(tree_data(self._trees[id])))
         return self._below.header(id) if self._below is not None else None
 
-    def read_blob(self, id: str) -> bytes:
+    def read_blob(self, id: str, limit_bytes: int = layout.CODE_LIMIT_BYTES) -> bytes:
         """The content of the file whose blob would be *id*."""
         content = self._files.get(id)
         if content is None and self._below is not None:
-            return self._below.read_blob(id)
+            return self._below.read_blob(id, limit_bytes)
         if content is None:
             raise NotFound(f"there is no file with the id {id}")
-        if self._sizes[id] > layout.CODE_LIMIT_BYTES:
+        if self._sizes[id] > limit_bytes:
             raise OutOfBounds(str(content), f"is too large to be read: {self._sizes[id]} bytes")
         return content if isinstance(content, bytes) else content.read_bytes()
 

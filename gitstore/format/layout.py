@@ -182,7 +182,7 @@ def _is_device(name: str) -> bool:
 
 def software_name_fault(name: str) -> str | None:
     """Why a software can't be called *name*, as the end of a sentence; None if it can."""
-    return _software_text_fault(name) or _route_fault(f"{name}/")
+    return _software_text_fault(name) or _route_fault(f"{name}/", "/required_by/")
 
 
 def software_version_fault(version: str) -> str | None:

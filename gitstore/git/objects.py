@@ -114,16 +114,16 @@ class ObjectReader:
         tree = self.trees.find(id)
         return self.read(id)[1] if tree is None else tree.data
 
-    def read_blob(self, id: str) -> bytes:
+    def read_blob(self, id: str, limit_bytes: int = CODE_LIMIT_BYTES) -> bytes:
         """The content of blob *id*, compared with its id.
 
         Raises:
             Damaged: it can't be read, or is not what was once written.
-            OutOfBounds: it is larger than any file that is read.
+            OutOfBounds: it is larger than *limit_bytes*.
         """
         header = self.header(id)
-        if header is not None and header.size > CODE_LIMIT_BYTES:
-            fault = f"is too large to be read: {header.size} bytes; {CODE_LIMIT_BYTES} is the limit"
+        if header is not None and header.size > limit_bytes:
+            fault = f"is too large to be read: {header.size} bytes; {limit_bytes} is the limit"
             raise OutOfBounds(f"the file {id}", fault)
         data = self.read_raw(id)
         if blob_id(data) != id:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from gitstore.format.layout import CODE_LIMIT_BYTES
 from gitstore.git.trees import Entry, Header, RawObjects, Tree, parse_header, without_header
 
 T = TypeVar("T")
@@ -54,9 +55,9 @@ class Overlay:
         own = self._objects.get(id)
         return self._below.read_raw(id) if own is None else without_header(own)
 
-    def read_blob(self, id: str) -> bytes:
-        """The content of blob *id*."""
-        return self.read_raw(id) if id in self else self._below.read_blob(id)
+    def read_blob(self, id: str, limit_bytes: int = CODE_LIMIT_BYTES) -> bytes:
+        """The content of blob *id*; the limit is for those below."""
+        return self.read_raw(id) if id in self else self._below.read_blob(id, limit_bytes)
 
     def tree(self, id: str) -> Tree:
         """The tree *id*."""

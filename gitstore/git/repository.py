@@ -88,6 +88,7 @@ class Repository:
         self.changed_paths = diff.changed_paths
         self.diff = diff.text
         self.hunks = diff.hunks
+        self.file_diffs = diff.files
 
         merger = Merger(handle, objects, writer, commits, self.bounds)
         self.merge = merger.merge

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
@@ -27,6 +28,39 @@ class Hunk(NamedTuple):
     start: int
     old: int
     new: int
+
+
+LINES_SHOWN = 20_000
+"""Lines in all hunks of one difference together. The files after that have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Lines that differ, and a few around them, with the first line's numbers and the counts.
+
+    Each line begins with the sign that a unified diff gives it: ``-``, ``+``, a space, or a
+    backslash for a word on a missing line end.
+    """
+
+    old_start: int
+    old_lines: int
+    new_start: int
+    new_lines: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileDiff:
+    """A file that differs: Git's letter for how, its path, and the path before a rename.
+
+    *note* says why there are no *hunks* where the content differs.
+    """
+
+    status: str
+    path: str
+    old_path: str | None
+    hunks: tuple[Passage, ...] = ()
+    note: str | None = None
 
 
 class TreeDiff:
@@ -70,6 +104,19 @@ class TreeDiff:
         patch = pygit2.Patch.create_from(before, after, flag=flag, context_lines=0)
         return [Hunk(hunk.old_start, hunk.old_lines, hunk.new_lines) for hunk in patch.hunks]
 
+    def files(self, old: str | None, new: str) -> tuple[FileDiff, ...]:
+        """The files that differ between two trees, at most FILES_SHOWN, with their hunks.
+
+        Raises:
+            OutOfBounds: a tree is too large to be compared.
+        """
+        diff = self._diff(old, new)
+        sizes = [self._compared_bytes(delta) for delta in diff.deltas]
+        if sum(sizes) <= DIFF_LIMIT_BYTES and max(sizes, default=0) <= COMPARED_LIMIT_BYTES:
+            diff.find_similar()
+            sizes = [self._compared_bytes(delta) for delta in diff.deltas]
+        return tuple(islice(_file_diffs(diff, sizes), FILES_SHOWN))
+
     def _diff(self, old: str | None, new: str) -> pygit2.Diff:
         for tree in filter(None, (old, new)):
             self._bounds.extent(tree)
@@ -97,3 +144,40 @@ def _patches(diff: pygit2.Diff, sizes: list[int]) -> Iterator[str]:
         left -= size
         patch = diff[index]
         yield (patch.text or "") if patch else ""
+
+
+def _file_diffs(diff: pygit2.Diff, sizes: list[int]) -> Iterator[FileDiff]:
+    """Yield each file, with its hunks unless it is binary or there are too many bytes or lines."""
+    bytes_left, lines_left = DIFF_LIMIT_BYTES, LINES_SHOWN
+    for index, (delta, size) in enumerate(zip(diff.deltas, sizes, strict=True)):
+        status, path = delta.status_char(), printable(delta.new_file.path)
+        old_path = printable(delta.old_file.path) if status in "RC" else None
+        if size > min(bytes_left, COMPARED_LIMIT_BYTES):
+            note = f"too large to be shown: {size} bytes"
+            yield FileDiff(status, path, old_path, (), note)
+            continue
+        bytes_left -= size
+        patch = diff[index]
+        hunks = patch.hunks if patch else []
+        lines = sum(len(hunk.lines) for hunk in hunks)
+        if patch and patch.delta.is_binary:
+            yield FileDiff(status, path, old_path, (), "binary")
+        elif lines > lines_left:
+            note = f"too large to be shown: {lines} lines, and {LINES_SHOWN} are shown in all"
+            yield FileDiff(status, path, old_path, (), note)
+        else:
+            lines_left -= lines
+            yield FileDiff(status, path, old_path, tuple(map(_passage, hunks)))
+
+
+_NO_LINE_END = "<>="
+"""What libgit2 calls a line that tells of a missing line end."""
+
+
+def _passage(hunk: pygit2.DiffHunk) -> Passage:
+    lines = tuple(
+        ("\\" if line.origin in _NO_LINE_END else line.origin)
+        + line.raw_content.decode(errors="replace").strip("\n")
+        for line in hunk.lines
+    )
+    return Passage(hunk.old_start, hunk.old_lines, hunk.new_start, hunk.new_lines, lines)

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from gitstore.format.layout import CODE_LIMIT_BYTES
+
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 _ENTRIES = re.compile(rb"(?:[0-7]+ [^\0]+\0.{20})*+", re.DOTALL)
 _HEADER = re.compile(rb"(blob|tree|commit|tag) ([0-9]{1,18})\0")
@@ -88,8 +90,8 @@ class Objects(Protocol):
         """The kind and the size of object *id*, None where it is missing."""
         ...
 
-    def read_blob(self, id: str) -> bytes:
-        """The content of blob *id*."""
+    def read_blob(self, id: str, limit_bytes: int = CODE_LIMIT_BYTES) -> bytes:
+        """The content of blob *id*, which is not read if it is larger than *limit_bytes*."""
         ...
 
     def entries(self, tree: str) -> Mapping[str, Entry]:

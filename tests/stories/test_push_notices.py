@@ -125,7 +125,9 @@ def test_files_that_no_agent_sees_are_named_once(td):
     td.git("mv", "jobtypes/Command", "jobtypes/Shell")
     renamed = said(td.push())
 
-    assert "Command: agents get code.py alone, not a.py, b.py, d.py and 1 more" in first
+    assert (
+        "Command: agents get code.py alone, not a.py, b.py, d.py and 1 more (see /files/)" in first
+    )
     assert "README" not in first
     assert "agents get" not in second
     assert "agents get" not in renamed

@@ -20,7 +20,6 @@ CODE = "class Job:\n    pass\n"
 NOWHERE = (
     "/favicon.ico",
     "/api",
-    "/api/v1/",
     "/api/v2/jobtypes/",
     "/api/v1/Jobtypes/",
     "/api/v1//jobtypes/",

@@ -26,6 +26,7 @@ def direct(client) -> Direct:
         ("/jobtypes/MAYA/versions/1", "Maya"),
         ("/jobtypes/Mya/versions/1/code", "Maya"),
         ("/jobtypes/Mayaa/versions/", "Maya"),
+        ("/jobtypes/maya/versions/1/files/", "Maya"),
         ("/software/maya usd", "Maya USD"),
         ("/software/MayaUSD/versions/2024.1", "Maya USD"),
         ("/software/Maya USD/versions/2024", "2024.1"),

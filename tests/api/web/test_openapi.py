@@ -15,11 +15,12 @@ from werkzeug.routing import Rule
 from api.app import create_app
 from api.config import Config
 from api.openapi import examples, other_routes
+from api.openapi import fields as descriptions
 from api.rest import models
 from api.rest.changes import MergeBody
 from api.rest.payloads import RANK_STEP, JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.web.errors import STATUSES
-from api.web.responses import JSON, PYTHON
+from api.web.responses import JSON
 from api.web.writes import MESSAGE_LIMIT
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.format.layout import NAME_LIMIT
@@ -108,7 +109,8 @@ def test_every_route_and_method_is_described_and_nothing_else(app, described):
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule).rstrip("/"), method.lower())
         for rule in app.url_map.iter_rules()
         for method in taken(app, rule) - {"HEAD", "OPTIONS"}
-        if rule.rule.startswith(PREFIX)
+        # Pages are for people.
+        if rule.rule.startswith(PREFIX) and not rule.endpoint.startswith("reference.")
     }
     told = {((PREFIX + path).rstrip("/"), method) for path, method in operations(described)}
 
@@ -189,7 +191,7 @@ def test_every_error_is_described_alike(described):
 
 
 def test_every_status_that_is_described_is_one_that_the_service_knows(described):
-    known = {str(status) for status in STATUSES.values()} | {"408", "413", "415"}
+    known = {str(status) for status in STATUSES.values()} | {"408", "413", "415", "416"}
     for operation in operations(described).values():
         assert {s for s in operation["responses"] if s >= "400"} <= known
 
@@ -198,6 +200,36 @@ def test_only_answers_that_can_have_a_body_describe_one(described):
     for operation in operations(described).values():
         for status, response in operation["responses"].items():
             assert ("content" in response) == (status not in ("204", "304")), operation
+
+
+def test_every_field_and_parameter_has_a_description(described):
+    bare = {
+        (name, field)
+        for name, schema in described["components"]["schemas"].items()
+        for field, value in schema.get("properties", {}).items()
+        if not value.get("description")
+    }
+    silent = {
+        (path, parameter["name"])
+        for path, path_item in described["paths"].items()
+        for parameter in path_item["parameters"] + path_item.get("get", {}).get("parameters", [])
+        if not parameter.get("description")
+    }
+
+    assert (bare, silent) == (set(), set())
+
+
+def test_a_description_of_a_field_is_of_one_that_exists(described):
+    schemas = described["components"]["schemas"]
+    known = {name: schema.get("properties", {}).keys() for name, schema in schemas.items()}
+    stale = {
+        (model, name)
+        for model, fields in descriptions.OWN.items()
+        for name in fields.keys() - known.get(model, set())
+    }
+
+    assert stale == set()
+    assert descriptions.FIELDS.keys() - set().union(*known.values()) == set()
 
 
 # From the models
@@ -368,22 +400,26 @@ def check(described: Json, path: str, method: str, answer: Answer) -> None:
     if "content" not in response:
         assert answer.body == b""
         return
-    (kind, content), *_ = response["content"].items()
-    assert answer.headers["content-type"] == kind
-    value = answer.body.decode() if kind == PYTHON else answer.json
+    kind = answer.headers["content-type"]
+    content = response["content"][kind]
+    value = answer.json if kind == JSON else answer.body.decode(errors="replace")
     schema_of(described, content["schema"]).validate(value)
+
+
+ARCHIVES = ("/archive.tar.gz", "/archive.zip")
 
 
 def readings(rest: Rest) -> Iterator[tuple[str, str]]:
     """Each GET with something to find in the sample repository: its template and its path."""
     yield from ((p, p) for p in ("/jobtypes/", "/jobtypes/schema", "/software/", "/changes/"))
-    yield from ((p, p) for p in ("/software/schema", "/openapi.json"))
+    yield from ((p, p) for p in ("/software/schema", "/openapi.json", "/newest"))
+    yield from (("/newest", "/newest?code=true"), ("/search", "/search?q=blender"))
     for row in rest.json("/jobtypes/"):
         one, mine = "/jobtypes/{jobtype}", item("jobtypes", row["name"])
         for below in ("", "/versions/", "/software_requirements/"):
             yield one + below, mine + below
         for number in rest.json(f"{mine}/versions/"):
-            for below in ("", "/code", "/software_requirements/"):
+            for below in ("", "/code", "/software_requirements/", "/files/", *ARCHIVES):
                 yield f"{one}/versions/{{number}}{below}", f"{mine}/versions/{number}{below}"
         for needed in rest.json(f"{mine}/software_requirements/"):
             software = needed["software"]["id"]
@@ -391,9 +427,11 @@ def readings(rest: Rest) -> Iterator[tuple[str, str]]:
                 f"{one}/software_requirements/{{software}}",
                 f"{mine}/software_requirements/{software}",
             )
+            yield f"{one}/versions/{{number}}/files/{{path}}", f"{mine}/versions/1/files/code.py"
+        yield f"{one}/diff/{{old}}..{{new}}", f"{mine}/diff/1..1"
     for row in rest.json("/software/"):
         one, mine = "/software/{software}", item("software", row["id"])
-        for below in ("", "/versions/"):
+        for below in ("", "/versions/", "/required_by"):
             yield one + below, mine + below
         for version in row["versions"]:
             for below in ("", "/code", "/discovery_code"):

@@ -1,0 +1,183 @@
+"""GET /api/v1/: the description of the API as a page for people. It needs no JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from flask import Blueprint, Response, render_template
+
+from api.config import PREFIX
+from api.openapi.document import description
+from api.web.parts import require_served
+from api.web.resource import Resource, Routes, add_routes
+from api.web.responses import ok_page
+
+blueprint = Blueprint("reference", __name__)
+
+_METHODS = ("get", "post", "put", "delete")
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type in words, and the model that its link leads to, None for none."""
+
+    words: str
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a body, or a parameter: its name, its type, and what it means."""
+
+    name: str
+    kind: Kind
+    description: str
+    where: str = ""
+    is_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: its status, what that says, and the type of its body."""
+
+    status: str
+    description: str
+    kind: Kind | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method of a path. *anchor* is the end of a link to it."""
+
+    method: str
+    path: str
+    anchor: str
+    summary: str
+    parameters: Sequence[Field]
+    body: Kind | None
+    replies: Sequence[Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """The routes about one thing."""
+
+    name: str
+    routes: Sequence[Route]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """An object in bodies, and its fields."""
+
+    name: str
+    description: str
+    fields: Sequence[Field]
+
+
+@cache
+def chapters() -> tuple[Chapter, ...]:
+    """All routes, by what they are about."""
+    described: Any = description()
+    routes = [
+        (operation["tags"][0], _route(path, method, item, operation))
+        for path, item in described["paths"].items()
+        for method, operation in item.items()
+        if method in _METHODS
+    ]
+    tags = [tag["name"] for tag in described["tags"]]
+    return tuple(Chapter(tag, tuple(r for own, r in routes if own == tag)) for tag in tags)
+
+
+@cache
+def models() -> tuple[Model, ...]:
+    """All objects in bodies, by name."""
+    described: Any = description()
+    schemas = described["components"]["schemas"]
+    return tuple(
+        Model(name, schema.get("description", ""), tuple(_fields(schema)))
+        for name, schema in sorted(schemas.items())
+        if "properties" in schema
+    )
+
+
+def _route(path: str, method: str, item: Json, operation: Json) -> Route:
+    # Only paths outside the API name the servers that they are below.
+    whole = path if "servers" in item else PREFIX + path
+    parameters = [*item["parameters"], *operation["parameters"]]
+    bodies = operation.get("requestBody", {}).get("content", {}).values()
+    return Route(
+        method=method.upper(),
+        path=whole,
+        anchor=operation["operationId"],
+        summary=operation["summary"],
+        parameters=[_parameter(parameter) for parameter in parameters],
+        body=next((_kind(body["schema"]) for body in bodies if "schema" in body), None),
+        replies=[_reply(status, reply) for status, reply in operation["responses"].items()],
+    )
+
+
+def _parameter(parameter: Json) -> Field:
+    return Field(
+        parameter["name"],
+        _kind(parameter["schema"]),
+        parameter.get("description", ""),
+        parameter["in"],
+        parameter.get("required", False),
+    )
+
+
+def _reply(status: str, reply: Json) -> Reply:
+    for kind, content in reply.get("content", {}).items():
+        is_json = kind == "application/json" and "schema" in content
+        return Reply(
+            status, reply["description"], _kind(content["schema"]) if is_json else Kind(kind)
+        )
+    return Reply(status, reply["description"], None)
+
+
+def _fields(schema: Json) -> Iterator[Field]:
+    required = schema.get("required", ())
+    for name, field in schema["properties"].items():
+        described = field.get("description", "")
+        yield Field(name, _kind(field), described, is_required=name in required)
+
+
+def _kind(schema: Json) -> Kind:
+    """The type that *schema* describes, in words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return Kind(name, name)
+    if "anyOf" in schema:
+        kinds = [_kind(part) for part in schema["anyOf"]]
+        return Kind(" or ".join(k.words for k in kinds), next((k.model for k in kinds), None))
+    if "enum" in schema:
+        return Kind(" or ".join(map(str, schema["enum"])))
+    if "const" in schema:
+        return Kind(str(schema["const"]).lower())
+    if schema.get("type") == "array":
+        items = _kind(schema.get("items", {}))
+        return Kind(f"list of {items.words}", items.model)
+    if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
+        values = _kind(schema["additionalProperties"])
+        return Kind(f"object with {values.words}", values.model)
+    return Kind(str(schema.get("type", "any value")))
+
+
+class ApiPage(Resource):
+    """The page."""
+
+    def get(self) -> Response:
+        """Describe the API on a page for people."""
+        require_served()
+        about = {"chapters": chapters(), "models": models()}
+        return ok_page(render_template("api.html", **about))
+
+
+ROUTES: Routes = (("/", ApiPage),)
+add_routes(blueprint, ROUTES)
