@@ -9,8 +9,13 @@ import click
 from api.cli.opening import open_store, read_catalogue
 from api.cli.options import branch_option, repo_option
 from api.cli.output import print_table
+from gitstore.branch.credits import Credit
+from gitstore.branch.stories import State, Status
 from gitstore.errors import NotFound
 from gitstore.format.layout import is_id, parse_number
+
+AUTHORS_SHOWN = 3
+"""Authors of a version that a table names."""
 
 
 @click.command("list")
@@ -35,15 +40,29 @@ def list_(repo: Path, branch: str | None) -> None:
 def log(name: str, repo: Path, branch: str | None) -> None:
     """List the versions of the jobtype NAME, newest first.
 
-    For each: number, commit, date, author, state, subject. Jobtypes that were deleted
-    are shown too.
+    For each: number, commit, date, authors and who merged, state with its reason, subject.
+    Jobtypes that were deleted are shown too.
     """
-    rows = [("VERSION", "COMMIT", "DATE", "AUTHOR", "STATE", "SUBJECT")]
-    for row in open_store(repo, branch).log(name):
-        commit = row.commit
-        made = (str(row.version.number), commit.id[:10], commit.date, commit.author.name)
-        rows.append((*made, row.state, commit.subject))
+    rows = [("VERSION", "COMMIT", "DATE", "AUTHORS", "STATE", "SUBJECT")]
+    for story in open_store(repo, branch).stories(name, limit=None).stories:
+        credit = story.credit
+        made = (str(story.number), credit.commit[:10], credit.shown_date, _people(credit))
+        rows.append((*made, _state(story.status), credit.subject))
     print_table(rows)
+
+
+def _people(credit: Credit) -> str:
+    """The authors, as many as a table has room for, and who merged."""
+    names = [author.name or author.email for author in credit.authors]
+    more = len(names) - AUTHORS_SHOWN
+    shown = ", ".join(names[:AUTHORS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    by = credit.merged_by
+    return f"{shown} (merged by {by.name or by.email})" if by else shown
+
+
+def _state(status: Status) -> str:
+    reason = status.reason if status.state is State.WITHDRAWN else None
+    return f"{status.state}: {reason}" if reason else str(status.state)
 
 
 @click.command()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitstore.branch.writing import SERVICE
-from gitstore.git.commits import Commit, Person
+from gitstore.git.commits import Commit, Person, shown_date
 from gitstore.git.lineage import Lineage
 from gitstore.git.merge_message import co_authors, merge_note
 from gitstore.git.repository import Repository
@@ -42,6 +42,11 @@ class Credit:
     message: str
     pull_request: str | None
     branch: str | None
+
+    @property
+    def shown_date(self) -> str:
+        """When it was authored, to the minute and in its author's time."""
+        return shown_date(self.date)
 
     @property
     def memory_bytes(self) -> int:

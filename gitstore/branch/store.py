@@ -142,10 +142,6 @@ class Store:
         self._stories.follow(served.history.tip)
         return served
 
-    def log(self, key: str) -> tuple[LogRow, ...]:
-        """Every version of the jobtype of that name or id, newest first; see log_page."""
-        return self.log_page(key, None, None).rows
-
     def log_page(self, key: str, until: int | None, count: int | None) -> Log:
         """Of the first *until* versions of the jobtype *key* the last *count*; None for all.
 

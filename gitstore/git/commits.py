@@ -57,7 +57,12 @@ class Commit:
     @property
     def date(self) -> str:
         """When it was authored, to the minute and in its author's time."""
-        return self.author.when.strftime("%Y-%m-%d %H:%M") if self.author.when else ""
+        return shown_date(self.author.when)
+
+
+def shown_date(when: datetime | None) -> str:
+    """*when* to the minute, in the time of its zone."""
+    return when.strftime("%Y-%m-%d %H:%M") if when else ""
 
 
 def trimmed(name: str) -> str:

@@ -293,9 +293,11 @@ def test_whatever_commit_git_stores_the_store_goes_on_and_restarts(shared, heade
     )
     versions = after.jobtypes["A"].versions
     assert versions[: len(before.jobtypes["A"].versions)] == before.jobtypes["A"].versions
-    for row in running.log("A"):
-        json.dumps([row.commit.subject, row.commit.author.name, row.commit.date]).encode()
-        row.commit.message.encode()
+    for story in running.stories("A", limit=None).stories:
+        credit = story.credit
+        people = [[person.name, person.email] for person in credit.authors]
+        json.dumps([credit.subject, people, credit.shown_date, credit.branch]).encode()
+        credit.message.encode()
     reviews = Reviews(running)
     assert reviews.review("side").merged
     assert reviews.preview("side").history.jobtypes.keys() == {"A"}

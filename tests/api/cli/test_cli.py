@@ -14,6 +14,7 @@ import click
 import pytest
 
 from api.cli.main import main
+from gitstore.git.commits import Signature
 from tests.support.branches import jobtype
 from tests.support.commands import commands, jobtypes
 from tests.support.git import git
@@ -281,15 +282,27 @@ def test_log_shows_each_version_newest_first(example):
 
     assert (done.returncode, done.stderr) == (0, "")
     rows = [re.split(r"  +", line) for line in done.stdout.splitlines()]
-    assert rows[0] == ["VERSION", "COMMIT", "DATE", "AUTHOR", "STATE", "SUBJECT"]
+    assert rows[0] == ["VERSION", "COMMIT", "DATE", "AUTHORS", "STATE", "SUBJECT"]
     numbers, commits, dates, authors, states, subjects = zip(*rows[1:], strict=True)
     assert numbers == ("4", "3", "2", "1")
-    assert states == ("broken", "in service", "withdrawn", "in service")
+    assert states == ("broken", "in service", "withdrawn: Withdraw", "in service")
     assert subjects == ("Broken", "Third", "Second", "First")
     assert set(authors) == {"Test TD"}
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", date) for date in dates)
     log = git(example, "log", "--format=%h", "--abbrev=10").split()
     assert commits == (log[0], log[2], log[3], log[4])
+
+
+def test_log_names_the_authors_of_a_merge_and_who_merged(branch):
+    ada, bo = Signature("Ada", "ada@x"), Signature("Bo\x1b[31m", "bo@x")
+    branch.commit(jobtype("A"))
+    message = "side\n\n" + "".join(f"Co-authored-by: P{n} <p{n}@x>\n" for n in range(3))
+    side = branch.side({"jobtypes/A/code.py": "class Job: x = 1\n"}, message, author=ada)
+    branch.commit({"jobtypes/A/code.py": "class Job: x = 1\n"}, "Merge\n", (side,), author=bo)
+
+    said = jobtypes("log", "A", "--repo", branch.path).stdout
+
+    assert "  Ada, P0, P1 and 1 more (merged by Bo\\x1b[31m)  " in said
 
 
 def test_log_shows_what_was_deleted(example):
