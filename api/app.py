@@ -15,7 +15,7 @@ from api.git_http import routes
 from api.git_http.processes import Transports
 from api.openapi import document, reference
 from api.pages import diffs, views
-from api.rest import changes, files, health, jobtypes, overviews, software, webhooks
+from api.rest import changes, comments, files, health, jobtypes, overviews, software, webhooks
 from api.web import auth, errors, hosts, limits, previews, responses
 from api.web.flask_app import FlaskApp
 from api.web.hosts import KnownHosts
@@ -53,7 +53,7 @@ def create_service(config: Config) -> Service:
     """A service, of which nothing runs in the background yet."""
     app = FlaskApp()
     app.config["MAX_CONTENT_LENGTH"] = config.body_limit_bytes
-    store = Store(config.repo, config.ref, config.checks, config.protect)
+    store = Store(config.repo, config.ref, config.checks, config.protect, config.require_approvals)
     store.writing.limit_s = config.write_limit_s
     slots = Limits(config)
     transports = Transports(config, store, slots)
@@ -114,7 +114,7 @@ def _add_routes(app: FlaskApp, transports: Transports) -> None:
     app.register_blueprint(health.blueprint, url_prefix="/health")
     diffs.install(app)
     views.install(app)
-    for module in (jobtypes, files, software, changes, overviews, document, reference):
+    for module in (jobtypes, files, software, changes, comments, overviews, document, reference):
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(overviews.searching, url_prefix=PREFIX)
 

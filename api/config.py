@@ -151,6 +151,7 @@ class Config:
     git_limit_s: int = 3600
     housekeeping_s: int = 600
     protect: bool = False
+    require_approvals: int = 0
     mirror: str | None = None
     mirror_wait_s: float = 1.0
     upstream: str | None = None
@@ -171,6 +172,13 @@ class Config:
 
     def __post_init__(self) -> None:
         _ = self.public
+        if self.require_approvals and not self.protect:
+            raise ConfigError("require_approvals needs protect: else the branch needs no merge")
+        if self.require_approvals and self.upstream is not None:
+            raise ConfigError(
+                "require_approvals is for changes that are merged here; with an upstream, its"
+                " forge requires approvals"
+            )
         for word in self.fetch_fsck:
             if SETTING.fullmatch(word) is None:
                 raise ConfigError(

@@ -16,6 +16,9 @@ _NAME = "JOBTYPES_HOOK"
 HIDDEN_TAGS = "refs/tags"
 """Git's receive.hideRefs for tags: otherwise every push would get the list of all tags."""
 
+HIDDEN_REVIEWS = "refs/reviews"
+"""The same for comments and approvals, which only the service writes."""
+
 
 @dataclass(frozen=True, slots=True)
 class HookSettings:

@@ -10,8 +10,9 @@ import click
 
 from api.cli import report
 from api.cli.opening import open_store
-from api.cli.options import branch_option, checks_options, repo_option
+from api.cli.options import branch_option, checks_options, repo_option, setting
 from api.cli.output import print_table
+from gitstore.branch.discussion import Discussion
 from gitstore.branch.reviews import Outcome, Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.upstream_state import state_file
@@ -45,16 +46,28 @@ def list_changes(repo: Path, branch: str | None) -> None:
 @branch_option
 def show_change(change: str, repo: Path, branch: str | None) -> None:
     """Show what merging CHANGE would make, what is wrong with it, and its difference."""
-    review = Reviews(open_store(repo, branch)).review(change)
+    reviews = Reviews(open_store(repo, branch))
+    review = reviews.review(change)
     if review.merged:
         click.echo("merged already")
     else:
         words = ("jobtypes", "changes", "merge", change, "--commit", review.row.commit.id)
         click.echo(escaped(f"merge what is shown here:  {shlex.join(words)}"))
     _print_outcome(review.outcome)
+    _print_discussion(reviews.discussion, change)
     for commit in review.commits:
         click.echo(escaped(f"commit {commit.id[:10]} {commit.author.name}: {commit.subject}"))
     click.echo(review.diff, nl=False)
+
+
+def _print_discussion(discussion: Discussion, change: str) -> None:
+    for entry in discussion.approvals(change).counted:
+        click.echo(escaped(f"approved by {entry.author}, {entry.date}"))
+    for entry in discussion.comments(change).entries:
+        place = "" if entry.path is None else f" {entry.path}"
+        place += "" if entry.line is None else f":{entry.line}"
+        about = f"comment by {entry.author}, {entry.date}, at {entry.commit[:10]}{place}:"
+        click.echo("\n  ".join(map(escaped, (about, *entry.text.splitlines()))))
 
 
 def _print_outcome(outcome: Outcome) -> None:
@@ -121,6 +134,7 @@ def _reviewed_commit(reviews: Reviews, change: str, commit: str | None) -> str |
 @click.option("--commit", help="The commit that was looked at: no other is merged.")
 @click.option("--delete-branch", is_flag=True, help="Delete the branch once it is merged.")
 @click.option("-m", "--message", help="The subject of the merge commit.")
+@setting("--require-approvals", type=click.IntRange(0, 100), help="Approvals that it needs.")
 @repo_option
 @branch_option
 @checks_options
@@ -129,6 +143,7 @@ def merge_change(
     commit: str | None,
     delete_branch: bool,
     message: str | None,
+    require_approvals: int,
     repo: Path,
     branch: str | None,
     checks: Checks,
@@ -139,6 +154,7 @@ def merge_change(
     is at when the command begins.
     """
     store = open_store(repo, branch, checks)
+    store.approvals_required = require_approvals
     _refuse_follower(store.repository)
     store.repository.require_servable(store.ref)
     reviews = Reviews(store)

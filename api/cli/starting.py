@@ -42,6 +42,8 @@ def check_and_announce(config: Config) -> None:
             "without tokens, users can't be told apart: everybody may merge their own changes"
         )
         click.echo("jobtypes changes merge, here, merges what needs an admin")
+        if config.require_approvals:
+            click.echo("no approval counts, so nobody may merge: make tokens for those who review")
     with progress_bar("reading the history") as progress:
         catalogue = store.catalogue(progress)
     _announce(config, f"{store.ref}, {len(catalogue.jobtypes())} jobtypes")

@@ -32,7 +32,7 @@ from gitstore.git.command import (
     nice_git,
 )
 from hooks.install import RECEIVING, install_hooks
-from hooks.settings import HIDDEN_TAGS, HookSettings
+from hooks.settings import HIDDEN_REVIEWS, HIDDEN_TAGS, HookSettings
 
 _LOG = logging.getLogger(__name__)
 
@@ -159,6 +159,7 @@ class Transports:
             ("receive.maxInputSize", str(self.config.push_limit_bytes)),
             ("receive.unpackLimit", "1"),
             ("receive.hideRefs", HIDDEN_TAGS),
+            ("receive.hideRefs", HIDDEN_REVIEWS),
             ("transfer.hideRefs", "refs/upstream"),
             ("transfer.hideRefs", "refs/internal"),
             *UNPACKING,

@@ -19,7 +19,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.config import PREFIX
 from api.openapi import examples, fields, other_routes
-from api.rest import changes, files, jobtypes, overviews, software
+from api.rest import changes, comments, files, jobtypes, overviews, software
 from api.rest.changes import MergeBody
 from api.rest.models import ErrorAnswer, ProposedAnswer
 from api.rest.payloads import SoftwareBody
@@ -52,6 +52,7 @@ _PLACES: Mapping[str, tuple[str, Schema, str]] = {
         "4.2",
     ),
     "branch": ("The change's branch, slashes and all", {"type": "string"}, "fix-tiles"),
+    "comment": ("The comment's number", {"type": "integer", "minimum": 0}, "1"),
     "number": (
         "The version's number",
         {"type": "integer", "minimum": 0},
@@ -107,7 +108,7 @@ TAGGED: Mapping[str, Routes] = {
     "jobtypes": jobtypes.ROUTES,
     "files": files.ROUTES,
     "software": software.ROUTES,
-    "changes": changes.ROUTES,
+    "changes": (*changes.ROUTES, *comments.ROUTES),
     "overviews": (*overviews.ROUTES, *overviews.SEARCH_ROUTES),
     "description": OWN_ROUTES,
 }
@@ -270,12 +271,13 @@ def _responses(
         yield "304", _response(304, None, refs, _READ_HEADERS)
         errors = {*operation.errors, *_COMMON, *_PREVIEW}
     else:
-        if 200 not in operation.status or operation.takes is SoftwareBody:
+        is_new = 200 not in operation.status or operation.takes is SoftwareBody
+        if operation.commits and is_new:
             yield "202", _response(202, ProposedAnswer, refs)
         errors = {*operation.errors, *_COMMON, *_WRITING, *(_BODY if operation.takes else ())}
         if method != "post" and operation.commits:
             errors.add(412)
-    if "number" in names:
+    if "number" in names or "comment" in names:
         errors.add(404)  # What is no number is no path.
     for status in sorted(errors):
         yield str(status), _response(status, ErrorAnswer, refs)

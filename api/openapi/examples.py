@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from api.rest import models
 from api.rest.changes import MergeBody
+from api.rest.comments import ApprovalBody, CommentBody
 from api.rest.payloads import JOBTYPE_SCHEMA, JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.web.errors import SENTENCES
 from gitstore.format.schema import Requirement
@@ -39,17 +40,22 @@ BODIES: Mapping[type[BaseModel], Example] = {
         "discovery_code": "def found():\n    return True\n",
         "discovery_function_name": "found",
     },
+    CommentBody: {
+        "text": "Why not in tiles?",
+        "path": "jobtypes/Turntable/code.py",
+        "line": 1,
+    },
+    ApprovalBody: {"commit": _COMMIT},
     MergeBody: {"commit": _COMMIT, "delete_branch": True},
 }
 """A body for each model that is taken."""
 
-_LAST: Example = {
-    "commit": _COMMIT,
+_WHO: Example = {
     "author": "Ada",
     "email": "ada@studio.example",
     "date": "2024-05-06T07:08:09+00:00",
-    "subject": "Turntable: render in tiles",
 }
+_LAST: Example = {"commit": _COMMIT, **_WHO, "subject": "Turntable: render in tiles"}
 
 ANSWERS: Mapping[type[BaseModel], Example] = {
     models.JobtypeRow: {"id": 1, "name": "Turntable"},
@@ -175,6 +181,20 @@ ANSWERS: Mapping[type[BaseModel], Example] = {
         "merged": True,
         "commit": _COMMIT,
         "deleted": True,
+    },
+    models.CommentAnswer: {
+        "id": 1,
+        "commit": _COMMIT,
+        "path": "jobtypes/Turntable/code.py",
+        "line": 1,
+        "text": "Why not in tiles?",
+        **_WHO,
+    },
+    models.ApprovalsAnswer: {
+        "commit": _COMMIT,
+        "required": 1,
+        "missing": 0,
+        "approvals": [{"commit": _COMMIT, **_WHO, "counts": True}],
     },
     models.ProposedAnswer: {
         "branch": "jobtypes/Turntable/4f3929397a",

@@ -59,7 +59,26 @@ FIELDS: Mapping[str, str] = {
 _IGNORED = "Accepted so that a GET's answer can be sent back; it has no effect"
 _VERSION = "The version's string"
 
+_SEEN = "The whole id of the change's commit that was looked at"
+_WHO = {
+    "author": "The name of the token that wrote it",
+    "email": "The e-mail address of that token",
+    "date": "When it was written, in ISO 8601",
+}
+
 OWN: Mapping[str, Mapping[str, str]] = {
+    "ApprovalBody": {"commit": f"{_SEEN}: no other is approved"},
+    "ApprovalRow": {
+        **_WHO,
+        "commit": _SEEN,
+        "counts": "Whether a merge counts it: it is of the last commit, by no one who pushed",
+    },
+    "ApprovalsAnswer": {
+        "commit": "The id of the change's last commit",
+        "required": "How many approvals a merge needs",
+        "missing": "How many more it needs",
+        "approvals": "The approvals, those that count first",
+    },
     "ChangeAnswer": {
         "merged": "Whether it is in the served branch",
         "mergeable": "Whether it merges without conflicts",
@@ -68,6 +87,18 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "versions": "The numbers that a merge makes, by jobtype",
         "problems": "What the validator says of the merge",
         "commits": "Its commits, newest first",
+    },
+    "CommentAnswer": {
+        **_WHO,
+        "id": "The number of the comment, among all that was said of the change",
+        "commit": _SEEN,
+        "path": "The file that it is about, null for the whole change",
+        "text": "What it says, as plain text",
+    },
+    "CommentBody": {
+        "commit": f"{_SEEN}; left out, its last one",
+        "path": "The file that it is about, null for the whole change",
+        "text": "What it says, as plain text",
     },
     "DeliveredAnswer": {
         "event": "What the forge calls the event",

@@ -258,6 +258,38 @@ class MergedAnswer(Answer):
     deleted: bool
 
 
+class CommentAnswer(Answer):
+    """A comment on a change, on a file of it, or on a line of the file."""
+
+    id: Id
+    commit: CommitId
+    path: str | None
+    line: int | None
+    text: str
+    author: str
+    email: str
+    date: str
+
+
+class ApprovalRow(Answer):
+    """An approval of a change, and whether it counts for the change's last commit."""
+
+    commit: CommitId
+    author: str
+    email: str
+    date: str
+    counts: bool
+
+
+class ApprovalsAnswer(Answer):
+    """The approvals of a change; a merge of *commit*, its last one, needs *missing* more."""
+
+    commit: CommitId
+    required: int
+    missing: int
+    approvals: tuple[ApprovalRow, ...]
+
+
 class ProposedAnswer(Answer):
     """A write that became a branch of the upstream, for review."""
 

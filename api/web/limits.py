@@ -37,5 +37,7 @@ def _work() -> Work | None:
         return Work.WEBHOOK
     if request.method not in SAFE:
         return Work.WRITE
-    is_review = blueprint in ("changes", "pages", "searching") or request.endpoint == "diff"
+    is_review = request.endpoint == "diff" or blueprint in (
+        *("changes", "comments", "pages", "searching"),
+    )
     return Work.REVIEW if is_review else None

@@ -12,6 +12,7 @@ from gitstore.branch.changes import (
     read_change,
     require_acceptable,
 )
+from gitstore.branch.discussion import Discussion
 from gitstore.branch.growth import growth_of_merge
 from gitstore.branch.merges import find_merge, merge_of, what_moved
 from gitstore.branch.store import Store
@@ -43,8 +44,9 @@ class _Merge:
 class Merging:
     """Merges and deletes the changes of one store, each of at most *jobtypes_limit* jobtypes."""
 
-    def __init__(self, store: Store, jobtypes_limit: int) -> None:
+    def __init__(self, store: Store, jobtypes_limit: int, discussion: Discussion) -> None:
         self._store = store
+        self._require_approvals = discussion.require_approvals
         self._repository = store.repository
         self._jobtypes_limit = jobtypes_limit
 
@@ -99,6 +101,7 @@ class Merging:
         require_acceptable(check_change(self._store, growth, self._jobtypes_limit), access)
         require_access(access, by_steps(growth.base, growth.steps))
         self._require_four_eyes(change, writer.access)
+        self._require_approvals(change, writer.access)
         subject = writer.message or f"Merge {change.branch}: {change.commit.subject}"
         message = f"{subject}\n\n{MERGED}{change.branch}\n"
         parents = (tip, change.commit.id)

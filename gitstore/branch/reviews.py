@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gitstore.branch.access import Access
 from gitstore.branch.changes import ChangeRow, check_change, list_changes, read_change
+from gitstore.branch.discussion import Discussion
 from gitstore.branch.growth import growth_of_merge
 from gitstore.branch.merging import Merged, Merging
 from gitstore.branch.previews import Previews, Slot
@@ -77,7 +78,8 @@ class Reviews:
         self._jobtypes_limit = jobtypes_limit
         self._outcomes = Once[tuple[str | None, str], Outcome](OUTCOMES_BYTES, lambda o: o.size)
         self._previews = Previews(store, slot, waiting)
-        self._merging = Merging(store, jobtypes_limit)
+        self.discussion = Discussion(store, self._made)
+        self._merging = Merging(store, jobtypes_limit, self.discussion)
 
     def preview(self, name: str) -> Catalogue:
         """The catalogue as it would be with *name* merged into the served branch.
@@ -147,6 +149,11 @@ class Reviews:
         problems = check_change(self._store, growth, self._jobtypes_limit)
         made = difference(growth.base, growth.base.extend(growth.steps))
         return Outcome(made, tuple(problems), ())
+
+    def _made(self, commit: str) -> Difference | None:
+        """What merging *commit* would make, None where it conflicts."""
+        outcome = self.outcome(commit)
+        return None if outcome.conflicts else outcome.made
 
     def merge(
         self, branch: str, writer: Writer, delete_branch: bool, seen: str | None = None

@@ -41,8 +41,9 @@ class Store:
     """One served branch of one repository.
 
     Threads share it; processes share the repository, and only the ref passes between them.
-    *protect* is whether the branch moves by merges alone, and by admins. *note* gets the name
-    of each event (commit, conflict, fetch ...), and counts it.
+    *protect* is whether the branch moves by merges alone, and by admins. A merge needs as many
+    approvals as are *approvals_required*. *note* gets the name of each event (commit, conflict,
+    fetch ...), and counts it.
     """
 
     def __init__(
@@ -51,11 +52,13 @@ class Store:
         ref: str | None = None,
         checks: Checks | None = None,
         protect: bool = False,
+        approvals_required: int = 0,
     ) -> None:
         self.repository = path if isinstance(path, Repository) else Repository(path)
         self.ref = ref or self.repository.head_ref()
         self.checks = checks or Checks()
         self.protect = protect
+        self.approvals_required = approvals_required
         self.locks = StaleLocks(self.repository.git_dir)
         self.note: Callable[[str], None] = lambda event: None
         self.served = ServedBranch(self.repository, self.ref)

@@ -121,8 +121,10 @@ class BranchWriter:
         self._served.adopt(written.before, written.after)
         return True
 
-    def land(self, attempt: Callable[[], T | None]) -> T:
-        """The result of *attempt*, which moves the branch; again while it gives None (a lost race).
+    def land(self, attempt: Callable[[], T | None], ref: str | None = None) -> T:
+        """The result of *attempt*, which moves *ref*, None for the branch.
+
+        *attempt* is called again while it gives None: it lost a race.
 
         Raises:
             Busy: other writers were faster for too long.
@@ -136,7 +138,7 @@ class BranchWriter:
                 if landed is not None:
                     return landed
                 self._note("conflict")
-                self._locks.remove(self._served.ref)
+                self._locks.remove(ref or self._served.ref)
                 if time.monotonic() > give_up:
                     break
                 time.sleep(random.uniform(0, 0.02))

@@ -14,7 +14,7 @@ from pygit2.enums import ReferenceType
 
 from gitstore.errors import Damaged, Moved, Refused, StorageFailed, is_broken
 from gitstore.format.layout import COMMIT_LIMIT_BYTES, shown
-from gitstore.git.commits import Signature
+from gitstore.git.commits import Signature, trimmed
 from gitstore.git.handle import Handle, translated
 from gitstore.git.loose_objects import flush
 from gitstore.git.object_writer import ObjectWriter
@@ -231,6 +231,16 @@ class Refs:
             return None
         makers = (move.committer.name for move in moves if not str(move.oid_old).strip("0"))
         return next(makers, None)
+
+    def movers(self, ref: str) -> frozenset[str] | None:
+        """The names, from the reflog, of all who moved *ref* since it was made; None if unknown.
+
+        That is so where the log has forgotten some, or does not lead to where *ref* is.
+        """
+        moves = self._moves(ref)
+        if not moves or str(moves[0].oid_new) != self.tip(ref) or str(moves[-1].oid_old).strip("0"):
+            return None
+        return frozenset(trimmed(move.committer.name) for move in moves)
 
     def _moves(self, ref: str) -> list[pygit2.RefLogEntry]:
         """The lines of *ref*'s reflog, newest first; none where it has no reflog."""

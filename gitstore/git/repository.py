@@ -69,6 +69,7 @@ class Repository:
         self.flush = refs.flush
         self.last_mover = refs.last_mover
         self.first_mover = refs.first_mover
+        self.movers = refs.movers
         self.last_logged = refs.last_logged
         self.log_stamp = refs.log_stamp
         self.logged = refs.logged

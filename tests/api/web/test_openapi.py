@@ -362,6 +362,7 @@ SHAPED = {
     models.SoftwareVersionRowAnswer: ("/software/blender/versions/", 0),
     models.ChangeRow: ("/changes/", 0),
     models.ChangeAnswer: ("/changes/fix-tiles", None),
+    models.ApprovalsAnswer: ("/changes/fix-tiles/approvals", None),
 }
 
 
@@ -414,6 +415,8 @@ def readings(rest: Rest) -> Iterator[tuple[str, str]]:
     yield from ((p, p) for p in ("/jobtypes/", "/jobtypes/schema", "/software/", "/changes/"))
     yield from ((p, p) for p in ("/software/schema", "/openapi.json", "/newest"))
     yield from (("/newest", "/newest?code=true"), ("/search", "/search?q=blender"))
+    for below in ("comments", "approvals"):
+        yield f"/changes/{{branch}}/{below}", f"/changes/fix-tiles/{below}"
     for row in rest.json("/jobtypes/"):
         one, mine = "/jobtypes/{jobtype}", item("jobtypes", row["name"])
         for below in ("", "/versions/", "/software_requirements/"):
@@ -475,6 +478,18 @@ WRITES = {
     "a change that is not there": (
         *("post", "/changes/{branch}/merge", "/changes/nothing/merge"),
         *({}, 404),
+    ),
+    "a comment": (
+        *("post", "/changes/{branch}/comments", "/changes/fix-tiles/comments"),
+        *({"text": "Why?"}, 201),
+    ),
+    "an approval of what was not looked at": (
+        *("post", "/changes/{branch}/approvals", "/changes/fix-tiles/approvals"),
+        *({"commit": "4" * 40}, 409),
+    ),
+    "no comment": (
+        *("delete", "/changes/{branch}/comments/{comment}"),
+        *("/changes/fix-tiles/comments/99", None, 204),
     ),
     "no jobtype": ("delete", "/jobtypes/{jobtype}", "/jobtypes/Nobody", None, 204),
     "no version of a software": (
