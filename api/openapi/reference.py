@@ -97,13 +97,17 @@ def chapters() -> tuple[Chapter, ...]:
 @cache
 def models() -> tuple[Model, ...]:
     """All objects in bodies, by name."""
-    described: Any = description()
-    schemas = described["components"]["schemas"]
     return tuple(
         Model(name, schema.get("description", ""), tuple(_fields(schema)))
-        for name, schema in sorted(schemas.items())
+        for name, schema in sorted(_schemas().items())
         if "properties" in schema
     )
+
+
+def _schemas() -> Mapping[str, Json]:
+    described: Any = description()
+    schemas: Mapping[str, Json] = described["components"]["schemas"]
+    return schemas
 
 
 def _route(path: str, method: str, item: Json, operation: Json) -> Route:
@@ -152,7 +156,8 @@ def _kind(schema: Json) -> Kind:
     """The type that *schema* describes, in words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return Kind(name, name)
+        referred = _schemas()[name]
+        return Kind(name, name) if "properties" in referred else _kind(referred)
     if "anyOf" in schema:
         kinds = [_kind(part) for part in schema["anyOf"]]
         return Kind(" or ".join(k.words for k in kinds), next((k.model for k in kinds), None))

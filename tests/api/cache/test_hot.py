@@ -535,6 +535,48 @@ def test_where_reading_needs_a_token_memory_gives_nothing_without_one(tmp_path, 
     assert server.get(JOB).status == 401
 
 
+# Answers about all jobtypes
+
+NEWEST = f"{PREFIX}/newest"
+
+
+@pytest.mark.parametrize("path", [NEWEST, f"{NEWEST}/", f"{NEWEST}?code=true"])
+def test_a_poll_of_the_newest_versions_is_hot_until_the_branch_moves(pair, path):
+    pair.warm(path)
+    tag = pair.get(path).headers["ETag"]
+    assert pair.get(path, If_None_Match=tag).status_code == 304
+    assert pair.was_hot
+
+    pair.branch.commit(jobtype("Other", "x = 1\n"))
+
+    after = pair.get(path, If_None_Match=tag)
+    assert not pair.was_hot
+    assert after.status_code == 200
+    assert after.headers["ETag"] != tag
+    pair.warm(path)
+
+
+@pytest.mark.parametrize("query", ["code=1", "x=1", "code=true&code=true"])
+def test_a_query_that_is_refused_is_refused_each_time(pair, query):
+    pair.warm(NEWEST)
+    for _ in range(2):
+        assert pair.get(f"{NEWEST}?{query}").status_code == 400
+        assert not pair.was_hot
+
+
+@pytest.mark.parametrize("query", ["&code=true", "code=true&", "c%6fde=true"])
+def test_a_query_in_an_unusual_form_takes_no_memory(pair, query):
+    for _ in range(2):
+        assert pair.get(f"{NEWEST}?{query}").status_code == 200
+        assert not pair.was_hot
+
+
+def test_a_path_that_looks_like_a_query_is_none(pair):
+    pair.warm(f"{NEWEST}?code=true")
+
+    assert pair.get(f"{NEWEST}%3Fcode=true").status_code == 404
+
+
 # Bounds
 
 
