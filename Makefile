@@ -17,6 +17,7 @@ DEMO ?= demo/jobtypes.git
 
 ifeq ($(origin VENV),undefined)
 VENV := .venv
+BROWSER_READY := $(VENV)/.browser-installed
 SERVE_READY := $(VENV)/.serve-installed
 READY := $(VENV)/.installed
 BENCH_READY := $(VENV)/.bench-installed
@@ -27,7 +28,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test farm test-busy deep large check bench torture
+.PHONY: help serve test farm browser test-busy deep large check bench torture
 
 help: ## list the targets
 	@sed -n 's|^\([a-z-]*\):.*## |make \1\t|p' Makefile | expand -t 17
@@ -46,6 +47,9 @@ deep: $(READY) ## run the tests that make their input up, with DEPTH times as mu
 
 farm: $(READY) ## run the tests with a real PyFarm and its databases, which take minutes
 	timeout 1200 $(BIN)/python -m pytest -m farm -n auto $(ARGS)
+
+browser: $(BROWSER_READY) ## run the tests that look at every page in a real Chromium
+	timeout 600 $(BIN)/python -m pytest -m browser $(ARGS)
 
 large: $(READY) ## run the tests that move hundreds of megabytes
 	$(BIN)/python -m pytest -m large $(ARGS)
@@ -81,6 +85,10 @@ INSTALL = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 .venv/.installed: pyproject.toml | .venv/bin/pip
 	$(INSTALL) -e '.[dev]'
 	@touch $@ .venv/.serve-installed
+
+.venv/.browser-installed: .venv/.installed
+	$(INSTALL) -e '.[browser]'
+	@touch $@
 
 .venv/.bench-installed: .venv/.installed
 	$(INSTALL) -e '.[bench]'

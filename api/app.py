@@ -14,7 +14,8 @@ from api.config import GIT_PATH, PREFIX, Config
 from api.git_http import routes
 from api.git_http.processes import Transports
 from api.openapi import document, reference
-from api.pages import diffs, views
+from api.pages import diffs
+from api.pages import routes as pages
 from api.rest import changes, comments, files, health, jobtypes, overviews, software, webhooks
 from api.web import auth, errors, hosts, limits, previews, responses
 from api.web.flask_app import FlaskApp
@@ -75,7 +76,7 @@ def create_service(config: Config) -> Service:
     shelf = Shelf(store, config.hot_bytes)
     _set_gates(app, parts, shelf)
     _add_routes(app, transports)
-    errors.install(app, routes.refusal)
+    errors.install(app, routes.refusal, pages.error_page)
     return Service(app, parts, shelf)
 
 
@@ -113,7 +114,7 @@ def _add_routes(app: FlaskApp, transports: Transports) -> None:
     app.register_blueprint(webhooks.blueprint(), url_prefix="/webhooks")
     app.register_blueprint(health.blueprint, url_prefix="/health")
     diffs.install(app)
-    views.install(app)
+    pages.install(app)
     for module in (jobtypes, files, software, changes, comments, overviews, document, reference):
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(overviews.searching, url_prefix=PREFIX)

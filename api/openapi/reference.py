@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response
 
 from api.config import PREFIX
 from api.openapi.document import description
 from api.web.parts import require_served
 from api.web.resource import Resource, Routes, add_routes
-from api.web.responses import ok_page
 
 blueprint = Blueprint("reference", __name__)
 
@@ -179,9 +178,11 @@ class ApiPage(Resource):
 
     def get(self) -> Response:
         """Describe the API on a page for people."""
+        # Pages are loaded when the first browser asks for one.
+        from api.pages.rendering import page
+
         require_served()
-        about = {"chapters": chapters(), "models": models()}
-        return ok_page(render_template("api.html", **about))
+        return page("api.html", chapters=chapters(), models=models())
 
 
 ROUTES: Routes = (("/", ApiPage),)

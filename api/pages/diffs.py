@@ -1,12 +1,12 @@
-"""Differences between versions, as text or as a page: where a push's answer links to."""
+"""The difference between two versions as text: where a push's answer links to."""
 
 from __future__ import annotations
 
-from flask import Flask, Response, render_template
+from flask import Flask, Response, url_for
 
-from api.pages.views import wants_page
 from api.web.parts import store
-from api.web.responses import ok_page, ok_text
+from api.web.preferences import vary_by_preference, wants_page
+from api.web.responses import ok_text, redirected
 
 
 def install(app: Flask) -> None:
@@ -18,9 +18,10 @@ def diff(jobtype: str, old: int, new: int) -> Response:
     """Show what differs between two versions of a jobtype, withdrawn ones too."""
     text, commit = store().diff(jobtype, old, new)
     if wants_page():
-        page = render_template("diff.html", name=jobtype, old=old, new=new, text=text)
-        response = ok_page(page, commit)
+        # "from" is a word of Python's own.
+        asked = {"from": old, "to": new}
+        response = redirected(url_for("pages.compare", jobtype=jobtype, **asked))  # type: ignore[arg-type]
     else:
         response = ok_text(text, commit)
-    response.vary.add("Accept")
+    vary_by_preference(response)
     return response

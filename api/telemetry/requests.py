@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from api.telemetry import metrics
 from api.telemetry.logs import AccessLog, Record
 from api.web.auth import SAFE
-from api.web.environ import HOT_KEY, ROUTE_KEY, TOKEN_KEY
+from api.web.environ import HOT_KEY, ID_KEY, ROUTE_KEY, TOKEN_KEY
 from api.web.errors import SENTENCES
 from api.web.hosts import has_good_host
 from api.web.responses import JSON, encode
@@ -93,7 +93,7 @@ class Observed:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         began = time.perf_counter()
-        id = self.id_of(environ)
+        id = environ[ID_KEY] = self.id_of(environ)
         sent = "500"
 
         def start(status, headers, exc_info=None):  # type: ignore[no-untyped-def]  # WSGI's own

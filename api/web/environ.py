@@ -13,3 +13,6 @@ PREVIEW_KEY = "jobtypes.preview"
 
 HOT_KEY = "jobtypes.hot"
 """True for a request that was answered from memory."""
+
+ID_KEY = "jobtypes.request_id"
+"""The id of the request, for the pages of errors."""

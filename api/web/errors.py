@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from api.config import GIT_PATH
 from api.web.auth import CHALLENGES
 from api.web.bodies import InvalidBody
+from api.web.preferences import vary_by_preference, wants_error_page
 from api.web.responses import json_response
 from gitstore.errors import (
     BadRequest,
@@ -98,12 +99,22 @@ class Failure:
     next: str | None = None
 
 
-def install(app: Flask, git_response: Callable[[str, int], Response]) -> None:
-    """Answer every error of *app* as JSON, and those of Git's clients with *git_response*."""
+def install(
+    app: Flask,
+    git_response: Callable[[str, int], Response],
+    page_response: Callable[[Failure], Response],
+) -> None:
+    """Answer every error of *app* as JSON.
+
+    Git's clients get *git_response*, and people with a browser *page_response*.
+    """
 
     def respond(failure: Failure) -> Response:
         if request.path.startswith(f"{GIT_PATH}/"):
             response = git_response(failure.sentence, failure.status)
+        elif wants_error_page():
+            response = page_response(failure)
+            vary_by_preference(response)
         else:
             more = {"details": failure.details, "next": failure.next}
             said = {key: value for key, value in more.items() if value}

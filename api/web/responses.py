@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 PYTHON = "text/x-python; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'none'"
+)
+"""The Content-Security-Policy of pages: nothing inline, and nothing from elsewhere."""
 
 
 class Complete(Response):
@@ -82,19 +89,35 @@ def ok_text(text: str, commit: str | None = None) -> Response:
 
 
 def ok_page(html: str, commit: str | None = None) -> Response:
-    """The response to a GET of a page, which may run nothing and load nothing but its style."""
-    response = _tagged(html.encode(), "text/html; charset=utf-8", commit)
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'none'"
-    )
-    response.headers["Referrer-Policy"] = "same-origin"
+    """The response to a GET of a page."""
+    return _secured(_tagged(html.encode(), HTML, commit))
+
+
+def error_page(html: str, status: int) -> Response:
+    """*html* as the page of an error."""
+    return _secured(_response(html.encode(), status, HTML))
+
+
+def _secured(page: Response) -> Response:
+    """*page*, which may load nothing but our own files, and send forms to nobody else."""
+    page.headers["Content-Security-Policy"] = PAGE_POLICY
+    page.headers["Referrer-Policy"] = "same-origin"
+    return page
+
+
+def ok_asset(body: bytes, content_type: str, is_immutable: bool) -> Response:
+    """The response to a GET of a file of ours; *is_immutable* if its URL has its digest."""
+    response = _tagged(body, content_type, None)
+    # Opened as a page of its own, an image may not run anything.
+    response.headers["Content-Security-Policy"] = "default-src 'none'"
+    if is_immutable:
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 
 
-def ok_style(css: str) -> Response:
-    """The response to a GET of a style sheet."""
-    return _tagged(css.encode(), "text/css; charset=utf-8", None)
+def redirected(url: str) -> Response:
+    """The response that leads a browser to *url*."""
+    return _response(b"", 302, TEXT, ("Location", url))
 
 
 def _tagged(body: bytes, content_type: str, commit: str | None) -> Response:

@@ -23,20 +23,46 @@ class ChangeRow:
     commit: Commit
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeList:
+    """Some *rows* of the changes that wait, or of those that are merged, and how many are each."""
+
+    rows: tuple[ChangeRow, ...]
+    waiting: int
+    merged: int
+
+
+def list_by_state(store: Store, is_merged: bool, start: int, count: int) -> ChangeList:
+    """*count* changes by name from *start* on that are merged, or that are not."""
+    branches = _branches(store)
+    tip = store.catalogue().history.tip
+    tips = {commit for _, commit in branches}
+    left = store.repository.unmerged(tips, tip) if tip else tips
+    waiting = sum(commit in left for _, commit in branches)
+    chosen = [(b, commit) for b, commit in branches if (commit not in left) == is_merged]
+    rows = [ChangeRow(b, store.commit(commit)) for b, commit in chosen[start : start + count]]
+    return ChangeList(tuple(rows), waiting, len(branches) - waiting)
+
+
 def list_changes(store: Store, start: int, count: int | None) -> tuple[list[ChangeRow], int]:
     """*count* changes by name from *start* on, None for all; and the number of all changes.
 
     The list leaves out refs that are no branches, and branches whose names are not UTF-8,
     which no URL could name.
     """
-    branches = [
+    branches = _branches(store)
+    end = None if count is None else start + count
+    rows = [ChangeRow(branch, store.commit(commit)) for branch, commit in branches[start:end]]
+    return rows, len(branches)
+
+
+def _branches(store: Store) -> list[tuple[str, str]]:
+    """Every change by name, with its last commit's id."""
+    return [
         (ref.removeprefix(HEADS), commit)
         for ref, commit in sorted(store.repository.branches().items())
         if ref != store.ref and layout.is_text(ref)
     ]
-    end = None if count is None else start + count
-    rows = [ChangeRow(branch, store.commit(commit)) for branch, commit in branches[start:end]]
-    return rows, len(branches)
 
 
 def read_change(store: Store, branch: str) -> ChangeRow:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.format.schema import JobtypeFields, JobtypeMeta, Requirement
+from gitstore.catalogue.meta_changes import FieldChange, field_changes
+from gitstore.format.schema import Requirement
 from gitstore.git.repository import Repository
 from gitstore.git.tree_diff import FileDiff
-
-
-@dataclass(frozen=True, slots=True)
-class FieldChange:
-    """A field of meta.yaml that differs, with both values."""
-
-    name: str
-    old: object
-    new: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +48,8 @@ def compare_versions(
         return VersionComparison(*known, (), (), (), is_readable=False)
     return VersionComparison(
         *known,
-        fields=tuple(_changes(one, other)),
+        fields=tuple(field_changes(one, other)),
         added=tuple(r for r in other.requirements if r not in one.requirements),
         removed=tuple(r for r in one.requirements if r not in other.requirements),
         is_readable=True,
     )
-
-
-def _changes(one: JobtypeMeta, other: JobtypeMeta) -> Iterator[FieldChange]:
-    for name in JobtypeFields.model_fields:
-        old, new = getattr(one, name), getattr(other, name)
-        if old != new:
-            yield FieldChange(name, old, new)

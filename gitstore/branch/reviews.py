@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import time
+from collections.abc import Iterable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 from gitstore.branch.access import Access
-from gitstore.branch.changes import ChangeRow, check_change, list_changes, read_change
+from gitstore.branch.changes import (
+    ChangeList,
+    ChangeRow,
+    check_change,
+    list_by_state,
+    list_changes,
+    read_change,
+)
 from gitstore.branch.discussion import Discussion
 from gitstore.branch.growth import growth_of_merge
 from gitstore.branch.merging import Merged, Merging
@@ -15,11 +24,11 @@ from gitstore.branch.store import Store
 from gitstore.branch.writing import Writer
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import Difference, difference
-from gitstore.errors import MergeConflict, NotFound
+from gitstore.errors import MergeConflict, NotFound, StoreError
 from gitstore.format.layout import JOBTYPES_LIMIT
 from gitstore.git.commits import Commit
 from gitstore.git.single_flight import Once
-from gitstore.rules import Problem
+from gitstore.rules import Problem, errors_among
 
 COMMITS_SHOWN = 250
 OUTCOMES_BYTES = 8 * 1024 * 1024
@@ -38,6 +47,15 @@ class Outcome:
     conflicts: tuple[str, ...]
 
     @property
+    def state(self) -> str:
+        """Whether it can be merged, in a word: ready, warnings, errors or conflict."""
+        if self.conflicts:
+            return "conflict"
+        if errors_among(self.problems):
+            return "errors"
+        return "warnings" if self.problems else "ready"
+
+    @property
     def size(self) -> int:
         """The memory that it takes, roughly, in bytes."""
         texts = sum(len(p.path) + len(p.message) + len(p.field) for p in self.problems)
@@ -49,7 +67,7 @@ class Outcome:
 class Review:
     """What a reviewer sees of a change: its commits and files, and what a merge would make.
 
-    *merged* is whether it is in the served branch already.
+    *merged* is whether it is in the served branch already, *fork* the commit where it left it.
     """
 
     row: ChangeRow
@@ -58,6 +76,7 @@ class Review:
     diff: str
     outcome: Outcome
     merged: bool
+    fork: str | None
 
 
 class Reviews:
@@ -108,6 +127,26 @@ class Reviews:
         """*count* changes from *start* on, None for all; and the number of all changes."""
         return list_changes(self._store, start, count)
 
+    def changes_by_state(self, is_merged: bool, start: int, count: int) -> ChangeList:
+        """*count* changes from *start* on that are merged, or that wait; see list_by_state."""
+        return list_by_state(self._store, is_merged, start, count)
+
+    def glance(self, rows: Iterable[ChangeRow], limit_s: float) -> list[Outcome | None]:
+        """The outcomes of *rows*; None for those that can't be computed, or not within *limit_s*.
+
+        What was computed is remembered, so the next look shows more.
+        """
+        end = time.monotonic() + limit_s
+        tip = self._store.catalogue().history.tip
+        outcomes: list[Outcome | None] = []
+        for row in rows:
+            id, outcome = row.commit.id, None
+            if self._outcomes.at_hand((tip, id)) or time.monotonic() < end:
+                with suppress(StoreError):
+                    outcome = self.outcome(id)
+            outcomes.append(outcome)
+        return outcomes
+
     def change(self, branch: str) -> ChangeRow:
         """The change on *branch*.
 
@@ -133,6 +172,7 @@ class Reviews:
             diff=repository.diff(old, row.commit.tree),
             outcome=outcome,
             merged=fork == row.commit.id,
+            fork=fork,
         )
 
     def outcome(self, commit: str) -> Outcome:

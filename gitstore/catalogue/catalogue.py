@@ -226,11 +226,14 @@ class Catalogue:
 
     def users(self, software: str) -> Iterator[tuple[Jobtype, Requirement]]:
         """Yield each jobtype whose newest version requires *software*, and how."""
+        return (user for user in self.all_users() if user[1].software == software)
+
+    def all_users(self) -> Iterator[tuple[Jobtype, Requirement]]:
+        """Yield each jobtype with each requirement of its newest version."""
         for jobtype in self.jobtypes():
             release = self.find_newest(jobtype)
             for requirement in release.meta.requirements if release else ():
-                if requirement.software == software:
-                    yield jobtype, requirement
+                yield jobtype, requirement
 
 
 def _missing(kind: str, key: str, names: Iterable[str]) -> NotFound:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
@@ -163,6 +163,21 @@ class CommitGraph:
                 raise Damaged(f"the history of {of} can't be read: {error}; {RESTORE}") from error
             ids = answer
         return [self.commit(id) for id in ids]
+
+    def unmerged(self, tips: Collection[str], into: str) -> set[str]:
+        """Those of the commits *tips* that commit *into* does not contain.
+
+        All together take one walk. Where their history can't be read, it is all of them.
+        """
+        wanted = set(tips)
+        try:
+            walker = self._handle.repo.walk(None, SortMode.NONE)
+            for tip in wanted:
+                walker.push(pygit2.Oid(hex=tip))
+            walker.hide(pygit2.Oid(hex=into))
+            return wanted.intersection(str(commit.id) for commit in walker)
+        except pygit2.GitError:
+            return wanted
 
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor, None where they share none or one of them is no commit.

@@ -81,6 +81,7 @@ class Repository:
         self.check_growth = commits.check_growth
         self.new_commits = commits.new_commits
         self.commits = commits.commits
+        self.unmerged = commits.unmerged
         self.merge_base = commits.merge_base
         self.is_ancestor = commits.is_ancestor
 

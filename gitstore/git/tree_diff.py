@@ -53,7 +53,8 @@ class Passage:
 class FileDiff:
     """A file that differs: Git's letter for how, its path, and the path before a rename.
 
-    *note* says why there are no *hunks* where the content differs.
+    *note* says why there are no *hunks* where the content differs. *old_blob* and *blob* are the
+    ids of its contents, None on the side where it is not.
     """
 
     status: str
@@ -61,6 +62,8 @@ class FileDiff:
     old_path: str | None
     hunks: tuple[Passage, ...] = ()
     note: str | None = None
+    old_blob: str | None = None
+    blob: str | None = None
 
 
 class TreeDiff:
@@ -152,22 +155,26 @@ def _file_diffs(diff: pygit2.Diff, sizes: list[int]) -> Iterator[FileDiff]:
     for index, (delta, size) in enumerate(zip(diff.deltas, sizes, strict=True)):
         status, path = delta.status_char(), printable(delta.new_file.path)
         old_path = printable(delta.old_file.path) if status in "RC" else None
+        blobs = (
+            None if status == "A" else str(delta.old_file.id),
+            None if status == "D" else str(delta.new_file.id),
+        )
         if size > min(bytes_left, COMPARED_LIMIT_BYTES):
             note = f"too large to be shown: {size} bytes"
-            yield FileDiff(status, path, old_path, (), note)
+            yield FileDiff(status, path, old_path, (), note, *blobs)
             continue
         bytes_left -= size
         patch = diff[index]
         hunks = patch.hunks if patch else []
         lines = sum(len(hunk.lines) for hunk in hunks)
         if patch and patch.delta.is_binary:
-            yield FileDiff(status, path, old_path, (), "binary")
+            yield FileDiff(status, path, old_path, (), "binary", *blobs)
         elif lines > lines_left:
             note = f"too large to be shown: {lines} lines, and {LINES_SHOWN} are shown in all"
-            yield FileDiff(status, path, old_path, (), note)
+            yield FileDiff(status, path, old_path, (), note, *blobs)
         else:
             lines_left -= lines
-            yield FileDiff(status, path, old_path, tuple(map(_passage, hunks)))
+            yield FileDiff(status, path, old_path, tuple(map(_passage, hunks)), None, *blobs)
 
 
 _NO_LINE_END = "<>="

@@ -122,8 +122,8 @@ def test_every_route_outside_the_api_is_described_with_its_whole_path(app, descr
         (re.sub(r"<(?:[^>]+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
         for method in taken(app, rule) - {"HEAD", "OPTIONS"}
-        # Pages are for people.
-        if not (rule.rule.startswith(PREFIX) or rule.endpoint.startswith("pages."))
+        # Pages and their files are for people.
+        if not rule.rule.startswith(PREFIX) and not rule.endpoint.startswith(("pages.", "assets."))
     }
     # Two are answered before routes are looked for.
     routed |= {("/metrics", "get"), ("/preview/{ref}/api/v1/{path}", "get")}

@@ -1,0 +1,94 @@
+"""The pages of changes: what waits for review, and one change as its reviewer sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from flask import Response, request
+
+from api.config import PREFIX
+from api.pages.patches import VIEWS, tables, view_of_query
+from api.pages.rendering import ROWS, page, place, places
+from api.web.address import base_url
+from api.web.parts import parts, store
+from gitstore.branch.changes import ChangeRow
+from gitstore.branch.reviews import Outcome, Review
+from gitstore.catalogue.preview import is_preview
+
+GLANCE_S = 0.15
+"""How long the list of changes may compute outcomes that nobody asked for before."""
+
+TRIED = 20
+"""Jobtypes of a change whose previews are named; an agent can try all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """How to try what a change makes of a jobtype: the preview's address and its number."""
+
+    name: str
+    number: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A change in the list, and what would come of it; None if nobody has looked yet."""
+
+    row: ChangeRow
+    outcome: Outcome | None
+
+
+def changes() -> Response:
+    """List the changes that wait, or those that are merged."""
+    is_merged = request.args.get("list") == "merged"
+    start = place("start")
+    reviews = parts().reviews
+    listed = reviews.changes_by_state(is_merged, start, ROWS)
+    outcomes: list[Outcome | None] = [None] * len(listed.rows)
+    if not is_merged:
+        outcomes = reviews.glance(listed.rows, GLANCE_S)
+    total = listed.merged if is_merged else listed.waiting
+    return page(
+        "changes.html",
+        rows=[Waiting(*pair) for pair in zip(listed.rows, outcomes, strict=True)],
+        is_merged=is_merged,
+        waiting=listed.waiting,
+        merged=listed.merged,
+        places=places(start, total),
+    )
+
+
+def change(branch: str) -> Response:
+    """Show a change, and what merging it would make."""
+    review = parts().reviews.review(branch)
+    repository = store().repository
+    old = repository.commit(review.fork).tree if review.fork else None
+    patches = repository.file_diffs(old, review.row.commit.tree)
+    view = view_of_query()
+    return page(
+        "change.html",
+        review=review,
+        view=view,
+        views=VIEWS,
+        files=tables(repository, patches, view == "split", review.outcome.problems),
+        anchors={patch.path: f"f{number}" for number, patch in enumerate(patches, 1)},
+        tries=_tries(review),
+    )
+
+
+def _tries(review: Review) -> list[Try]:
+    """How to try what merging *review* would make, unless it can't be merged."""
+    if review.merged or review.outcome.conflicts:
+        return []
+    branch = review.row.branch
+    preview = parts().reviews.preview(branch)
+    tries = []
+    for made in review.outcome.made.versions[:TRIED]:
+        jobtype = preview.find_jobtype(made.name)
+        release = preview.find_newest(jobtype) if jobtype else None
+        if release is not None and is_preview(release.version.number):
+            url = f"{base_url()}/preview/{quote(branch)}{PREFIX}/jobtypes/{quote(made.name)}"
+            tries.append(Try(made.name, release.version.number, url))
+    return tries

@@ -1,0 +1,107 @@
+"""Templates into responses, with what every page shows: navigation, and troubles said loudly."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import cache
+from urllib.parse import quote
+
+from flask import Response, request, url_for
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from api.config import PREFIX
+from api.pages.assets import asset_url
+from api.web.address import base_url
+from api.web.parts import parts, store
+from api.web.responses import error_page, ok_page
+from gitstore.format.layout import is_id, parse_id, printable
+
+SECTIONS = (
+    ("pages.overview", "Jobtypes", r"/(jobtypes/.*)?"),
+    ("pages.all_software", "Software", r"/software/.*"),
+    ("pages.changes", "Changes", r"/changes/.*"),
+)
+"""The navigation: where each entry leads, its name, and the paths that belong to it."""
+
+ROWS = 100
+"""Rows of a page; there are links to the others."""
+
+
+def page(template: str, commit: str | None = None, **values: object) -> Response:
+    """The page that *template* makes of *values*; *commit* is the one that it is about."""
+    return ok_page(_render(template, {**_troubles(), **values}), commit)
+
+
+def failure_page(status: int, **values: object) -> Response:
+    """The page of an error. It asks the repository for nothing, which may be what failed."""
+    return error_page(_render("error.html", {"status": status, **values}), status)
+
+
+def place(name: str) -> int:
+    """The place in a long list that the query asks for; 0 where it asks for none."""
+    return parse_id(given) if is_id(given := request.args.get(name, "")) else 0
+
+
+def places(start: int, total: int) -> tuple[int | None, int | None]:
+    """Where the pages before and after the one that begins at *start* begin, of *total* rows."""
+    before = min(max(0, start - ROWS), max(0, total - ROWS)) if start else None
+    return before, start + ROWS if start + ROWS < total else None
+
+
+def api_url(*parts: object) -> str:
+    """The URL of the API's resource that *parts* of a path lead to."""
+    path = "/".join(quote(str(part), safe="") for part in parts)
+    return f"{url_for('pages.overview').rstrip('/')}{PREFIX}/{path}"
+
+
+def _render(template: str, values: dict[str, object]) -> str:
+    given = {"upstream": None, "mirror": None, "damaged": [], "section": _section(), **values}
+    return _environment().get_template(template).render(given)
+
+
+def _section() -> str:
+    """The entry of the navigation that this request belongs to; empty if to none."""
+    fitting = (endpoint for endpoint, _, paths in SECTIONS if re.fullmatch(paths, request.path))
+    return next(fitting, "")
+
+
+def _troubles() -> dict[str, object]:
+    """What every page says loudly: what upstream has that is not served, and damage."""
+    follower, mirror = parts().follower, parts().mirror
+    return {
+        "upstream": follower.upstream.state() if follower else None,
+        "mirror": mirror.state() if mirror else None,
+        "damaged": store().repository.damaged_objects(),
+    }
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("api"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "url_for": url_for,
+        "asset_url": asset_url,
+        "api_url": api_url,
+        "base_url": base_url,
+        "sections": SECTIONS,
+        "request": request,
+    }
+    environment.filters |= {"iso": iso, "minute": minute, "printable": printable}
+    return environment
+
+
+def iso(when: datetime | None) -> str:
+    """*when* for programs: the script makes "3 days ago" of it."""
+    return when.isoformat() if when else ""
+
+
+def minute(when: datetime | None) -> str:
+    """*when* for people: to the minute, in its author's time."""
+    return when.strftime("%Y-%m-%d %H:%M") if when else ""
