@@ -16,7 +16,18 @@ from api.git_http.processes import Transports
 from api.openapi import document, reference
 from api.pages import diffs
 from api.pages import routes as pages
-from api.rest import changes, comments, files, health, jobtypes, overviews, software, webhooks
+from api.rest import (
+    changes,
+    comments,
+    events,
+    files,
+    health,
+    jobtypes,
+    overviews,
+    software,
+    stories,
+    webhooks,
+)
 from api.web import auth, errors, hosts, limits, previews, responses
 from api.web.flask_app import FlaskApp
 from api.web.hosts import KnownHosts
@@ -115,9 +126,13 @@ def _add_routes(app: FlaskApp, transports: Transports) -> None:
     app.register_blueprint(health.blueprint, url_prefix="/health")
     diffs.install(app)
     pages.install(app)
-    for module in (jobtypes, files, software, changes, comments, overviews, document, reference):
+    for module in (
+        *(jobtypes, stories, files, software, changes, comments, overviews, events),
+        *(document, reference),
+    ):
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(overviews.searching, url_prefix=PREFIX)
+    app.register_blueprint(stories.blaming, url_prefix=PREFIX)
 
 
 def _end_idle(transports: Transports, config: Config) -> None:

@@ -30,6 +30,10 @@ Each has a thread, which the server also gives to others where many come at once
 there are, the more memory they take, and the longer each waits for the interpreter's lock.
 """
 
+EVENT_WAITERS = 16
+"""Requests of a worker that may wait for events. A client that comes when all places are taken
+gets its answer at once."""
+
 PREFIX = "/api/v1"
 """Where the API's paths begin."""
 
@@ -239,8 +243,8 @@ class Config:
 
     @property
     def waiting_threads(self) -> int:
-        """The additional threads, for reads that wait for a fetch or for a preview."""
-        return self.waiting_places + PREVIEW_WAITERS
+        """The additional threads, for reads that wait for a fetch, a preview or events."""
+        return self.waiting_places + PREVIEW_WAITERS + EVENT_WAITERS
 
     @property
     def stuck_s(self) -> int:

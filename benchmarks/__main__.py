@@ -21,6 +21,7 @@ from benchmarks.rows import ROWS, Row, folder
 RESULTS = Path(__file__).parent / "results"
 ORDER = (
     *("hot-get", "hot-get-no-log", "hot-code", "hot-latest", "hot-304", "newest"),
+    *("events-304",),
     *("through-flask", "flat"),
     *("reads-while-writing", "put", "cold-build", "warm-start", "memory", "visible", "push"),
     *("clone-storm", "scale"),

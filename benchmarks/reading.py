@@ -162,6 +162,12 @@ def newest(where: Path) -> Iterator[Row]:
     yield _against_constant("newest", where, paths, 0.5, conditional=True)
 
 
+@row("events-304")
+def events_304(where: Path) -> Iterator[Row]:
+    paths = [f"{PREFIX}/events?since={_catalogue(data.FARM).history.tip}"]
+    yield _against_constant("events-304", where, paths, 0.5, conditional=True)
+
+
 @row("through-flask")
 def through_flask(where: Path) -> Iterator[Row]:
     paths = version_paths(_catalogue(data.FARM))

@@ -19,7 +19,16 @@ from pydantic.json_schema import models_json_schema
 
 from api.config import PREFIX
 from api.openapi import examples, fields, other_routes
-from api.rest import changes, comments, files, jobtypes, overviews, software
+from api.rest import (
+    changes,
+    comments,
+    events,
+    files,
+    jobtypes,
+    overviews,
+    software,
+    stories,
+)
 from api.rest.changes import MergeBody
 from api.rest.models import ErrorAnswer, ProposedAnswer
 from api.rest.payloads import SoftwareBody
@@ -106,9 +115,11 @@ class OpenApi(View):
 OWN_ROUTES: Routes = (("/openapi.json", OpenApi),)
 TAGGED: Mapping[str, Routes] = {
     "jobtypes": jobtypes.ROUTES,
+    "history": (*stories.ROUTES, *stories.BLAMING),
     "files": files.ROUTES,
     "software": software.ROUTES,
     "changes": (*changes.ROUTES, *comments.ROUTES),
+    "events": events.ROUTES,
     "overviews": (*overviews.ROUTES, *overviews.SEARCH_ROUTES),
     "description": OWN_ROUTES,
 }

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-from api.rest import models
+from api.rest import models, story_models
 from api.rest.changes import MergeBody
 from api.rest.comments import ApprovalBody, CommentBody
 from api.rest.payloads import JOBTYPE_SCHEMA, JobtypeBody, SoftwareBody, SoftwareVersionBody
@@ -56,6 +56,14 @@ _WHO: Example = {
     "date": "2024-05-06T07:08:09+00:00",
 }
 _LAST: Example = {"commit": _COMMIT, **_WHO, "subject": "Turntable: render in tiles"}
+
+_ADA: Example = {"name": "Ada", "email": "ada@studio.example"}
+_CREDIT: Example = {
+    "commit": _COMMIT,
+    "date": "2024-05-06T07:08:09+00:00",
+    "authors": [_ADA],
+    "subject": "Merge pull request #7 from ada/fix-tiles",
+}
 
 ANSWERS: Mapping[type[BaseModel], Example] = {
     models.JobtypeRow: {"id": 1, "name": "Turntable"},
@@ -176,6 +184,57 @@ ANSWERS: Mapping[type[BaseModel], Example] = {
         "files": [{"status": "M", "path": "jobtypes/Turntable/code.py"}],
         "diff": "diff --git a/jobtypes/Turntable/code.py b/jobtypes/Turntable/code.py\n...",
     },
+    story_models.StoryAnswer: {
+        **_CREDIT,
+        "jobtype": "Turntable",
+        "number": 2,
+        "before": 1,
+        "state": "withdrawn",
+        "out_of_service": {
+            "reason": "Renders black frames",
+            "by": [_ADA],
+            "date": "2024-05-07T09:00:00+00:00",
+            "commit": "9c1b2a7d54f0e3689ab1cd20ef74305a86b9d1e2",
+        },
+        "authors_complete": True,
+        "merged_by": {"name": "Bo", "email": "bo@studio.example"},
+        "pushed_by": None,
+        "message": "Merge pull request #7 from ada/fix-tiles\n\nRender in tiles",
+        "pull_request": "#7",
+        "branch": "ada/fix-tiles",
+        "files": [{"status": "M", "path": "code.py"}],
+        "files_total": 1,
+        "fields": ["supports_tiling"],
+        "requirements": ["clarisse"],
+        "size": 2048,
+    },
+    story_models.BlameAnswer: {
+        "first": 110,
+        "last": 114,
+        "commit": _COMMIT,
+        "author": _ADA,
+        "date": "2024-05-06T07:08:09+00:00",
+        "subject": "Turntable: render in tiles",
+        "came_in": 2,
+        "changed_in": None,
+    },
+    story_models.EventsAnswer: {
+        "events": [
+            {
+                **_CREDIT,
+                "event": "version",
+                "jobtype": "Turntable",
+                "software": None,
+                "id": 1,
+                "number": 2,
+                "state": "in service",
+                "reason": None,
+                "renamed_to": None,
+                "versions": None,
+            }
+        ],
+        "next": _COMMIT,
+    },
     models.MergedAnswer: {
         "branch": "fix-tiles",
         "merged": True,
@@ -237,6 +296,7 @@ ERRORS: Mapping[int, str] = SENTENCES | {
     401: "writing needs a token; send a token, as Authorization: Bearer jtr_...",
     403: "this service is read-only; write to the one it follows",
     409: "there is a jobtype Turntable already",
+    410: f"the commit {'1' * 40} is no step of the served branch",
     412: "it has changed since it was read; GET it again and apply the change to that",
     428: "the served branch is protected, so a merge says which commit was looked at",
     500: "the object " + _COMMIT + " is missing or damaged",
@@ -250,6 +310,8 @@ ERRORS: Mapping[int, str] = SENTENCES | {
 def error(status: int) -> Example:
     """The body of an error; a 400 lists what is wrong."""
     said: Example = {"error": ERRORS[status]}
+    if status == 410:
+        said["next"] = _COMMIT
     if status == 400:
         said["details"] = [{"path": "max_batch", "message": "is 0; at least 1 is wanted"}]
     return said

@@ -377,3 +377,4 @@ class ErrorAnswer(Model):
 
     error: str
     details: tuple[Detail, ...] = ()
+    next: CommitId | None = Field(None, description="After a 410, the cursor to go on from")

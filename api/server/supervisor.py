@@ -18,6 +18,7 @@ from granian.server.mp import MPServer
 
 from api.server import shutdown
 from api.server.workers import LOOK_S, Pulse, Watcher
+from api.worker.ending import ENDING
 
 _LOG = logging.getLogger(__name__)
 
@@ -101,7 +102,11 @@ def act_on_first_signal() -> None:
     set_handlers = _signals.set_main_signals
 
     def set_once(handler: shutdown.Handler, reload_handler: shutdown.Handler | None = None) -> None:
-        once = shutdown.once(handler)
+        def end(*args: object) -> None:
+            ENDING.set()
+            handler(*args)
+
+        once = shutdown.once(end)
         set_handlers(once, reload_handler)  # type: ignore[no-untyped-call]  # the library's gap
 
     _signals.set_main_signals = set_once

@@ -7,6 +7,9 @@ from flask import g
 from api.web.auth import SAFE, this_request
 from api.worker.limits import Limits, Work
 
+_REVIEWING = frozenset(("changes", "comments", "pages", "searching", "blaming"))
+"""The blueprints whose reads count as reviews."""
+
 
 def take_slot(limits: Limits) -> None:
     """Take a slot for this request, unless it is a read.
@@ -37,7 +40,5 @@ def _work() -> Work | None:
         return Work.WEBHOOK
     if request.method not in SAFE:
         return Work.WRITE
-    is_review = request.endpoint == "diff" or blueprint in (
-        *("changes", "comments", "pages", "searching"),
-    )
+    is_review = blueprint in _REVIEWING or request.endpoint == "diff"
     return Work.REVIEW if is_review else None

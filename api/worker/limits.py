@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-from api.config import PREVIEW_WAITERS, Config
+from api.config import EVENT_WAITERS, PREVIEW_WAITERS, Config
 from gitstore.errors import Busy
 
 CHUNK_BYTES = 512
@@ -26,7 +26,7 @@ class Work(StrEnum):
 
     GIT = "clones and pushes"
     WRITE = "writes"
-    REVIEW = "previews, changes, differences, searches and pages"
+    REVIEW = "previews, changes, differences, searches, blame and pages"
     WEBHOOK = "webhooks"
     FILES = "archives and large files"
 
@@ -46,6 +46,7 @@ class Limits:
         reads = max(1, config.threads // 6)
         self._all = threading.BoundedSemaphore(max(1, config.threads - reads))
         self._waiting = threading.BoundedSemaphore(PREVIEW_WAITERS)
+        self._listening = threading.BoundedSemaphore(EVENT_WAITERS)
         self._bodies: dict[int, float] = {}
         self.stalls = 0
         """How often connections were ended because a body stalled."""
@@ -101,6 +102,16 @@ class Limits:
             yield
         finally:
             self._waiting.release()
+
+    @contextmanager
+    def listening(self) -> Iterator[bool]:
+        """Wait for events, on one of the threads for that; False if all of them wait already."""
+        has_place = self._listening.acquire(blocking=False)
+        try:
+            yield has_place
+        finally:
+            if has_place:
+                self._listening.release()
 
     @contextmanager
     def waiting_for_body(self) -> Iterator[None]:

@@ -13,8 +13,8 @@ BLAME_LIMIT_S = 30.0
 _LINE = re.compile(rb"^([0-9a-f]{40}) [0-9]+ ([0-9]+)(?: [0-9]+)?$", re.MULTILINE)
 """How the porcelain form begins each line. The content of a line has a tab in front of it."""
 
-_SETTINGS = (("blame.ignoreRevsFile", ""), ("diff.textconv", ""))
-"""What makes the answer depend on the history alone."""
+_SETTINGS = (("blame.ignoreRevsFile", ""),)
+"""With --no-textconv, what makes the answer depend on the history alone."""
 
 
 def blame(repository: Path, commit: str, path: str, first: int, last: int) -> list[str]:
@@ -24,7 +24,7 @@ def blame(repository: Path, commit: str, path: str, first: int, last: int) -> li
         Busy: Git took too long.
         StorageFailed: Git failed.
     """
-    args = ["blame", "--porcelain", f"-L{first},{last}", commit, "--", path]
+    args = ["blame", "--porcelain", "--no-textconv", f"-L{first},{last}", commit, "--", path]
     try:
         said = run_git(repository, args, settings=_SETTINGS, limit_s=BLAME_LIMIT_S, is_limited=True)
     except GitTimeout:

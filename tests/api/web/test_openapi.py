@@ -407,6 +407,7 @@ def check(described: Json, path: str, method: str, answer: Answer) -> None:
     schema_of(described, content["schema"]).validate(value)
 
 
+TOLD = ("/history", "/blame")
 ARCHIVES = ("/archive.tar.gz", "/archive.zip")
 
 
@@ -417,12 +418,13 @@ def readings(rest: Rest) -> Iterator[tuple[str, str]]:
     yield from (("/newest", "/newest?code=true"), ("/search", "/search?q=blender"))
     for below in ("comments", "approvals"):
         yield f"/changes/{{branch}}/{below}", f"/changes/fix-tiles/{below}"
+    yield from (("/events", "/events"), ("/events", f"/events?since={'0' * 40}&limit=2"))
     for row in rest.json("/jobtypes/"):
         one, mine = "/jobtypes/{jobtype}", item("jobtypes", row["name"])
-        for below in ("", "/versions/", "/software_requirements/"):
+        for below in ("", "/versions/", "/software_requirements/", "/history"):
             yield one + below, mine + below
         for number in rest.json(f"{mine}/versions/"):
-            for below in ("", "/code", "/software_requirements/", "/files/", *ARCHIVES):
+            for below in ("", "/code", "/software_requirements/", "/files/", *ARCHIVES, *TOLD):
                 yield f"{one}/versions/{{number}}{below}", f"{mine}/versions/{number}{below}"
         for needed in rest.json(f"{mine}/software_requirements/"):
             software = needed["software"]["id"]

@@ -1,0 +1,186 @@
+"""What happened to a jobtype's versions, as JSON: their stories, and blame."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import ClassVar
+
+from flask import Blueprint, Response
+from pydantic import Field
+
+from api.rest import story_models as models
+from api.rest.payloads import Payload
+from api.web.parts import catalogue, require_served, store
+from api.web.query import Query, Whole, next_link, read_query
+from api.web.resource import Operation, Resource, Routes, add_routes
+from api.web.responses import ok
+from gitstore.branch.blame import Lines
+from gitstore.branch.credits import Credit
+from gitstore.branch.stories import PAGE, State, Story
+from gitstore.errors import BadRequest
+from gitstore.format.layout import parse_number, printable, shown
+from gitstore.git.commits import Person
+
+blueprint = Blueprint("stories", __name__)
+blaming = Blueprint("blaming", __name__)
+"""The routes that run Git, within the limit of reviews."""
+
+PAGE_LIMIT = 500
+"""Stories, or steps of events, in one answer."""
+
+
+def person_payload(person: Person) -> Payload:
+    """A person."""
+    return {"name": person.name, "email": person.email}
+
+
+def date_payload(when: datetime | None) -> str | None:
+    """A date."""
+    return when.isoformat() if when else None
+
+
+def credit_payload(credit: Credit) -> Payload:
+    """A commit, and who made what it brought."""
+    return {
+        "commit": credit.commit,
+        "date": date_payload(credit.date),
+        "authors": [person_payload(person) for person in credit.authors],
+        "subject": credit.subject,
+    }
+
+
+def story_payload(story: Story) -> Payload:
+    """The story of a version."""
+    credit, diff = story.credit, story.diff
+    return {
+        **credit_payload(credit),
+        "jobtype": printable(story.name),
+        "number": story.number,
+        "before": story.before,
+        "state": story.status.state,
+        "out_of_service": _out_of_service(story),
+        "authors_complete": not credit.is_cut,
+        "merged_by": person_payload(credit.merged_by) if credit.merged_by else None,
+        "pushed_by": story.pushed_by,
+        "message": credit.message,
+        "pull_request": credit.pull_request,
+        "branch": credit.branch,
+        "files": [{"status": file.status, "path": file.path} for file in diff.files],
+        "files_total": diff.files_total,
+        "fields": diff.fields,
+        "requirements": diff.requirements,
+        "size": diff.size_bytes,
+    }
+
+
+def _out_of_service(story: Story) -> Payload | None:
+    status = story.status
+    if status.state is State.IN_SERVICE:
+        return None
+    return {
+        "reason": status.reason,
+        "by": [person_payload(person) for person in status.by],
+        "date": date_payload(status.date),
+        "commit": status.commit,
+    }
+
+
+class HistoryQuery(Query):
+    """What part of a history is asked for."""
+
+    before: Whole | None = Field(None, description="Only versions with lower numbers")
+    limit: Whole = Field(PAGE, ge=1, le=PAGE_LIMIT, description="How many stories at most")
+
+
+class History(Resource):
+    """The stories of a jobtype's versions."""
+
+    operations: ClassVar = {
+        "get": Operation(list[models.StoryAnswer], errors=(404,), query=HistoryQuery),
+    }
+
+    def get(self, jobtype: str) -> Response:
+        """List the versions, newest first, with those that are out of service."""
+        query = read_query(HistoryQuery)
+        page = store().stories(jobtype, query.before, query.limit, catalogue())
+        response = ok([story_payload(story) for story in page.stories])
+        if page.next is not None:
+            response.headers.add(*next_link(before=page.next))
+        return response
+
+
+class VersionHistory(Resource):
+    """The story of one version."""
+
+    operations: ClassVar = {
+        "get": Operation(models.StoryAnswer, errors=(404,), query=Query),
+    }
+
+    def get(self, jobtype: str, number: int) -> Response:
+        """Tell who made the version and why, what it changed, and what became of it."""
+        story = store().story(jobtype, number, catalogue())
+        return ok(story_payload(story), story.credit.commit)
+
+
+_LINES = re.compile(r"([0-9]+)(?:-([0-9]+))?")
+
+
+class BlameQuery(Query):
+    """Which lines are asked for."""
+
+    lines: str | None = Field(
+        None,
+        description="The lines, such as 110-130 or 110; all of them where it is left out",
+        json_schema_extra={"pattern": "^[0-9]+(-[0-9]+)?$"},
+    )
+
+
+class Blame(Resource):
+    """Who wrote each line of a version's code."""
+
+    operations: ClassVar = {
+        "get": Operation(list[models.BlameAnswer], errors=(404, 413, 503), query=BlameQuery),
+    }
+
+    def get(self, jobtype: str, number: int) -> Response:
+        """Tell for each line of code.py who wrote it, since when it is there, and until when."""
+        require_served()
+        first, last = _parse_lines(read_query(BlameQuery).lines)
+        return ok([_blame_row(lines) for lines in store().blame(jobtype, number, first, last)])
+
+
+def _parse_lines(text: str | None) -> tuple[int, int | None]:
+    """The first and the last line that *text* names; None is for the end of the file."""
+    if text is None:
+        return 1, None
+    match = _LINES.fullmatch(text)
+    first = parse_number(match[1]) if match else 0
+    last = parse_number(match[2]) if match and match[2] else first
+    if not 1 <= first <= last:
+        raise BadRequest(f"lines is {shown(text)!r}; write it as 110-130, or as 110", "lines")
+    return first, last
+
+
+def _blame_row(lines: Lines) -> Payload:
+    return {
+        "first": lines.first,
+        "last": lines.last,
+        "commit": lines.commit.id,
+        "author": person_payload(lines.commit.author.person),
+        "date": date_payload(lines.commit.author.when),
+        "subject": lines.commit.subject,
+        "came_in": lines.came_in,
+        "changed_in": lines.changed_in,
+    }
+
+
+_ITEM = "/jobtypes/<jobtype>"
+_VERSION = f"{_ITEM}/versions/<number:number>"
+ROUTES: Routes = (
+    (f"{_ITEM}/history", History),
+    (f"{_VERSION}/history", VersionHistory),
+)
+BLAMING: Routes = ((f"{_VERSION}/blame", Blame),)
+add_routes(blueprint, ROUTES)
+add_routes(blaming, BLAMING)
