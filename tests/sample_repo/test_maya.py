@@ -22,7 +22,7 @@ def test_a_batch_of_frames_becomes_one_maya_command(start, tmp_path):
         "Render -r arnold -s 10 -e 14 -b 2 -proj /mnt/projects/ -rd /mnt/projects/img"
         " -cam shotcam /mnt/projects/scenes/a.ma"
     )
-    assert run.command.env["MAYA_APP_DIR"] == str(tmp_path / "temporary")
+    assert run.command.env["MAYA_APP_DIR"] == str(tmp_path / "temporary" / "maya_10")
 
 
 def test_a_single_frame_becomes_a_maya_command(start):
@@ -31,9 +31,15 @@ def test_a_single_frame_becomes_a_maya_command(start):
     assert run.line == "Render -r file -s 7 -e 7 -b 1 /mnt/projects/a.ma"
 
 
-def test_unevenly_spaced_frames_are_an_error_in_maya(start):
-    with pytest.raises(ValueError, match=r"not \[1, 2, 7\]; keep batch_contiguous true"):
-        start("Maya", ENOUGH["Maya"], frames=[1, 2, 7])
+def test_each_run_of_evenly_spaced_frames_becomes_a_maya_command_of_its_own(start):
+    run = start("Maya", ENOUGH["Maya"], frames=[1, 2, 7, 9, 11, 20])
+
+    ranges = [" ".join(command.arguments[2:8]) for command in run.commands]
+    assert ranges == ["-s 1 -e 2 -b 1", "-s 7 -e 11 -b 2", "-s 20 -e 20 -b 1"]
+    assert len({command.env["MAYA_APP_DIR"] for command in run.commands}) == 3
+    run.complains("00:00:05  1195MB         |    45% done - 34 rays/pixel")
+    run.complains("00:00:09  1195MB         | writing file `/mnt/v002/beauty.0009.exr'")
+    assert run.jobtype.progress == [(9, 1.0)]
 
 
 def test_arnold_in_maya_tells_the_progress_of_each_frame(start):

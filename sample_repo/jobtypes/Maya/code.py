@@ -11,6 +11,7 @@ What the job's data may hold:
     executable  the program; else "Render", which must be on the PATH
 """
 
+import os
 import re
 
 from pyfarm.jobtypes.core.jobtype import JobType
@@ -33,8 +34,14 @@ class Maya(JobType):
     errors = 0
 
     def get_command_data(self):
+        """Return a command for each run of evenly spaced frames, all that Render takes at once.
+
+        The agent runs one process for each, at the same time.
+        """
+        return [self._command(*run) for run in self._runs()]
+
+    def _command(self, first, last, step):
         data = self._data()
-        first, last, step = self._range()
         arguments = ["-r", data.get("renderer") or "file", "-s", first, "-e", last, "-b", step]
         for option, key in PATH_OPTIONS:
             arguments += [option, self.map_path(data[key])] if data.get(key) else []
@@ -42,7 +49,7 @@ class Maya(JobType):
             arguments += [option, data[key]] if data.get(key) else []
         arguments.append(self.map_path(self._required("scene")))
         program = self.expandvars(data.get("executable") or "Render")
-        return self.COMMAND_DATA(program, *arguments, env=self._environment())
+        return self.COMMAND_DATA(program, *arguments, env=self._environment(first))
 
     def _data(self):
         return self.assignment["job"].get("data") or {}
@@ -55,24 +62,24 @@ class Maya(JobType):
     def _frames(self):
         return [int(task["frame"]) for task in self.assignment["tasks"]]
 
-    def _range(self):
-        """The first frame, the last one, and the step from one to the next."""
-        frames = self._frames()
-        steps = set(after - before for before, after in zip(frames, frames[1:])) or set([1])
-        if len(steps) > 1:
-            raise ValueError(
-                "Render takes evenly spaced frames, not %s; "
-                "keep batch_contiguous true in meta.yaml." % frames
-            )
-        return frames[0], frames[-1], steps.pop()
+    def _runs(self):
+        """Return the first frame, the last one, and the step, of each run."""
+        runs = []
+        for frame in self._frames():
+            if runs and (len(runs[-1]) == 1 or frame - runs[-1][-1] == runs[-1][1] - runs[-1][0]):
+                runs[-1].append(frame)
+            else:
+                runs.append([frame])
+        return [(run[0], run[-1], run[1] - run[0] if run[1:] else 1) for run in runs]
 
-    def _environment(self):
+    def _environment(self, first):
         """The agent's environment and the job's; without dialogs, with its own preferences.
 
         Two Mayas that start at once on one machine spoil the preferences they share.
         """
+        preferences = os.path.join(self.tempdir(), "maya_%d" % first)
         environment = dict(self.get_environment())
-        environment.update(MAYA_DISABLE_CIP="1", MAYA_DISABLE_CER="1", MAYA_APP_DIR=self.tempdir())
+        environment.update(MAYA_DISABLE_CIP="1", MAYA_DISABLE_CER="1", MAYA_APP_DIR=preferences)
         environment.update(self.assignment["job"].get("environ") or {})
         return environment
 
@@ -87,7 +94,8 @@ class Maya(JobType):
     def _read(self, line):
         self.errors += bool(ERROR.match(line))
         percent, written = PERCENT.search(line), WRITTEN.search(line)
-        if percent:
+        # Of several processes, nobody knows whose frame a percentage is about.
+        if percent and len(self._runs()) == 1:
             self._report(int(percent.group(1) or percent.group(2)) / 100.0)
         elif written and int(written.group(1)) in self._frames():
             self._written(self._frames().index(int(written.group(1))))
