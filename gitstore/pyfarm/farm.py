@@ -6,6 +6,7 @@ fewer columns, and the REST API tells fewer still. What a mapping lacks is not k
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -96,15 +97,22 @@ class Farm:
     notes: tuple[str, ...] = ()
 
 
+_PARKED = re.compile(r"~/([0-9]+)", re.ASCII)
+
+
 def park_name(id: int) -> str:
-    """The name of the jobtype row that has what the jobtype row *id* has out of service."""
-    return f"~{id}"
+    """The name of the jobtype row that has what the jobtype row *id* has out of service.
+
+    Because of the slash, no address of the master's API leads to it. So an agent that is still
+    sent there gets a 404, instead of code that was withdrawn.
+    """
+    return f"~/{id}"
 
 
 def parked_id(name: str) -> int | None:
     """The id of the row whose versions a row of that name has; None for an ordinary name."""
-    rest = name.removeprefix("~")
-    return int(rest) if rest != name and rest.isascii() and rest.isdigit() else None
+    parked = _PARKED.fullmatch(name)
+    return int(parked[1]) if parked else None
 
 
 def is_ours(name: str) -> bool:

@@ -1,7 +1,7 @@
 """Bringing the tables of jobtypes in step with the branch.
 
 What is out of service and no job names is deleted. What a job names can't be: such a version
-goes to the jobtype row ``~<id>``, where nothing finds it, and comes back with its number.
+goes to the jobtype row ``~/<id>``, where nothing finds it, and comes back with its number.
 """
 
 from __future__ import annotations

@@ -232,7 +232,7 @@ def test_a_name_that_differs_in_case_from_the_repository_is_refused(tmp_path, sa
 def test_rows_that_a_mirror_put_aside_stay_out_of_use(tmp_path):
     master = Master(sqlite_url(tmp_path / "m.db"))
     first = master.jobtype("Blender", CODE)
-    aside = master.add("jobtypes", name=f"~{first}")
+    aside = master.add("jobtypes", name=f"~/{first}")
     master.version(aside, 2, f"{CODE}# gone\n")
     master.jobtype("Blender~0123456789ab", CODE)
     repo = tmp_path / "repo.git"

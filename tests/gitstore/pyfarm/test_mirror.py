@@ -101,7 +101,7 @@ def test_withdrawn_version_that_a_job_names_is_set_aside_and_comes_back(tmp_path
     branch.commit({"withdrawn.yaml": "Blender: [2, 3]\n"})
     mirrored(master, branch)
     assert in_service(master) == [("Blender", 1)]
-    assert row_of(master, "~1", 3) == row
+    assert row_of(master, "~/1", 3) == row
 
     branch.commit({"withdrawn.yaml": None})
     mirrored(master, branch)
@@ -143,8 +143,8 @@ def test_deleted_jobtype_that_a_job_names_is_renamed_with_what_was_set_aside(tmp
     mirrored(master, branch)
 
     assert in_service(master) == [("Other", 1)]
-    assert {r["name"]: r["id"] for r in master.rows("jobtypes")} == {"~1": 1, "Other": 2}
-    assert [row_of(master, "~1", number) for number in (1, 2)] == rows
+    assert {r["name"]: r["id"] for r in master.rows("jobtypes")} == {"~/1": 1, "Other": 2}
+    assert [row_of(master, "~/1", number) for number in (1, 2)] == rows
     branch.commit(jobtype("Blender", "# new\n"))
     mirrored(master, branch)
     assert in_service(master) == [("Blender", 3), ("Other", 1)]
