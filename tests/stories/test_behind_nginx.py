@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import ssl
-import subprocess
 import urllib.request
 from urllib.parse import urljoin
 
@@ -14,12 +12,9 @@ import pytest
 
 from tests.support.commands import jobtypes
 from tests.support.git import Worktree, git
-from tests.support.nginx import Proxy, needs_nginx
+from tests.support.nginx import Proxy, make_certificate, needs_nginx
 
-pytestmark = [
-    needs_nginx,
-    pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl"),
-]
+pytestmark = needs_nginx
 
 TEXT = """
 events {{ }}
@@ -29,7 +24,7 @@ http {{
     server {{
         listen 80;
         listen 127.0.0.1:{tls} ssl;
-        ssl_certificate {folder}/tls.pem;
+        ssl_certificate {folder}/tls.crt;
         ssl_certificate_key {folder}/tls.key;
         location {prefix}/ {{
             proxy_pass http://127.0.0.1:{port}/;
@@ -45,18 +40,12 @@ http {{
 }}
 """
 
-_CERTIFICATE = (
-    *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-    *("-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
-)
-
 
 class Studio:
     """A service behind nginx, at *url*, over TLS."""
 
     def __init__(self, folder, sample, serve, prefix, http, buffers):
-        files = ("-keyout", str(folder / "tls.key"), "-out", str(folder / "tls.pem"))
-        subprocess.run(["openssl", *_CERTIFICATE, *files], check=True, capture_output=True)
+        make_certificate(folder)
         # Kept until nginx begins, or the service might get it.
         held = socket.create_server(("127.0.0.1", 0))
         tls = held.getsockname()[1]
@@ -70,7 +59,7 @@ class Studio:
             tls=tls, folder=folder, prefix=prefix, port=server.port, http=http, buffers=buffers
         )
         self.nginx = Prefixed(folder, text, prefix, held)
-        self.tls = ssl.create_default_context(cafile=folder / "tls.pem")
+        self.tls = ssl.create_default_context(cafile=folder / "tls.crt")
 
     def get(self, url, accept="text/html"):
         request = urllib.request.Request(url, headers={"Accept": accept})
@@ -102,7 +91,7 @@ def studio(request, tmp_path, sample, serve, monkeypatch):
     folder = tmp_path / "nginx"
     folder.mkdir()
     made = Studio(folder, sample, serve, *request.param)
-    monkeypatch.setenv("GIT_SSL_CAINFO", str(folder / "tls.pem"))
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(folder / "tls.crt"))
     yield made
     made.nginx.stop()
 

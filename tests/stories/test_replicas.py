@@ -10,15 +10,16 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from gitstore.branch.setup import create_repository, sample_path
 from tests.support.git import Worktree, git
-from tests.support.nginx import NGINX, USER, Proxy, needs_nginx, shipped_proxy
+from tests.support.nginx import NGINX, USER, ShippedProxy, needs_nginx, shipped_proxy
 from tests.support.rest import body, code
 from tests.support.server import Answer, Server
 from tests.support.waiting import wait_for
@@ -28,11 +29,12 @@ pytestmark = needs_nginx
 
 @dataclass
 class Farm:
-    """All of them."""
+    """All of them. *received* is what came to the place of PyFarm's master."""
 
     primary: Server
     replicas: list[Server]
-    proxy: Proxy
+    proxy: ShippedProxy
+    received: list[Received] = field(default_factory=list)
 
     @property
     def services(self) -> list[Server]:
@@ -54,20 +56,55 @@ class Farm:
         return len(said) == 1
 
 
+@dataclass(frozen=True)
+class Received:
+    """A request as the master gets it."""
+
+    line: str
+    address: str | None
+    size: int
+
+
+@contextmanager
+def a_master(received: list[Received]) -> Iterator[int]:
+    """The port of a server that stands in a master's place, and notes what it gets."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            address = self.headers["X-Forwarded-For"]
+            received.append(Received(f"{self.command} {self.path}", address, len(body)))
+            self.send_response(200)
+            self.end_headers()
+
+        do_PUT = do_GET
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+        yield server.server_port
+        server.shutdown()
+
+
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory) -> Iterator[Farm]:
     folder = tmp_path_factory.mktemp("farm")
     create_repository(folder / "primary.git", "main", sample_path())
-    primary = Server(folder / "primary.git", "--workers", "1")
+    # Without tokens, a service takes no write that a proxy forwards.
+    primary = Server(folder / "primary.git", "--workers", "1", "--insecure-writes")
     follow = ("--workers", "1", "--poll-s", "1", "--fetch-pause-s", "0")
     upstream = f"{primary.url}/jobtypes.git"
     replicas = [Server(folder / f"replica{n}.git", *follow, "--upstream", upstream) for n in (1, 2)]
     ports = [server.port for server in (primary, *replicas)]
-    made = Farm(primary, replicas, shipped_proxy(folder, *ports))
-    yield made
-    for server in (made.proxy, *made.services):
-        if server.process.poll() is None:
-            server.stop()
+    received: list[Received] = []
+    with a_master(received) as port:
+        made = Farm(primary, replicas, shipped_proxy(folder, *ports, port), received)
+        yield made
+        for server in (made.proxy, *made.services):
+            if server.process.poll() is None:
+                server.stop()
 
 
 def test_the_configuration_has_no_fault_that_nginx_knows(farm):
@@ -166,6 +203,47 @@ def test_changes_and_their_newest_previews_come_from_the_primary(farm, tmp_path)
     assert farm.proxy.get("/api/v1/changes/").json == []
 
 
+def test_the_pages_of_changes_come_from_the_primary(farm, tmp_path):
+    git(farm.primary.repo, "branch", "looked-at", "main")
+    said = [
+        farm.proxy.get(path, Accept="text/html") for path in ("/changes/", "/changes/looked-at")
+    ]
+    git(farm.primary.repo, "branch", "-D", "looked-at")
+
+    assert [answer.status for answer in said * 3] == [200] * 6
+    assert "looked-at" in said[0].body.decode()
+
+
+def test_people_get_tls(farm, tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(farm.proxy.folder / "tls.crt"))
+    url = f"https://127.0.0.1:{farm.proxy.tls_port}/jobtypes.git"
+
+    git(tmp_path, "clone", "--quiet", url, "clone")
+
+    assert (tmp_path / "clone/jobtypes/Blender/code.py").is_file()
+
+
+AGENTS = {"Host": "farm.studio.example"}
+
+
+def test_agents_get_code_from_the_services_and_all_else_from_the_master(farm):
+    log = "/api/v1/jobs/1/tasks/1/attempts/1/logs/x.csv/logfile"
+    known = farm.primary.get("/api/v1/jobtypes/Blender/versions/1")
+
+    got = farm.proxy.get("/api/v1/jobtypes/Blender/versions/1", **AGENTS)
+    farm.proxy.get("/api/v1/agents/", **AGENTS, **{"X-Forwarded-For": "10.9.9.9"})
+    put = farm.proxy.request("PUT", log, b"x" * 3_000_000, AGENTS)
+
+    assert (got.status, got.body) == (200, known.body)
+    assert got.headers["content-type"] == "application/json"
+    assert farm.proxy.get("/api/v1/software//bin/touch", **AGENTS).status in (200, 404)
+    assert put.status == 200
+    assert farm.received == [
+        Received("GET /api/v1/agents/", "127.0.0.1", 0),
+        Received(f"PUT {log}", "127.0.0.1", 3_000_000),
+    ]
+
+
 def test_errors_of_writes_come_through_and_the_figures_do_not(farm):
     bad = farm.proxy.request("PUT", "/api/v1/jobtypes/X", {"name": "X"})
 
@@ -191,7 +269,7 @@ CUT = "an answer that was half sent when its server was killed"
 class Readers:
     """Clients that read through the proxy, time and again, until told to stop."""
 
-    def __init__(self, proxy: Proxy, count: int) -> None:
+    def __init__(self, proxy: ShippedProxy, count: int) -> None:
         self.outcomes: Counter[object] = Counter()
         self._proxy = proxy
         self._stop = threading.Event()
