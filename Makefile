@@ -23,6 +23,8 @@ READY := $(VENV)/.installed
 BENCH_READY := $(VENV)/.bench-installed
 endif
 BIN := $(VENV)/bin
+# Each processor keeps to the tests of a file as long as it can: they share services.
+PYTEST = $(BIN)/python -m pytest -n auto --dist worksteal
 
 # Without compiled files, collecting the tests takes longer than running half of them.
 unexport PYTHONDONTWRITEBYTECODE
@@ -37,16 +39,16 @@ serve: $(SERVE_READY) $(DEMO) ## serve a demo repository, made from sample_repo,
 	$(BIN)/jobtypes serve --repo $(DEMO) --host 127.0.0.1 --port $(PORT)
 
 test: $(READY) ## run the tests, on all cores
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-busy: $(READY) ## run the tests with four busy loops running, TIMES times in a row
-	sh tests/busy.sh $(TIMES) $(BIN)/python -m pytest -n auto $(ARGS)
+	sh tests/busy.sh $(TIMES) $(PYTEST) $(ARGS)
 
 deep: $(READY) ## run the tests that make their input up, with DEPTH times as much of it
-	TEST_DEPTH=$(DEPTH) $(BIN)/python -m pytest -n auto -m "hypothesis or deep" $(ARGS)
+	TEST_DEPTH=$(DEPTH) $(PYTEST) -m "hypothesis or deep" $(ARGS)
 
 farm: $(READY) ## run the tests with a real PyFarm and its databases, which take minutes
-	timeout 1200 $(BIN)/python -m pytest -m farm -n auto $(ARGS)
+	timeout 1200 $(PYTEST) -m farm $(ARGS)
 
 browser: $(BROWSER_READY) ## run the tests that look at every page in a real Chromium
 	timeout 600 $(BIN)/python -m pytest -m browser $(ARGS)

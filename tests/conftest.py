@@ -26,9 +26,10 @@ from tests.support.server import Server
 pytest_plugins = ["tests.support.plugin"]
 
 
-STAYS = (b"resource_tracker", b"python_source", b"\0serve\0")
+STAYS = (b"resource_tracker", b"python_source", b"tests.support.forked", b"\0serve\0")
 """Words in the commands of what outlives a test: Python's own helper, the parser of code that all
-share, and a service for many tests, which one of them may restart; its fixture ends it."""
+share, what services are forked off, and a service for many tests, which one of them may restart;
+its fixture ends it."""
 
 ENDING_S = 20
 """How long a process may take to end once its test is over."""

@@ -6,12 +6,11 @@ import http.client
 import json
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.forked import start_jobtypes
 from tests.support.processes import children, is_python
 from tests.support.waiting import wait_for
 
@@ -49,12 +48,10 @@ class Server:
     def start(self) -> None:
         # Workers outlive a killed parent for a moment: it is not they who should answer.
         wait_for(lambda: not any(map(is_python, self._left)), "the workers of before to end")
-        command = [sys.executable, "-m", "api", "serve", "--repo", str(self.repo)]
+        words = ["serve", "--repo", str(self.repo), "--port", str(self.port), *self.options]
         self.log = self.repo.parent / f"server-{self.port}.log"
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, "--port", str(self.port), *self.options], stdout=log, stderr=log
-            )
+            self.process = start_jobtypes(words, log.fileno())
         try:
             wait_for(self._answers, "the server to answer")
         except BaseException as error:
