@@ -68,6 +68,24 @@ class Forge:
         self.go_down()
         wait_for(lambda: not self._answering, "the last of the forge's Git to end")
 
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """While this runs, requests wait, unless *open* is set before."""
+        self.open.clear()
+        try:
+            yield
+        finally:
+            self.open.set()
+
+    @contextmanager
+    def losing_answers(self) -> Iterator[None]:
+        """While this runs, pushes are taken and not answered."""
+        self.loses_answers = True
+        try:
+            yield
+        finally:
+            self.loses_answers = False
+
     def go_down(self) -> None:
         """Refuse connections from here on."""
         self.open.set()
@@ -89,6 +107,15 @@ class Forge:
     def come_back(self) -> None:
         """Listen again, at the port of before."""
         self._listen(self.port)
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """While this runs, connections are refused."""
+        self.go_down()
+        try:
+            yield
+        finally:
+            self.come_back()
 
 
 class _Server(ThreadingHTTPServer):
