@@ -6,7 +6,7 @@ pieces waiting, and not the server's buffers growing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from flask import Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
@@ -43,10 +43,10 @@ def ok_part(data: bytes, tag: str, headers: Headers, release: Callable[[], None]
     headers = [*headers, ("Accept-Ranges", "bytes")]
     part = _wanted(len(data), tag)
     if part is None:
-        return stream(_pieces(data), len(data), 200, headers, release)
+        return stream([data], len(data), 200, headers, release)
     start, stop = part
     headers.append(("Content-Range", f"bytes {start}-{stop - 1}/{len(data)}"))
-    return stream(_pieces(data[start:stop]), stop - start, 206, headers, release)
+    return stream([data[start:stop]], stop - start, 206, headers, release)
 
 
 def _wanted(length: int, tag: str) -> tuple[int, int] | None:
@@ -66,14 +66,16 @@ def _wanted(length: int, tag: str) -> tuple[int, int] | None:
     return start, min(length if stop is None else stop, length)
 
 
-def _pieces(data: bytes) -> Iterator[bytes]:
-    view = memoryview(data)
-    for start in range(0, len(data), _PIECE_BYTES):
-        yield bytes(view[start : start + _PIECE_BYTES])
+def _small(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield *pieces* cut into small ones: the server keeps a whole piece for a slow client."""
+    for piece in pieces:
+        view = memoryview(piece)
+        for start in range(0, len(piece), _PIECE_BYTES):
+            yield bytes(view[start : start + _PIECE_BYTES])
 
 
 def stream(
-    pieces: Iterator[bytes],
+    pieces: Iterable[bytes],
     length: int,
     status: int,
     headers: Headers,
@@ -85,7 +87,7 @@ def stream(
         body = [] if request.method == "HEAD" else [b"".join(pieces)]
         release()
         return Complete(body, status, headers)
-    response = Response(pieces, status, headers)
+    response = Response(_small(pieces), status, headers)
     # Werkzeug calls this even if no piece is sent, because the client has gone.
     response.call_on_close(release)
     return response
