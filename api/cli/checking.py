@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from api.cli import report
+from api.cli.opening import root_of, store_of
 from api.cli.options import EXIT_USER, checks_options, repo_option
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
@@ -49,8 +50,8 @@ def check(
     Prints each problem as path:line: severity: sentence. The exit status is 1 if one is
     an error.
     """
-    where = _root(path or repo)
-    store = _staged_store(where) if staged else _store_of(where)
+    where = root_of(path or repo)
+    store = _staged_store(where) if staged else store_of(where)
     problems = _problems(where, store, staged, checks)
     folder = Path() if store and store.repository.is_bare else where
     problems = [replace(p, path=os.path.normpath(folder / p.path)) for p in problems]
@@ -96,29 +97,3 @@ def _staged_store(where: Path) -> Store:
     if repository.is_bare:
         raise NotFound(f"nothing is staged in {where}, which is no working copy")
     return Store(repository)
-
-
-def _root(where: Path) -> Path:
-    """The folder that is to be checked: *where*, or the root of the working copy around it.
-
-    Raises:
-        NotFound: there are no jobtypes.
-    """
-    if not where.is_dir():
-        raise NotFound(f"{where} is no folder; name a working copy or a bare repository")
-    if _is_repository(where) or any((where / name).exists() for name in NAMED):
-        return where
-    for folder in where.resolve().parents:
-        if _is_repository(folder):
-            return Path(os.path.relpath(folder))
-    message = f"{where} has neither jobtypes/ nor software/ and lies in no repository"
-    raise NotFound(f"{message}; name a working copy or a bare repository")
-
-
-def _is_repository(folder: Path) -> bool:
-    return (folder / ".git").exists() or (folder / "objects").is_dir()
-
-
-def _store_of(where: Path) -> Store | None:
-    """The store of the repository whose root is *where*, None for any other folder."""
-    return Store(where) if _is_repository(where) else None

@@ -25,6 +25,7 @@ _COMMANDS = {
     "list": ("reading:list_", "List the jobtypes: id, name, newest version, class."),
     "log": ("reading:log", "List the versions of a jobtype, newest first."),
     "mirror": ("farm:mirror", "Bring the tables of a PyFarm master in step with the branch."),
+    "run": ("running:run", "Show what the farm would run of a jobtype. Runs its code."),
     "serve": ("serving:serve", "Serve the jobtypes of a repository over HTTP."),
     "show": ("reading:show", "Show meta.yaml and code.py of one version of a jobtype."),
     "summary": ("reviewing:summary", "Say which versions merging a revision would make."),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from api.config import Config
 from gitstore.branch.changes import HEADS
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
+from gitstore.checks.folder import NAMED
 from gitstore.checks.settings import Checks
 from gitstore.errors import NotFound
 
@@ -34,3 +36,30 @@ def open_store(repo: Path, branch: str | None, checks: Checks | None = None) -> 
 def read_catalogue(repo: Path, branch: str | None) -> Catalogue:
     """The catalogue of that branch's tip."""
     return open_store(repo, branch).catalogue()
+
+
+def root_of(where: Path) -> Path:
+    """The folder with the jobtypes: *where*, or the root of the working copy around it.
+
+    Raises:
+        NotFound: there are no jobtypes.
+    """
+    if not where.is_dir():
+        raise NotFound(f"{where} is no folder; name a working copy or a bare repository")
+    if is_repository(where) or any((where / name).exists() for name in NAMED):
+        return where
+    for folder in where.resolve().parents:
+        if is_repository(folder):
+            return Path(os.path.relpath(folder))
+    message = f"{where} has neither jobtypes/ nor software/ and lies in no repository"
+    raise NotFound(f"{message}; name a working copy or a bare repository")
+
+
+def is_repository(folder: Path) -> bool:
+    """Whether *folder* is the root of a repository, bare or not."""
+    return (folder / ".git").exists() or (folder / "objects").is_dir()
+
+
+def store_of(where: Path) -> Store | None:
+    """The store of the repository whose root is *where*, None for any other folder."""
+    return Store(where) if is_repository(where) else None

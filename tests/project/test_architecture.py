@@ -36,7 +36,11 @@ ONLY = {
     "yaml": {"gitstore.format.yaml_reader"},
     "granian": {"api.server.serve", "api.server.supervisor"},
     "prometheus_client": {"api.telemetry.metrics"},
-    "subprocess": {"gitstore.git.command", "gitstore.checks.parsing", "api.git_http.processes"},
+    "subprocess": {
+        *("gitstore.git.command", "gitstore.checks.parsing", "api.git_http.processes"),
+        *("gitstore.desk.process", "gitstore.desk.executing", "gitstore.desk.shell"),
+    },
+    "fileseq": {"gitstore.desk.jobs"},
 }
 """Libraries and the modules that know them."""
 
@@ -73,13 +77,16 @@ def test_imports_run_from_api_to_hooks_to_gitstore_and_never_back(module):
 
 
 ROOMS = {
-    "gitstore": "format rules < errors < git < catalogue < checks < edits < branch < pyfarm",
+    "gitstore": "format rules < errors < git < catalogue < checks < edits < branch < pyfarm desk",
     "api": (
         "config < worker < web < rest git_http pages telemetry < openapi cache"
         " < app < server < cli < __main__"
     ),
 }
 """The rooms of each package. A room imports only what stands left of its own ``<``."""
+
+RUNS_CODE = "gitstore.desk"
+"""The room that runs the code of jobtypes."""
 
 LINES_LIMIT = 400
 CLASS_LINES_LIMIT = 250
@@ -108,6 +115,18 @@ def test_rooms_import_only_what_stands_left_of_them():
                 offenders.add((module, name))
 
     assert offenders == set()
+
+
+def test_only_the_command_line_reaches_what_runs_the_code_of_jobtypes():
+    knows = {
+        module
+        for module, path in FILES.items()
+        if not module.startswith(RUNS_CODE)
+        and any(name.startswith(RUNS_CODE) for name in imports(path))
+    }
+
+    assert knows
+    assert {module.rpartition(".")[0] for module in knows} == {"api.cli"}
 
 
 def test_files_and_classes_are_short():

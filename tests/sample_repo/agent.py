@@ -1,9 +1,11 @@
-"""The part of PyFarm's agent that jobtypes use, without the farm behind it."""
+"""The stand-in for the agent's class, with the paths and the environment of one studio."""
 
 from __future__ import annotations
 
-import string
-import types
+from gitstore.desk.running import Assignment, Reason
+from gitstore.desk.standin import JobType as StandIn
+
+ENVIRONMENT = {"PATH": "/usr/bin", "TOOLS": "/tools"}
 
 ENOUGH = {
     "Blender": {"scene": "P:/a.blend"},
@@ -16,100 +18,39 @@ ENOUGH = {
 """The least that each jobtype needs of a job's data."""
 
 
-class CommandData:
-    """What the agent starts a process from; like the agent's own, it makes arguments strings."""
-
-    def __init__(self, command, *arguments, **options):
-        self.command = command
-        self.arguments = tuple(map(str, arguments))
-        self.env = options.pop("env", None)
-        self.cwd = options.pop("cwd", None)
-        self.user = options.pop("user", None)
-        self.group = options.pop("group", None)
-        assert not options
-
-
-class JobType:
-    """The part of the agent's base class that the jobtypes use, without the farm behind it."""
-
-    COMMAND_DATA = CommandData
-
-    def __init__(self, assignment, folder):
-        self.assignment = types.MappingProxyType(assignment)
-        self.folder = folder
-        self.log = []
-        self.progress = []
-        self.states = {}
-
-    def get_environment(self):
-        return {"PATH": "/usr/bin", "TOOLS": "/tools"}
+class JobType(StandIn):
+    """The stand-in at a studio that keeps its projects at P: on Windows."""
 
     def map_path(self, path):
         return self.expandvars(path.replace("P:/", "/mnt/projects/"))
 
-    def expandvars(self, value):
-        return string.Template(value).safe_substitute(self.get_environment())
-
-    def tempdir(self):
-        self.folder.mkdir(exist_ok=True)
-        return str(self.folder)
-
-    def before_start(self):
-        pass
-
-    def handle_stdout_line(self, protocol, stdout):
-        self.log.append(stdout)
-
-    def handle_stderr_line(self, protocol, stderr):
-        self.log.append(stderr)
-
-    def is_successful(self, protocol, reason):
-        return reason == 0 if isinstance(reason, int) else reason.value.exitCode == 0
-
-    def set_task_progress(self, task, fraction):
-        assert task in self.assignment["tasks"]
-        assert 0 <= fraction <= 1
-        self.progress.append((task["frame"], round(fraction, 2)))
-
-    def set_task_state(self, task, state):
-        assert task in self.assignment["tasks"]
-        assert state in {"running", "done", "failed"}
-        self.states[task["id"]] = state
+    def tempdir(self, new=False, remove_on_finish=True):
+        self.desk.folder.mkdir(exist_ok=True)
+        return str(self.desk.folder)
 
 
-class Run:
-    """A started jobtype: feed it output, end it, and see what became of the tasks."""
+class Run(Assignment):
+    """A started jobtype, which is fed with text as tests write it: indented."""
 
-    def __init__(self, jobtype):
-        self.jobtype = jobtype
-        jobtype.before_start()
-        found = jobtype.get_command_data()
-        # The agent starts a process for each of a list.
-        self.commands = found if isinstance(found, list) else [found]
-        self.command = self.commands[0]
+    def prints(self, text, index=0):
+        super().prints(_lines(text), index)
 
-    @property
-    def line(self):
-        return " ".join([self.command.command, *self.command.arguments])
+    def complains(self, text, index=0):
+        super().complains(_lines(text), index)
 
-    def prints(self, text):
-        for line in text.strip().splitlines():
-            self.jobtype.handle_stdout_line(None, line.strip())
-
-    def complains(self, text):
-        for line in text.strip().splitlines():
-            self.jobtype.handle_stderr_line(None, line.strip())
-
-    def exits(self, reason=0):
-        """Return the tasks' states; as with the agent, a state set before stays."""
-        rest = "done" if self.jobtype.is_successful(None, reason) else "failed"
-        tasks = self.jobtype.assignment["tasks"]
-        return [self.jobtype.states.get(task["id"], rest) for task in tasks]
+    def exits(self, reason=0, index=0):
+        """End it; *reason* is an exit code, which the agent may give as such, or around it."""
+        states = self.ends(reason, index)
+        assert self.misuses == []
+        return states
 
 
-def failure(exit_code):
-    """The reason that the agent gives when a process has ended by itself."""
-    return types.SimpleNamespace(value=types.SimpleNamespace(exitCode=exit_code))
+def _lines(text):
+    return "\n".join(line.strip() for line in text.strip().splitlines())
+
+
+failure = Reason
+"""The reason that the agent gives when a process has ended by itself."""
 
 
 def tasks_of(frames, tiles=(None,)):

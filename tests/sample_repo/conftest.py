@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-import types
-
 import pytest
 
-from tests.sample_repo.agent import JobType, Run, tasks_of
+from gitstore.desk.loading import Source
+from gitstore.desk.standin import Desk
+from tests.sample_repo.agent import ENVIRONMENT, JobType, Run, tasks_of
 from tests.sample_repo.sample import SAMPLE, meta_of
 
 
 @pytest.fixture
-def load(monkeypatch):
-    """Load a jobtype's class by the jobtype's name."""
-    for name in ("pyfarm", "pyfarm.jobtypes", "pyfarm.jobtypes.core"):
-        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    core = types.ModuleType("pyfarm.jobtypes.core.jobtype")
-    core.JobType = JobType
-    monkeypatch.setitem(sys.modules, core.__name__, core)
-
-    def load(name):
-        path = SAMPLE / "jobtypes" / name / "code.py"
-        module = types.ModuleType(f"{name}1")
-        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
-        return getattr(module, meta_of(name)["classname"])
-
-    return load
-
-
-@pytest.fixture
-def start(load, tmp_path):
+def start(tmp_path):
     """Start a jobtype: its name, the job's data, the frames, and more keys of the job."""
 
     def start(name, data, frames=(1,), tiles=(None,), **job):
@@ -41,6 +22,9 @@ def start(load, tmp_path):
             "jobtype": {"name": name, "version": 1},
             "tasks": tasks_of(frames, tiles),
         }
-        return Run(load(name)(assignment, tmp_path / "temporary"))
+        path = SAMPLE / "jobtypes" / name / "code.py"
+        source = Source(name, 1, meta_of(name)["classname"], path.read_text("ascii"), str(path))
+        desk = Desk(ENVIRONMENT, tmp_path / "temporary")
+        return Run(source, assignment, desk, JobType).start()
 
     return start

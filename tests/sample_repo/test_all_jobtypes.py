@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from gitstore.desk.loading import CodeFault
 from tests.sample_repo.agent import ENOUGH, failure
 from tests.sample_repo.sample import JOBTYPES
 
@@ -16,13 +17,13 @@ from tests.sample_repo.sample import JOBTYPES
 def test_an_error_names_the_key_that_the_data_lack(start, name, key):
     data = {other: value for other, value in ENOUGH[name].items() if other != key}
 
-    with pytest.raises(ValueError, match=f"lack '{key}', which {name} needs"):
+    with pytest.raises(CodeFault, match=f"lack '{key}', which {name} needs"):
         start(name, data)
 
 
 @pytest.mark.parametrize("name", JOBTYPES)
 def test_a_job_without_data_gets_a_clear_error(start, name):
-    with pytest.raises(ValueError, match="The job's data lack"):
+    with pytest.raises(CodeFault, match="The job's data lack"):
         start(name, None)
 
 
@@ -59,7 +60,7 @@ def test_output_is_still_logged(start, tmp_path, monkeypatch, name):
     run.prints("hello")
     run.complains("oh")
 
-    assert run.jobtype.log == ["hello", "oh"]
+    assert run.log == ["hello", "oh"]
 
 
 @pytest.mark.parametrize("name", JOBTYPES)

@@ -52,7 +52,7 @@ def test_blender_tells_the_progress_of_the_frame(start, part, fraction):
 
     run.prints(CYCLES.format(frame=12, part=part))
 
-    assert run.jobtype.progress == [(12, fraction)]
+    assert run.progress == [(12, fraction)]
 
 
 def test_blenders_progress_is_reported_in_steps(start):
@@ -61,7 +61,7 @@ def test_blenders_progress_is_reported_in_steps(start):
     for sample in range(1000):
         run.prints(CYCLES.format(frame=1, part=f"Sample {sample}/1000"))
 
-    assert len(run.jobtype.progress) == 19
+    assert len(run.progress) == 19
 
 
 def test_a_frame_that_blender_saved_stays_done_when_it_crashes_later(start):
@@ -189,5 +189,5 @@ def test_a_tile_that_blender_saved_is_the_one_that_is_done(start):
         """
     )
 
-    assert run.jobtype.progress == [(1, 0.5), (1, 0.5)]
+    assert run.progress == [(1, 0.5), (1, 0.5)]
     assert run.exits(failure(11)) == ["done", "failed"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gitstore.desk.loading import CodeFault
 from tests.sample_repo.agent import failure
 
 
@@ -27,7 +28,7 @@ def test_every_frame_of_an_assignment_gets_a_command_of_its_own(start):
 
 
 def test_a_commands_arguments_must_be_a_list(start):
-    with pytest.raises(ValueError, match="'arguments' must be a list, not '-l'"):
+    with pytest.raises(CodeFault, match="'arguments' must be a list, not '-l'"):
         start("Command", {"command": "ls", "arguments": "-l"})
 
 

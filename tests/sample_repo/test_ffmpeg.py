@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gitstore.desk.loading import CodeFault
 from tests.sample_repo.agent import failure
 
 
@@ -41,7 +42,7 @@ def test_a_movie_is_h264_where_the_data_say_nothing_else(start, movie):
     ],
 )
 def test_movie_data_that_make_no_sense_are_an_error(start, movie, data, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(CodeFault, match=message):
         start("FFmpeg", {**movie, **data})
 
 
@@ -55,7 +56,7 @@ def test_ffmpeg_tells_the_progress_of_the_movie(start, movie):
     run.prints(progress_of_ffmpeg(4, "continue"))
     run.prints(progress_of_ffmpeg(10, "end"))
 
-    assert run.jobtype.progress == [(1, 0.4), (1, 1.0)]
+    assert run.progress == [(1, 0.4), (1, 1.0)]
     assert run.exits() == ["done"]
 
 

@@ -49,7 +49,7 @@ def test_houdini_renders_frame_by_frame_and_each_is_done_at_once(start, hython, 
     assert hython(run) == [(1, 1), (7, 7)]
     run.prints(capsys.readouterr().out)
 
-    assert run.jobtype.states == {70: "done", 71: "done"}
+    assert run.states == ["done", "done"]
     assert run.exits() == ["done", "done"]
 
 
@@ -72,7 +72,7 @@ def test_houdini_tells_the_progress_of_the_frame(start):
 
     run.prints("ALF_PROGRESS 50%\nALF_PROGRESS 52%\nPyFarm: frame 1 done\nALF_PROGRESS 25%")
 
-    assert run.jobtype.progress == [(1, 0.5), (2, 0.25)]
+    assert run.progress == [(1, 0.5), (2, 0.25)]
     assert run.exits(failure(139)) == ["done", "failed"]
 
 

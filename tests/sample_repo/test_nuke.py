@@ -34,7 +34,7 @@ def test_nuke_tells_which_frame_is_rendered(start):
 
     run.prints("Writing /img/a.1001.exr took 0.85 seconds\nFrame 1001 (1 of 2)")
 
-    assert run.jobtype.progress == [(1001, 1.0)]
+    assert run.progress == [(1001, 1.0)]
     assert run.exits() == ["done", "done"]
 
 

@@ -32,6 +32,7 @@ READING = (
     "list --repo {clone}",
     "log Nuke --repo {clone}",
     "show Nuke --repo {clone}",
+    "run Command --frames 1 --data command=ls --repo {clone}",
     "diff Nuke 1 2 --repo {clone}",
     "changes list --repo {served}",
     "changes show topic --repo {served}",

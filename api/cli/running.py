@@ -1,0 +1,134 @@
+"""The command run: what the farm would run of a jobtype, without a farm."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from api.cli.opening import is_repository, read_catalogue, root_of
+from api.cli.options import EXIT_USER, branch_option, repo_option
+from api.cli.printing import Printer
+from api.cli.variables import environment
+from gitstore.desk.jobs import Job, assignment, batches, parse_data, parse_frames, parse_tiles
+from gitstore.desk.process import Order
+from gitstore.desk.process import run as run_order
+from gitstore.desk.sources import Tried, of_catalogue, of_folder
+from gitstore.errors import BadRequest
+from gitstore.format.layout import JOBTYPES, escaped
+
+OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
+"""The largest file that --output reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Doing:
+    """What else is done with the commands."""
+
+    output: Path | None
+    execute: bool
+
+
+@click.command()
+@click.argument("name")
+@click.option("--frames", required=True, metavar="RANGE", help="As 1-10, 1-10x2 or 1,5,7-9.")
+@click.option("--tiles", metavar="NUMBER", help="Tiles of each frame, as 4 or 2x2.")
+@click.option("--batch", type=click.IntRange(1), help="The most tasks that the job puts together.")
+@click.option("--data", "pairs", multiple=True, metavar="KEY=VALUE", help="May be repeated.")
+@click.option("--version", "number", type=click.IntRange(1), help="Run that version instead.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A log: show what the jobtype reads in it.",
+)
+@click.option("--execute", is_flag=True, help="Run the commands on this machine.")
+@repo_option
+@branch_option
+def run(
+    name: str,
+    frames: str,
+    tiles: str | None,
+    batch: int | None,
+    pairs: tuple[str, ...],
+    number: int | None,
+    output: Path | None,
+    execute: bool,
+    repo: Path,
+    branch: str | None,
+) -> None:
+    """Show what the farm would run of the jobtype NAME, without a farm.
+
+    This runs the jobtype's code, in a process of its own, with your rights. In a clone, it is
+    the code that stands there, committed or not.
+
+    Frames are put together as max_batch and batch_contiguous of meta.yaml say. Each command is
+    a line for your shell.
+    """
+    if output is not None and execute:
+        raise click.UsageError("--output and --execute exclude each other; choose one")
+    job = Job(
+        parse_frames(frames),
+        parse_tiles(tiles) if tiles else 0,
+        batch,
+        parse_data(pairs),
+    )
+    tried = _tried(repo, branch, name, number)
+    click.echo(
+        f"running the code of {escaped(name)}, {escaped(tried.origin)}, in a process of its own",
+        err=True,
+    )
+    if not _run(tried, job, _Doing(output, execute)):
+        sys.exit(EXIT_USER)
+
+
+def _tried(repo: Path, branch: str | None, name: str, number: int | None) -> Tried:
+    """The jobtype *name* in the clone or folder *repo*, or version *number* of it."""
+    root = root_of(repo)
+    is_served = is_repository(root) and not (root / JOBTYPES).is_dir()
+    if number is not None or is_served:
+        return of_catalogue(read_catalogue(root, branch), name, number)
+    return of_folder(root, name)
+
+
+def _run(tried: Tried, job: Job, doing: _Doing) -> bool:
+    """Run it, and print what comes of it; whether all went well."""
+    made = batches(job, tried.meta)
+    if doing.output is not None and len(made) > 1:
+        raise BadRequest(
+            f"a log is the output of one assignment, and these frames make {len(made)};"
+            " name fewer frames, or raise --batch"
+        )
+    source = tried.source
+    folder = Path(tempfile.mkdtemp(prefix=f"jobtypes-run-{os.getpid()}-"))
+    order = Order(
+        source,
+        [assignment(job, source.name, source.version, tasks, n) for n, tasks in enumerate(made, 1)],
+        dict(environment()),
+        folder,
+        _lines(doing.output) if doing.output else None,
+        doing.execute,
+    )
+    printer = Printer(made, order)
+    try:
+        for message in run_order(order):
+            printer.show(message)
+        printer.close()
+    finally:
+        # The commands may name files that the jobtype wrote for them.
+        if doing.execute or not any(folder.iterdir()):
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            click.echo(f"kept the jobtype's temporary files, in {folder}", err=True)
+    return printer.is_good
+
+
+def _lines(path: Path) -> Sequence[str]:
+    if path.stat().st_size > OUTPUT_LIMIT_BYTES:
+        raise BadRequest(f"{path} is over {OUTPUT_LIMIT_BYTES} bytes; cut out the part of interest")
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -1,0 +1,111 @@
+"""The process in which a jobtype's code runs: an order on standard input, messages on the output.
+
+What the code itself prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from gitstore.desk.executing import execute
+from gitstore.desk.loading import CodeFault, Source
+from gitstore.desk.running import Assignment
+from gitstore.desk.standin import CommandData, Desk, Event, Logged, Misuse, Progress, State, Task
+
+
+class Child:
+    """Runs an order's assignments, and says what came of it as lines of JSON on *output*."""
+
+    def __init__(self, order: Mapping[str, object], output: TextIO) -> None:
+        self._order = order
+        self._output = output
+        self._line: int | None = None
+        self._assignment = 0
+
+    def say(self, kind: str, **values: object) -> None:
+        """Print one message."""
+        values = {"kind": kind, "assignment": self._assignment, "line": self._line, **values}
+        self._output.write(json.dumps(values) + "\n")
+        self._output.flush()
+
+    def run(self) -> None:
+        """Run the assignments one after another."""
+        order = self._order
+        source = order["source"]
+        assignments = order["assignments"]
+        environment = order["environment"]
+        assert isinstance(source, dict)
+        assert isinstance(assignments, list)
+        assert isinstance(environment, dict)
+        desk = Desk(environment, Path(str(order["folder"])), self._report)
+        for index, assignment in enumerate(assignments):
+            self._assignment, self._line = index, None
+            tried = Assignment(Source(**source), assignment, desk)
+            try:
+                self._run_one(tried)
+            except CodeFault as fault:
+                self.say("error", text=str(fault))
+            self.say("data", read=sorted(tried.data.read), missed=sorted(tried.data.missed))
+
+    def _run_one(self, assignment: Assignment) -> None:
+        """Ask for its commands, and feed it with the output of a file, or of its processes."""
+        assignment.start()
+        self.say("commands", commands=[_described(c) for c in assignment.commands])
+        output = self._order["output"]
+        if isinstance(output, list):
+            assignment.begins()
+            for number, line in enumerate(output, 1):
+                self._line = number
+                assignment.prints(line)
+            self._line = None
+            self.say("verdict", states=assignment.exits())
+        elif self._order["execute"]:
+            for index in range(len(assignment.commands)):
+                execute(assignment, index, lambda text: self.say("output", text=text))
+            self.say("verdict", states=assignment.states)
+
+    def _report(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self.say("progress", fraction=event.fraction, **_place(event.task))
+        elif isinstance(event, State):
+            self.say("state", state=event.state or "queued", **_place(event.task))
+        elif isinstance(event, Misuse):
+            self.say("misuse", text=event.message)
+        else:
+            assert isinstance(event, Logged)
+
+
+def _place(task: Task) -> dict[str, object]:
+    return {"frame": task.get("frame"), "tile": task.get("tile")}
+
+
+def _described(command: CommandData) -> dict[str, object]:
+    env = command.env
+    assert isinstance(env, dict)
+    return {
+        "command": command.command,
+        "arguments": list(command.arguments),
+        "env": {str(name): str(value) for name, value in env.items()},
+        "cwd": command.cwd,
+        "user": None if command.user is None else str(command.user),
+        "group": None if command.group is None else str(command.group),
+    }
+
+
+def main() -> None:
+    """Read the order, and run it."""
+    order = json.loads(sys.stdin.buffer.read())
+    # What the code prints, or a process that it starts by itself, is no message of ours.
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    Child(order, output).run()
+
+
+if __name__ == "__main__":
+    main()
