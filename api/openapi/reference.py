@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,7 @@ from api.config import PREFIX
 from api.openapi.document import description
 from api.web.parts import require_served
 from api.web.resource import Resource, Routes, add_routes
+from api.web.responses import JSON
 
 blueprint = Blueprint("reference", __name__)
 
@@ -42,24 +44,26 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: its status, what that says, and the type of its body."""
+    """An answer: its status, what that says, the type of its body, and an example of that."""
 
     status: str
     description: str
-    kind: Kind | None
+    kind: Kind | None = None
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method of a path. *anchor* is the end of a link to it."""
+    """A method of a path. *anchor* is the end of a link to it; errors have but their statuses."""
 
     method: str
     path: str
     anchor: str
     summary: str
     parameters: Sequence[Field]
-    body: Kind | None
+    body: Reply | None
     replies: Sequence[Reply]
+    errors: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +117,17 @@ def _route(path: str, method: str, item: Json, operation: Json) -> Route:
     # Only paths outside the API name the servers that they are below.
     whole = path if "servers" in item else PREFIX + path
     parameters = [*item["parameters"], *operation["parameters"]]
-    bodies = operation.get("requestBody", {}).get("content", {}).values()
+    replies = [_reply(status, reply) for status, reply in operation["responses"].items()]
+    body = operation.get("requestBody")
     return Route(
         method=method.upper(),
         path=whole,
         anchor=operation["operationId"],
         summary=operation["summary"],
         parameters=[_parameter(parameter) for parameter in parameters],
-        body=next((_kind(body["schema"]) for body in bodies if "schema" in body), None),
-        replies=[_reply(status, reply) for status, reply in operation["responses"].items()],
+        body=_reply("", body) if body else None,
+        replies=[reply for reply in replies if reply.status < "400"],
+        errors=[reply.status for reply in replies if reply.status >= "400"],
     )
 
 
@@ -136,12 +142,13 @@ def _parameter(parameter: Json) -> Field:
 
 
 def _reply(status: str, reply: Json) -> Reply:
+    described = reply.get("description", "")
     for kind, content in reply.get("content", {}).items():
-        is_json = kind == "application/json" and "schema" in content
-        return Reply(
-            status, reply["description"], _kind(content["schema"]) if is_json else Kind(kind)
-        )
-    return Reply(status, reply["description"], None)
+        if kind != JSON or "schema" not in content:
+            return Reply(status, described, Kind(kind))
+        example = json.dumps(content["example"], indent=2, ensure_ascii=False)
+        return Reply(status, described, _kind(content["schema"]), example)
+    return Reply(status, described)
 
 
 def _fields(schema: Json) -> Iterator[Field]:
