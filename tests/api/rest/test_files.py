@@ -116,7 +116,7 @@ def whole(rest: Rest, path: str) -> Answer:
 
 
 def test_the_list_has_every_regular_file_by_the_bytes_of_its_path(rest):
-    rows = rest.json(f"{PATH}/files/")
+    rows = whole(rest, f"{PATH}/files/").json
 
     assert rows == [
         {
