@@ -10,15 +10,8 @@ from pathlib import Path
 
 from gitstore.errors import StoreError
 from hooks.messages import wrap
-from hooks.receive import (
-    Verdict,
-    parse_updates,
-    post_receive,
-    pre_push,
-    pre_receive,
-    push_options,
-)
 from hooks.settings import HookSettings
+from hooks.updates import Verdict, parse_updates
 
 EXIT_REFUSED = 1
 EXIT_OURS = 3
@@ -49,13 +42,20 @@ def main(name: str, environment: Mapping[str, str]) -> int:
 def _run(
     name: str, git_dir: Path, settings: HookSettings, environment: Mapping[str, str]
 ) -> Verdict:
+    # Each hook imports what it needs: that is most of the time that it takes.
     if name == "pre-push":
+        from hooks.receive import pre_push
+
         return pre_push(git_dir, sys.stdin, settings)
     # A ref's name may be of any bytes.
     lines = sys.stdin.buffer.read().decode(errors="surrogateescape").split("\n")
     updates = parse_updates(lines)
     if name == "pre-receive":
+        from hooks.receive import pre_receive, push_options
+
         return pre_receive(git_dir, updates, settings, push_options(environment))
+    from hooks.taken import post_receive
+
     return Verdict(True, tuple(post_receive(git_dir, updates, settings)))
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from gitstore.catalogue.difference import Difference, NewVersions
 from gitstore.format.layout import escaped
 from gitstore.rules import Problem, Severity
+
+if TYPE_CHECKING:
+    from gitstore.catalogue.difference import Difference, NewVersions
 
 _COLUMNS = 72
 _PROBLEMS_SHOWN = 20

@@ -1,10 +1,8 @@
-"""Git's hooks on the side that receives a push: pre-receive and post-receive."""
+"""Whether a push is taken, as Git's hooks pre-receive and pre-push ask."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from gitstore.branch.access import Role, branch_refusal, direct_refusal
@@ -12,11 +10,9 @@ from gitstore.branch.changes import HEADS
 from gitstore.branch.growth import Growth, Push
 from gitstore.branch.incoming import require_bounds
 from gitstore.branch.store import Store
-from gitstore.catalogue.steps import read_steps
-from gitstore.errors import BadRequest, Forbidden, NotFound, OutOfBounds, Refused, StoreError
+from gitstore.errors import Forbidden, NotFound, OutOfBounds, Refused, StoreError
 from gitstore.format.layout import escaped, shown
 from gitstore.git.repository import Repository
-from gitstore.pyfarm.state import mirror_lines, wait_for_state
 from gitstore.rules import Problem, errors_among
 from hooks.messages import (
     BRANCH_ADVICE,
@@ -31,51 +27,11 @@ from hooks.messages import (
     problem_lines,
 )
 from hooks.settings import HIDDEN_TAGS, HookSettings
+from hooks.updates import NOWHERE, Update, Verdict
 
 DRY_RUN_OPTION = "dry-run"
 _OPTIONS_SHOWN = 5
 _TAGS = f"{HIDDEN_TAGS}/"
-_UPDATE = re.compile(r"([0-9a-f]{40}) ([0-9a-f]{40}) (.+)")
-NOWHERE = "0" * 40
-"""The id of a ref that does not exist, in a hook's input."""
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """One line of a pre-receive hook's input: a ref, and its ids before and after."""
-
-    old: str
-    new: str
-    ref: str
-
-    @property
-    def deletes(self) -> bool:
-        """Whether the push deletes the ref."""
-        return self.new == NOWHERE
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a push is taken, and what its client reads."""
-
-    taken: bool
-    lines: tuple[str, ...]
-
-
-def parse_updates(lines: Iterable[str]) -> list[Update]:
-    """The updates in a pre-receive hook's input.
-
-    Raises:
-        BadRequest: a ref's name holds a line end. Git refuses such names, but only later.
-    """
-    return [_parse_update(line) for line in lines if line.strip()]
-
-
-def _parse_update(line: str) -> Update:
-    match = _UPDATE.fullmatch(line.rstrip("\n"))
-    if match is None:
-        raise BadRequest(f"{shown(line)} is no ref; a name holds no line end: rename the branch")
-    return Update(*match.groups())
 
 
 def push_options(environment: Mapping[str, str]) -> frozenset[str]:
@@ -247,22 +203,6 @@ def _rewrite_refusal(store: Store, update: Update, settings: HookSettings) -> st
 def _counted(things: Iterable[object], noun: str) -> str:
     count = len(list(things))
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def post_receive(git_dir: Path, updates: list[Update], settings: HookSettings) -> list[str]:
-    """Flush the pushed objects to disk, and publish the tags; what the farm has of them."""
-    store = Store(git_dir, settings.ref, settings.checks)
-    store.repository.flush(store.ref)
-    if any(update.ref == store.ref for update in updates):
-        store.publish_tags()
-    served = next((update for update in updates if update.ref == store.ref), None)
-    if served is None or settings.mirror_wait_s is None:
-        return []
-    catalogue = store.catalogue()
-    old = None if served.old == NOWHERE else served.old
-    names = {n for step in read_steps(store.repository, old, served.new) for n in step.jobtypes}
-    state = wait_for_state(git_dir, catalogue.history.counters.steps, settings.mirror_wait_s)
-    return [*mirror_lines(catalogue, names, state)]
 
 
 def pre_push(git_dir: Path, lines: Iterable[str], settings: HookSettings) -> Verdict:

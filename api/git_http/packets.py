@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import IO
 
-from hooks.receive import Update, parse_updates
+from hooks.updates import Update, parse_updates
 
 FLUSH = b"0000"
 HEAD_BYTES = 64 * 1024

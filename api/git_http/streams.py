@@ -19,7 +19,7 @@ from gitstore.errors import StoreError
 from gitstore.format.layout import shown
 from gitstore.git.command import TOO_LARGE, is_short_of_memory
 from gitstore.git.repository import Repository
-from hooks.receive import Update
+from hooks.updates import Update
 
 _LOG = logging.getLogger(__name__)
 

@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
-from gitstore.catalogue.difference import Difference
 from gitstore.errors import Forbidden
 from gitstore.format.layout import escaped
 from gitstore.git.commits import trimmed
+
+if TYPE_CHECKING:
+    from gitstore.catalogue.difference import Difference
 
 NAMES_SHOWN = 20
 """How many names a refusal lists."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING
 
 from gitstore.git.trees import (
     DIRECTORY,
@@ -18,6 +17,9 @@ from gitstore.git.trees import (
     object_id,
     with_header,
 )
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 _NO_NAMES = ("", ".", "..", ".git")
 """Names that no entry in Git may have."""

@@ -24,7 +24,7 @@ from gitstore.format.schema import Parsed, parse_meta, parse_software, parse_wit
 from gitstore.format.yaml_reader import YamlFault, parse_yaml
 from gitstore.git.trees import EMPTY_TREE, Entry, Header, blob_id, parse_tree, tree_id
 from gitstore.rules import RULES
-from hooks.receive import Update, parse_updates
+from hooks.updates import Update, parse_updates
 
 META = b"classname: Job\nmax_batch: 4\nrequirements:\n- {software: blender, min_version: '4.2'}\n"
 SOFTWARE = b"versions:\n- version: '4.2'\n  rank: 100\n  discovery_code: |\n    x = 1\n"

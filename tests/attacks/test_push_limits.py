@@ -19,7 +19,7 @@ from gitstore.branch.store import Store
 from gitstore.branch.upstream import Upstream
 from gitstore.git.command import in_limited_memory, is_short_of_memory, run_git
 from gitstore.git.repository import init_repository
-from hooks.receive import parse_updates
+from hooks.updates import parse_updates
 from tests.support.git import git
 from tests.support.server import Server
 from tests.support.shapes import Shapes

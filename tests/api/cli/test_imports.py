@@ -55,6 +55,10 @@ def test_commands_that_read_import_nothing_that_serves(sample, args):
     assert heavy("-m", "api", *args, str(sample)) == READING | {"click"}
 
 
-@pytest.mark.parametrize("name", ["pre-receive", "post-receive", "pre-push"])
+@pytest.mark.parametrize("name", ["pre-receive", "pre-push"])
 def test_hooks_import_nothing_that_serves(sample, name):
     assert heavy("-m", "hooks", name, cwd=sample, GIT_DIR=".") == READING
+
+
+def test_after_a_push_of_another_branch_nothing_is_imported_that_reads_jobtypes(sample):
+    assert heavy("-m", "hooks", "post-receive", cwd=sample, GIT_DIR=".") == {"pygit2"}

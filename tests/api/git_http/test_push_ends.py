@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from api.git_http.packets import Packets, packet, report
-from hooks.receive import Update
+from hooks.updates import Update
 from tests.support.cloning import add_large_branch, begin_clone
 from tests.support.git import Worktree, git
 from tests.support.processes import children, command, strays

@@ -1,0 +1,36 @@
+"""What follows a push that was taken: Git's hook post-receive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gitstore.git.repository import Repository
+from hooks.settings import HookSettings
+from hooks.updates import NOWHERE, Update
+
+
+def post_receive(git_dir: Path, updates: list[Update], settings: HookSettings) -> list[str]:
+    """Flush the pushed objects to disk, and publish the tags; what the farm has of them."""
+    repository = Repository(git_dir)
+    ref = settings.ref or repository.head_ref()
+    repository.flush(ref)
+    served = next((update for update in updates if update.ref == ref), None)
+    return [] if served is None else _publish(repository, ref, served, settings)
+
+
+def _publish(repository: Repository, ref: str, served: Update, settings: HookSettings) -> list[str]:
+    # A push of another branch does not wait for these imports, which take longer than the rest.
+    from gitstore.branch.store import Store
+    from gitstore.catalogue.steps import read_steps
+    from gitstore.pyfarm.state import mirror_lines, wait_for_state
+
+    store = Store(repository, ref, settings.checks)
+    store.publish_tags()
+    if settings.mirror_wait_s is None:
+        return []
+    catalogue = store.catalogue()
+    old = None if served.old == NOWHERE else served.old
+    names = {n for step in read_steps(repository, old, served.new) for n in step.jobtypes}
+    steps = catalogue.history.counters.steps
+    state = wait_for_state(repository.git_dir, steps, settings.mirror_wait_s)
+    return [*mirror_lines(catalogue, names, state)]
