@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from gitstore.branch.credits import Credit, Credits
 from gitstore.branch.stories import mark_path
 from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.entries import Version
 from gitstore.catalogue.events import Event, Kind, events_after
 from gitstore.catalogue.marks import Deed
 from gitstore.catalogue.withdrawals import withdrawal_reason
-from gitstore.errors import Gone
+from gitstore.errors import Damaged, Gone
 from gitstore.format import layout
 from gitstore.git.lineage import Lineage
 
@@ -84,7 +85,7 @@ def _tell(catalogue: Catalogue, credits: Credits, event: Event) -> Told:
     if mark is None:
         credit = credits.credit(event.commit, layout.jobtype_path(event.name))
         assert event.version
-        return Told(event, credit, catalogue.is_broken(event.version))
+        return Told(event, credit, _is_broken(catalogue, event.version))
     credit = credits.credit(event.commit, mark_path(mark))
     reason, versions = None, None
     if mark.deed is Deed.WITHDRAWN and event.number:
@@ -99,6 +100,13 @@ def _tell(catalogue: Catalogue, credits: Credits, event: Event) -> Told:
         renamed_to=mark.other if is_rename else None,
         versions=versions,
     )
+
+
+def _is_broken(catalogue: Catalogue, version: Version) -> bool:
+    try:
+        return catalogue.is_broken(version)
+    except Damaged:
+        return True  # It can't be served, and must not hide the events after it.
 
 
 def _software(catalogue: Catalogue, event: Event) -> list[SoftwareRow]:

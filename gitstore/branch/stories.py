@@ -15,11 +15,12 @@ from enum import StrEnum
 from gitstore.branch.credits import Credit, Credits
 from gitstore.branch.pushers import Pushers
 from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.contents import Contents
 from gitstore.catalogue.entries import Jobtype, Version
 from gitstore.catalogue.marks import JOBTYPE_DEEDS, Deed, Mark, find_mark, name_at
-from gitstore.catalogue.version_diff import VersionDiff, version_diff
+from gitstore.catalogue.version_diff import UNKNOWN, VersionDiff, version_diff
 from gitstore.catalogue.withdrawals import withdrawal_reason
-from gitstore.errors import NotFound
+from gitstore.errors import Damaged, NotFound
 from gitstore.format import layout
 from gitstore.git.commits import Person
 from gitstore.git.lineage import Lineage
@@ -168,11 +169,16 @@ class Stories:
             before=before.number if before else None,
             status=self._status(catalogue, line.marks, jobtype, version),
             credit=self.credits.credit(version.commit, layout.jobtype_path(name)),
-            diff=self._diffs.get(
-                (tree, version.tree), lambda: version_diff(catalogue.contents, tree, version.tree)
-            ),
+            diff=self._diff(catalogue.contents, tree, version.tree),
             pushed_by=self._pushers.pusher(version.step),
         )
+
+    def _diff(self, contents: Contents, old: str | None, new: str) -> VersionDiff:
+        """What directory *new* changed. Of one that can't be read, nothing is known."""
+        try:
+            return self._diffs.get((old, new), lambda: version_diff(contents, old, new))
+        except Damaged:
+            return UNKNOWN
 
     def _status(
         self, catalogue: Catalogue, marks: Sequence[Mark], jobtype: Jobtype, version: Version
@@ -187,7 +193,10 @@ class Stories:
             objects = catalogue.contents.objects
             reason = withdrawal_reason(objects, mark, number) if mark else None
             return self._status_by(State.WITHDRAWN, mark, reason)
-        problem = catalogue.why_broken(jobtype, version)
+        try:
+            problem = catalogue.why_broken(jobtype, version)
+        except Damaged as error:
+            problem = str(error)
         return Status(State.IN_SERVICE) if problem is None else Status(State.BROKEN, problem)
 
     def _status_by(self, state: State, mark: Mark | None, reason: str | None = None) -> Status:

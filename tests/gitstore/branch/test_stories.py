@@ -10,7 +10,7 @@ from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.stories import State
 from gitstore.branch.writing import Writer
-from gitstore.catalogue.version_diff import FILES_SHOWN, FileChange
+from gitstore.catalogue.version_diff import FILES_SHOWN, UNKNOWN, FileChange
 from gitstore.edits.jobtypes import delete_jobtype, withdraw
 from gitstore.errors import NotFound
 from gitstore.git.commits import Signature
@@ -265,6 +265,22 @@ def test_a_commit_without_an_author_and_one_that_is_missing_harm_nothing(branch)
     credit = Store(branch.path).story("A", 2).credit
 
     assert [person.name for person in credit.authors] == [TD.name]
+
+
+def test_a_version_that_is_damaged_hides_no_other(branch):
+    branch.commit(jobtype("A"))
+    branch.commit({"jobtypes/A/code.py": code(1)})
+    branch.commit({"jobtypes/A/code.py": code(2)})
+    tree = Store(branch.path).story("A", 2).version.tree
+    (branch.path / "objects" / tree[:2] / tree[2:]).unlink()
+
+    three, two, one = Store(branch.path).stories("A").stories
+
+    assert [s.status.state for s in (three, two, one)] == ["in service", "broken", "in service"]
+    assert two.status.reason is not None
+    assert f"{tree} is missing or damaged" in two.status.reason
+    assert (two.diff, three.diff) == (UNKNOWN, UNKNOWN)
+    assert one.diff.files_total == 2
 
 
 def test_a_deletion_by_a_token_tells_whose_it_was(branch):

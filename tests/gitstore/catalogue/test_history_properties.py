@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import Contents
+from gitstore.catalogue.events import events_after
 from gitstore.catalogue.history import History
 from gitstore.catalogue.index import Index
+from gitstore.catalogue.marks import Deed
 from gitstore.catalogue.steps import read_steps
 from gitstore.format.layout import software_path
 from gitstore.git.repository import Repository
@@ -382,6 +384,48 @@ def told(history: History, repository: Repository) -> dict[str, object]:
     }
 
 
+Short = dict[str, dict[str, object]]
+
+
+def replayed(history: History) -> Short:
+    """What all events of *history*, one after the other, make of an empty catalogue."""
+    jobtypes: dict[str, tuple[int, set[int], set[int]]] = {}
+    software: dict[str, tuple[int, str]] = {}
+    for event in events_after(history, 0, len(history.marks) + history.counters.steps).events:
+        name, mark, number = event.name, event.mark, event.number or 0
+        if mark is None:
+            jobtypes.setdefault(name, (event.id, set(), set()))[1].add(number)
+        elif mark.deed is Deed.RENAMED:
+            jobtypes[mark.other] = jobtypes.pop(name)
+        elif mark.deed is Deed.DELETED:
+            del jobtypes[name]
+        elif mark.deed is Deed.WITHDRAWN:
+            assert number in jobtypes[name][1] - jobtypes[name][2]
+            jobtypes[name][2].add(number)
+        elif mark.deed is Deed.RESTORED:
+            jobtypes[name][2].remove(number)
+        elif mark.deed is Deed.SOFTWARE:
+            software[name] = (mark.id, mark.other)
+        elif mark.deed is Deed.SOFTWARE_RENAMED:
+            software[mark.other] = software.pop(name)
+        else:
+            del software[name]
+    return {"jobtypes": dict(jobtypes), "software": dict(software)}
+
+
+def in_short(history: History) -> Short:
+    """What *history* says, in the form of a replay."""
+    out = history.withdrawn
+    numbers = {name: {v.number for v in j.versions} for name, j in history.jobtypes.items()}
+    return {
+        "jobtypes": {
+            name: (j.id, numbers[name], numbers[name] & out.get(name, frozenset()))
+            for name, j in history.jobtypes.items()
+        },
+        "software": {name: (s.id, s.blob) for name, s in history.software.items()},
+    }
+
+
 def answers(history: History, repository: Repository) -> dict[str, object]:
     """Everything that a catalogue is asked for."""
     catalogue = Catalogue(history, Contents(repository))
@@ -416,6 +460,7 @@ def test_history_says_what_the_format_says(steps):
             history = history.extend(read_steps(branch.repository, before, branch.tip))
 
             assert told(history, branch.repository) == oracle.says()
+            assert replayed(history) == in_short(history)
 
 
 @settings(slow, max_examples=examples(10))
