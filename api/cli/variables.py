@@ -22,6 +22,7 @@ _OURS = frozenset(
         "CONFIG",
         "HOOK",  # what the service tells a hook
         "PACKAGE",  # in the workflows that the sample brings
+        "URL",  # what jobtypes read on agents to fetch files of their own
     }
 )
 _LINK = re.compile(r"(?:tcp|udp|sctp)://")

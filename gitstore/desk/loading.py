@@ -34,6 +34,7 @@ def load(source: Source, desk: Desk, base: type[JobType] = JobType) -> type[JobT
     own: type[JobType] = type("JobType", (base,), {"desk": desk})
     _install(own)
     module = types.ModuleType(f"{source.classname}{source.name}{source.version}")
+    module.__file__ = source.path
     try:
         exec(compile(source.code, source.path, "exec"), module.__dict__)
     except ImportError as error:

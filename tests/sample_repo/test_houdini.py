@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import threading
 import types
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.sample_repo.agent import ENOUGH, failure
+from tests.sample_repo.sample import SAMPLE
+from tests.support.project import ROOT
 
 
 def test_a_batch_of_frames_becomes_one_houdini_command(start, tmp_path):
@@ -19,6 +24,41 @@ def test_a_batch_of_frames_becomes_one_houdini_command(start, tmp_path):
     script = str(tmp_path / "temporary" / "render.py")
     assert run.line == f"hython {script} /mnt/projects/a.hip /out/mantra1 1 2 7"
     assert run.command.env["JOB"] == "/mnt/projects/job"
+
+
+def test_the_script_is_fetched_where_only_the_code_is(tmp_path, monkeypatch):
+    asked = []
+
+    class Api(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"script\n")
+
+        def log_message(self, *args):
+            pass
+
+    module = {"__name__": "cached", "__file__": str(tmp_path / "Houdini_v3.py")}
+    code = (SAMPLE / "jobtypes" / "Houdini" / "code.py").read_text("ascii")
+    exec(code.partition("class Houdini")[0].replace("from pyfarm", "# from pyfarm"), module)
+    jobtype = types.SimpleNamespace(assignment={"jobtype": {"name": "My Houdini", "version": 3}})
+    with HTTPServer(("127.0.0.1", 0), Api) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        monkeypatch.setenv("JOBTYPES_URL", f"http://127.0.0.1:{server.server_port}/api/v1/")
+        assert module["own_file"](jobtype, "render.py") == b"script\n"
+        thread.join()
+
+    assert asked == ["/api/v1/jobtypes/My%20Houdini/versions/3/files/render.py"]
+
+
+def test_the_code_that_fetches_is_that_of_the_documentation():
+    page = (ROOT / "docs" / "agents.md").read_text("utf-8")
+    (snippet,) = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    code = (SAMPLE / "jobtypes" / "Houdini" / "code.py").read_text("ascii")
+
+    assert snippet[snippet.index("def own_file") :] in code
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from gitstore.git.repository import init_repository
 from tests.support.commands import jobtypes
 from tests.support.git import Worktree, git
+from tests.support.project import ROOT
 from tests.support.real_pyfarm import DONE, FAILED, WSGI, RealAgent, RealMaster
 from tests.support.server import Server
 
@@ -104,7 +105,9 @@ def farm(tmp_path_factory) -> Iterator[Farm]:
     """Way 1: the agent asks the master for everything."""
     folder = tmp_path_factory.mktemp("farm")
     with following(folder) as (master, service, worktree):
-        agent = RealAgent(folder / "agent", master.url)
+        # Only what jobtypes fetch by themselves comes from the service.
+        variables = {"JOBTYPES_URL": f"{service.url}/api/v1"}
+        agent = RealAgent(folder / "agent", master.url, variables)
         try:
             agent.start()
             agent.wait_until_known(master)
@@ -162,3 +165,23 @@ def test_a_preview_is_a_jobtype_of_the_master(farm):
 
     assert farm.render(name) == ["tried"]
     assert farm.render("Tried") == ["released"]
+
+
+def helped() -> str:
+    """Code that fetches a file of its own, as docs/agents.md says."""
+    page = (ROOT / "docs" / "agents.md").read_text("utf-8")
+    (snippet,) = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    fetched = 'own_file(self, "lib/mark.txt").decode("ascii").strip()'
+    assert CODE.count('"MARK"') == 1
+    return snippet + "\n\n" + CODE.replace('"MARK"', fetched)
+
+
+def test_code_fetches_a_file_of_its_own_version(farm):
+    for mark in ("first", "second"):
+        farm.worktree.write("jobtypes/Helped One/lib/mark.txt", f"{mark}\n")
+        farm.worktree.write("jobtypes/Helped One/code.py", helped())
+        farm.worktree.write("jobtypes/Helped One/meta.yaml", META)
+        farm.push_all()
+
+    assert farm.render("Helped One") == ["second"]
+    assert farm.render("Helped One", jobtype_version=1) == ["first"]

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.stories.test_real_farm import CODE, META, Farm, following
+from tests.stories.test_real_farm import CODE, META, Farm, following, helped
 from tests.support.nginx import Proxy, needs_nginx
 from tests.support.project import ROOT
 from tests.support.real_pyfarm import FAILED, WSGI, RealAgent
@@ -89,6 +89,15 @@ def test_the_agent_gets_code_from_the_service_and_uploads_a_large_log(farm):
 
     assert farm.render("Loud") == ["loud"]
     wait_for(lambda: farm.master.log_bytes() > 2_000_000, "the log of the task")
+
+
+def test_code_fetches_a_file_of_its_own_through_the_proxy(farm):
+    farm.worktree.write("jobtypes/Helped/lib/mark.txt", "fetched\n")
+    farm.worktree.write("jobtypes/Helped/code.py", helped())
+    farm.worktree.write("jobtypes/Helped/meta.yaml", META)
+    farm.push_all()
+
+    assert farm.render("Helped") == ["fetched"]
 
 
 def test_the_master_has_an_address_of_the_agent_that_it_can_use(farm):

@@ -159,17 +159,22 @@ class RealMaster:
 
 @dataclass
 class RealAgent:
-    """An agent in *folder*, which asks the API at *master_api* for everything."""
+    """An agent in *folder*, which asks the API at *master_api* for everything.
+
+    *variables* are those of its environment in addition to this machine's.
+    """
 
     folder: Path
     master_api: str
+    variables: Mapping[str, str] = field(default_factory=dict)
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     id: str = field(default_factory=lambda: str(uuid4()))
     port: int = field(default_factory=lambda: agent_port())
 
     def start(self, *options: str) -> None:
         self.folder.mkdir(exist_ok=True)
-        variables = _clean() | {"HOME": str(self.folder), "TMPDIR": str(self.folder)}
+        own_folder = {"HOME": str(self.folder), "TMPDIR": str(self.folder)}
+        variables = _clean() | own_folder | self.variables
         own = ("--agent-id", self.id, "--port", str(self.port), "--no-daemon")
         own += ("--agent-id-file", str(self.folder / "uuid.dat"))
         own += ("--master", "127.0.0.1", "--master-api", self.master_api)

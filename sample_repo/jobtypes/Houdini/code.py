@@ -10,6 +10,12 @@ What the job's data may hold:
 import os
 import re
 
+try:
+    from urllib.parse import quote
+    from urllib.request import urlopen
+except ImportError:  # Python 2.7
+    from urllib2 import quote, urlopen
+
 from pyfarm.jobtypes.core.jobtype import JobType
 
 DONE = re.compile(r"PyFarm: frame (-?\d+) done$")
@@ -19,22 +25,21 @@ ERROR = re.compile(r"(?:Fatal error|Error):|\[ERROR\]|.*No licenses could be fou
 
 PROGRESS_STEP = 0.05  # Each report is a request to the master.
 
-RENDER_SCRIPT = """
-import sys
-import hou
 
-scene, path = sys.argv[1:3]
-hou.hipFile.load(scene, ignore_load_warnings=True)
-node = hou.node(path)
-if node is None:
-    sys.exit("Error: %s has no node %s" % (scene, path))
-for frame in map(int, sys.argv[3:]):
-    node.render(frame_range=(frame, frame), verbose=True, output_progress=True)
-    if node.errors():
-        sys.exit("Error: " + "; ".join(node.errors()))
-    print("PyFarm: frame %d done" % frame)
-    sys.stdout.flush()
-"""
+def own_file(jobtype, path):
+    """Return the bytes of a file in the folder of this jobtype, in the version that runs."""
+    folder = os.path.dirname(globals().get("__file__") or "")
+    if folder and os.path.exists(os.path.join(folder, path)):  # At a desk. Agents keep code.py.
+        with open(os.path.join(folder, path), "rb") as file:
+            return file.read()
+    api = os.environ.get("JOBTYPES_URL")
+    if not api:
+        from pyfarm.agent.config import config
+
+        api = config["master_api"]
+    name, version = (quote(str(jobtype.assignment["jobtype"][key])) for key in ("name", "version"))
+    address = "%s/jobtypes/%s/versions/%s/files/%s" % (api.rstrip("/"), name, version, path)
+    return urlopen(address, timeout=30).read()
 
 
 class Houdini(JobType):
@@ -59,8 +64,8 @@ class Houdini(JobType):
 
     def _script(self):
         path = os.path.join(self.tempdir(), "render.py")
-        with open(path, "w") as script:
-            script.write(RENDER_SCRIPT)
+        with open(path, "wb") as script:
+            script.write(own_file(self, "render.py"))
         return path
 
     def _environment(self):
