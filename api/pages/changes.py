@@ -10,6 +10,7 @@ from flask import Response, request
 from api.config import PREFIX
 from api.pages.patches import VIEWS, tables, view_of_query
 from api.pages.rendering import ROWS, page, place, places
+from api.pages.reviewing import talk
 from api.web.address import base_url
 from api.web.parts import parts, store
 from gitstore.branch.changes import ChangeRow
@@ -70,6 +71,7 @@ def change(branch: str) -> Response:
     return page(
         "change.html",
         review=review,
+        talk=talk(branch),
         view=view,
         views=VIEWS,
         files=tables(repository, patches, view == "split", review.outcome.problems),

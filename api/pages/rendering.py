@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from urllib.parse import quote
 
-from flask import Response, request, url_for
+from flask import Response, g, request, url_for
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from api.config import PREFIX
@@ -15,6 +15,7 @@ from api.pages.assets import asset_url
 from api.web.address import base_url
 from api.web.parts import parts, store
 from api.web.responses import error_page, ok_page
+from gitstore.branch.access import EVERYBODY, Access
 from gitstore.format.layout import is_id, parse_id, printable
 
 SECTIONS = (
@@ -92,9 +93,39 @@ def _environment() -> Environment:
         "base_url": base_url,
         "sections": SECTIONS,
         "request": request,
+        "account": account,
+        "needs_login": needs_login,
+        "here": here,
+        "form_token": form_token,
     }
     environment.filters |= {"iso": iso, "minute": minute, "printable": printable}
     return environment
+
+
+def account() -> Access | None:
+    """Who is logged in; None if nobody is, or nobody needs to."""
+    access: Access | None = g.get("access")
+    return access if access and access.email and access is not EVERYBODY else None
+
+
+def needs_login() -> bool:
+    """Whether a token would let the sender do more."""
+    access: Access | None = g.get("access")
+    return access is None or not access.email
+
+
+def here() -> str:
+    """The URL of this page, to come back to; that of the first page where it has none."""
+    if request.endpoint is None:
+        return url_for("pages.overview")
+    return url_for(request.endpoint, **{**request.args, **(request.view_args or {})})
+
+
+def form_token() -> str:
+    """What proves that a form is of this page; see sessions."""
+    from api.web import sessions
+
+    return sessions.form_token()
 
 
 def iso(when: datetime | None) -> str:

@@ -12,6 +12,8 @@ from typing import Protocol, cast
 
 from flask import Blueprint, Flask, Response
 
+from api.web.auth import ASSETS as ASSETS_NAME
+from api.web.auth import FORMS as FORMS_NAME
 from api.web.errors import Failure
 
 
@@ -49,6 +51,23 @@ PAGES = (
 )
 """Every page. ``url_for("pages.<function>")`` links to it."""
 
+_BOTH = ("GET", "POST")
+
+FORMS = (
+    Page("/login", "account:login", _BOTH),
+    Page("/logout", "account:logout", ("POST",)),
+    Page("/me", "account:me"),
+    Page("/new", "editing:new", _BOTH),
+    Page("/jobtypes/<jobtype>/edit", "editing:edit", _BOTH),
+    Page("/jobtypes/<jobtype>/<number:number>/withdraw", "withdrawing:withdraw", _BOTH),
+    Page("/jobtypes/<jobtype>/<number:number>/restore", "withdrawing:restore", _BOTH),
+    Page("/new-software", "software_editing:new_software", _BOTH),
+    Page("/edit-software/<slashed:name>", "software_editing:edit_software", _BOTH),
+    Page("/changes/<slashed:branch>", "reviewing:act", ("POST",)),
+    Page("/released/<commit>", "outcomes:released"),
+)
+"""The pages by which people change something. ``url_for("forms.<function>")`` links to one."""
+
 FILES = (
     Page("/static/<digest>/<name>", "assets:asset"),
     Page("/style.css", "assets:style"),
@@ -59,7 +78,7 @@ FILES = (
 def install(app: Flask) -> None:
     """Answer browsers at / and below."""
     # Files are apart from the pages: they take no slot of those for reviews.
-    for name, pages in (("pages", PAGES), ("assets", FILES)):
+    for name, pages in (("pages", PAGES), (FORMS_NAME, FORMS), (ASSETS_NAME, FILES)):
         blueprint = Blueprint(name, __name__)
         for page in pages:
             view = partial(_call, page.view)

@@ -11,13 +11,14 @@ from api.rest import models
 from api.rest.models import CommitId
 from api.web import auth
 from api.web.bodies import read_optional_body
+from api.web.merging import merge_change, require_merges_here
 from api.web.parts import parts
 from api.web.resource import Operation, Routes, View, add_routes
 from api.web.responses import deleted, encode, etag_of, ok, written
 from api.web.writes import writer
 from gitstore.branch.changes import ChangeRow
 from gitstore.branch.reviews import Review, Reviews
-from gitstore.errors import Moved, ReadOnly
+from gitstore.errors import Moved
 from gitstore.format.layout import printable, shown
 from gitstore.format.schema import Model
 from gitstore.git.commits import Commit
@@ -112,14 +113,9 @@ class Merge(View):
     def post(self, branch: str) -> Response:
         """Merge it; merging what is merged already says so again."""
         body = read_optional_body(MergeBody)
-        follower = parts().follower
-        if follower is not None and parts().config.proposes_writes:
-            where = follower.upstream.shown_url
-            raise ReadOnly(
-                f"what this service runs is reviewed at its upstream, {where}; merge it there"
-            )
-        merged = _reviews().merge(branch, writer(), body.delete_branch, _seen(branch, body))
-        parts().housekeeping.wake()
+        require_merges_here()
+        seen = _seen(branch, body)
+        merged = merge_change(branch, writer(), body.delete_branch, seen)
         payload = {"branch": branch, "merged": True, **asdict(merged)}
         return written(payload, 200, merged.commit)
 

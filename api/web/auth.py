@@ -17,11 +17,21 @@ from gitstore.git.remote_url import parse_remote_url
 
 _LOG = logging.getLogger(__name__)
 
-CHALLENGES = ('Basic realm="jobtypes"', 'Bearer realm="jobtypes"')
+BASIC = 'Basic realm="jobtypes"'
+CHALLENGES = (BASIC, 'Bearer realm="jobtypes"')
 """What a 401 asks for; Git and browsers know the first."""
 
 OPEN = ("health", "webhooks")
 """Blueprints that need no token: health tells nothing, and forges sign what they say."""
+
+FORMS = "forms"
+"""The blueprint of the pages with forms: only there, a session is enough for a POST."""
+
+ACCOUNT = ("forms.login", "forms.logout")
+"""The pages that a person needs before they can say who they are."""
+
+ASSETS = "assets"
+"""The blueprint of style sheets and images, which tell nothing."""
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 """The methods that change nothing."""
@@ -87,7 +97,7 @@ class Gate:
         if secret is None:
             if standing.rows is None:
                 return EVERYBODY
-            return Access("a request without a token", "", role)
+            return _by_session(request, standing) or Access("a request without a token", "", role)
         access = standing.find(secret)
         if access is None:
             raise Unauthorized(f"this token is not known, or was revoked; {_ASKS}")
@@ -150,6 +160,20 @@ def _secret(request: Request) -> str | None:
     return header.token or ""
 
 
+def _by_session(request: Request, standing: Standing) -> Access | None:
+    """What the session of a browser lets the sender of *request* do; None without a session.
+
+    A session changes something by our own forms alone, which prove that they are ours.
+    """
+    if "HTTP_COOKIE" not in request.environ:
+        return None
+    if changes_something(request) and request.blueprint != FORMS:
+        return None
+    from api.web.sessions import find_access
+
+    return find_access(standing)
+
+
 def require_sender(gate: Gate) -> None:
     """Raise unless the sender of this request may do what its method does."""
     request = this_request()
@@ -175,6 +199,8 @@ def _role(request: Request) -> Role:
     A preview takes no writes, and an address that is none takes nothing: their 405 and 404
     are for everybody.
     """
+    if request.endpoint in ACCOUNT or request.blueprint == ASSETS:
+        return Role.NOBODY
     is_nowhere = request.url_rule is None or PREVIEW_KEY in request.environ
     return Role.WRITE if changes_something(request) and not is_nowhere else Role.READ
 

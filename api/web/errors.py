@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from api.config import GIT_PATH
-from api.web.auth import CHALLENGES
+from api.web.auth import BASIC, CHALLENGES
 from api.web.bodies import InvalidBody
 from api.web.preferences import vary_by_preference, wants_error_page
 from api.web.responses import json_response
@@ -115,6 +115,8 @@ def install(
         elif wants_error_page():
             response = page_response(failure)
             vary_by_preference(response)
+            # Browsers would ask for a name and a password, over the page that leads to the login.
+            failure = replace(failure, headers=[h for h in failure.headers if h[1] != BASIC])
         else:
             more = {"details": failure.details, "next": failure.next}
             said = {key: value for key, value in more.items() if value}

@@ -7,7 +7,9 @@ from flask import g
 from api.web.auth import SAFE, this_request
 from api.worker.limits import Limits, Work
 
-_REVIEWING = frozenset(("changes", "comments", "pages", "searching", "blaming", "reference"))
+_REVIEWING = frozenset(
+    ("changes", "comments", "pages", "forms", "searching", "blaming", "reference")
+)
 """The blueprints whose reads count as reviews."""
 
 

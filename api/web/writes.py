@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from urllib.parse import unquote_to_bytes
 
 from flask import Response, after_this_request, request
@@ -14,8 +15,9 @@ from api.web import auth
 from api.web.parts import parts, store
 from api.web.preconditions import check_preconditions
 from api.web.responses import encode, etag_of, json_response
-from gitstore.branch.proposals import Proposed, propose
-from gitstore.branch.writing import Writer, Written
+from gitstore.branch.access import Access, direct_refusal
+from gitstore.branch.proposals import Proposed, add_to_change, propose, propose_here
+from gitstore.branch.writing import Precondition, Writer, Written
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.checks.settings import Checks
 from gitstore.edits.edit import Edit
@@ -37,6 +39,14 @@ Respond = Callable[[Written], Response]
 
 Judge = Callable[[Checks], Iterable[Problem]]
 """What is wrong with a body by itself, for the checks that are asked for."""
+
+
+class Target(Enum):
+    """Where a write goes: to the served branch, to a new change, or to a change that there is."""
+
+    BRANCH = "branch"
+    REVIEW = "review"
+    CHANGE = "change"
 
 
 def write(
@@ -62,23 +72,68 @@ def write(
         if represent is not None and (request.if_match or request.if_none_match):
             _check_precondition(catalogue, represent)
 
-    config, follower = parts().config, parts().follower
+    written = perform(
+        *edits, writer=writer(), precondition=precondition, judge=judge, checked=checked
+    )
+    if isinstance(written, Proposed):
+        payload = {
+            "branch": written.branch,
+            "commit": written.commit,
+            "review": proposal_link(written),
+        }
+        return json_response(payload, 202)
+    _say_mirrored(written.after)
+    return respond(written)
+
+
+def perform(
+    *edits: Edit,
+    writer: Writer,
+    precondition: Precondition | None = None,
+    judge: Judge | None = None,
+    checked: bool = True,
+    target: Target = Target.BRANCH,
+    change: str = "",
+) -> Written | Proposed:
+    """Do *edits* for *writer*, where the service's settings, and then *target*, want them.
+
+    With Target.CHANGE they go onto the branch *change*. Raises as write does.
+    """
     if judge is not None:
         # What it is about is parsed once, and others' writes don't wait for that.
         deque(judge(store().checks), 0)
+    follower = parts().follower
     with _judged(judge):
-        if follower is not None and config.proposes_writes:
-            upstream = follower.upstream
-            written = propose(upstream, edits, writer(), precondition, checked)
+        if follower is not None and (
+            parts().config.proposes_writes or target is not Target.BRANCH
+        ):  # fmt: skip
+            written = propose(follower.upstream, edits, writer, precondition, checked)
+        elif target is Target.REVIEW:
+            written = propose_here(store(), edits, writer, precondition, checked)
+        elif target is Target.CHANGE:
+            written = add_to_change(store(), change, edits, writer, precondition, checked)
         else:
-            written = store().write(edits, writer(), precondition, checked)
-    if isinstance(written, Proposed):
-        link = review_link(upstream.shown_url, upstream.branch, written.branch)
-        payload = {"branch": written.branch, "commit": written.commit, "review": link}
-        return json_response(payload, 202)
-    parts().housekeeping.wake()
-    _say_mirrored(written.after)
-    return respond(written)
+            written = store().write(edits, writer, precondition, checked)
+    if isinstance(written, Written):
+        parts().housekeeping.wake()
+    return written
+
+
+def why_reviewed(access: Access) -> str:
+    """Why what *access* writes has to be reviewed; empty if they may write the branch itself."""
+    follower = parts().follower
+    if follower is not None and parts().config.proposes_writes:
+        return f"what this service runs is reviewed at its upstream, {follower.upstream.shown_url}"
+    return (direct_refusal(access) if store().protect else None) or ""
+
+
+def proposal_link(proposed: Proposed) -> str | None:
+    """The link to open a pull request at upstream, where its forge is known."""
+    follower = parts().follower
+    if follower is None:
+        return None
+    upstream = follower.upstream
+    return review_link(upstream.shown_url, upstream.branch, proposed.branch)
 
 
 def _say_mirrored(after: Catalogue) -> None:
@@ -124,7 +179,11 @@ def writer() -> Writer:
 
 
 def _message(header: str) -> str:
-    """The commit's message from its header: as it stands, or encoded as in RFC 8187."""
+    """The commit's message from its header: as it stands, or encoded as in RFC 8187.
+
+    Raises:
+        BadRequest: it can't be one.
+    """
     encoded = _ENCODED.fullmatch(header)
     # WSGI hands header bytes over as Latin-1; people write UTF-8.
     raw = unquote_to_bytes(encoded[1]) if encoded else header.encode("latin-1", "replace")
@@ -133,8 +192,17 @@ def _message(header: str) -> str:
         # The HTTP server hands over what is not ASCII as if it were nothing.
         problem = "X-Commit-Message is empty, or holds more than ASCII"
         raise BadRequest(f"{problem}; write it percent-encoded, as in UTF-8''Cam%C3%A9ra")
-    if len(message) > MESSAGE_LIMIT:
-        raise BadRequest(f"X-Commit-Message is over {MESSAGE_LIMIT} characters; shorten it")
-    if any(not (c.isprintable() or c == "\t") for c in message):
-        raise BadRequest("X-Commit-Message holds a control character; remove it")
+    require_message(message, "X-Commit-Message")
     return message
+
+
+def require_message(message: str, name: str, field: str = "") -> None:
+    """Raise unless *message*, which the sender knows as *name*, can be a commit's.
+
+    Raises:
+        BadRequest: it is too long, or holds control characters.
+    """
+    if len(message) > MESSAGE_LIMIT:
+        raise BadRequest(f"{name} is over {MESSAGE_LIMIT} characters; shorten it", field)
+    if any(not (c.isprintable() or c == "\t") for c in message):
+        raise BadRequest(f"{name} holds a control character; remove it", field)

@@ -78,6 +78,11 @@ class Token(BaseModel):
     created: str
 
     @property
+    def fingerprint(self) -> str:
+        """What stands for it in a session. It gives nobody the secret, nor its digest."""
+        return digest(f"session {self.sha256}")
+
+    @property
     def access(self) -> Access:
         """What its bearer may do."""
         return Access(self.name, self.email, Role[self.role.upper()], self.only)
@@ -116,6 +121,18 @@ class Standing:
             if hmac.compare_digest(row.sha256, given):
                 access = row.access
         return access
+
+    def find_fingerprint(self, fingerprint: str) -> Access | None:
+        """What the bearer of the token of that *fingerprint* may do; None if it is none of ours."""
+        for row in self.rows or ():
+            if hmac.compare_digest(row.fingerprint, fingerprint):
+                return row.access
+        return None
+
+
+def fingerprint(secret: str) -> str:
+    """The fingerprint of the token whose secret that is."""
+    return digest(f"session {digest(secret)}")
 
 
 def digest(secret: str) -> str:

@@ -59,6 +59,10 @@ class Written:
     after: Catalogue
 
 
+class _Discarded(Exception):
+    """Ends the making of objects that nobody is to keep."""
+
+
 class BranchWriter:
     """Writes to one served branch.
 
@@ -150,9 +154,13 @@ class BranchWriter:
         writer: Writer,
         precondition: Precondition | None = None,
         is_checked: bool = True,
+        onto: Catalogue | None = None,
     ) -> Written:
-        """Like `write`, but the branch stays where it is."""
-        base = catalogue = self._served.catalogue()
+        """Like `write`, but the branch stays where it is.
+
+        The commits go on from *onto*, None for the branch as it is.
+        """
+        base = catalogue = onto or self._served.catalogue()
         if precondition:
             precondition(base)
         differences: list[Difference] = []
@@ -169,6 +177,32 @@ class BranchWriter:
             if writer.access.is_limited:
                 require_access(writer.access, union(differences))
         return Written(base, catalogue)
+
+    def check(
+        self, edits: Sequence[Edit], onto: Catalogue | None = None
+    ) -> tuple[Catalogue, Catalogue, tuple[Problem, ...]]:
+        """The catalogues before and after *edits*, and what is wrong with them; nothing is kept."""
+        before = after = onto or self._served.catalogue()
+        problems: list[Problem] = []
+        try:
+            with self._repository.together():
+                for edit in edits:
+                    if (edited := edit(after)) is not None:
+                        problems += self._check(after, edited)
+                        after = self._commit(after, edited, Writer(), is_checked=False)
+                raise _Discarded
+        except Invalid as error:
+            problems += error.problems
+        except _Discarded:
+            pass
+        return before, after, tuple(problems)
+
+    def _check(self, base: Catalogue, edited: Edited) -> list[Problem]:
+        """What is wrong with the tree that comes of *edited*, also where that is a warning."""
+        if not edited.is_checked:
+            return []
+        tree = self._repository.write_tree(base.history.tree, edited.files)
+        return check_tree(self._repository, tree, base, self._checks, touched=edited.jobtypes)
 
     def _commit(
         self, base: Catalogue, edited: Edited, writer: Writer, is_checked: bool

@@ -169,14 +169,43 @@ def withdraw(key: str, number: int) -> Edit:
     return edit
 
 
+def restore(key: str, number: int) -> Edit:
+    """Put version *number* of the jobtype *key* back into service, if it was withdrawn.
+
+    If it is the newest then, the directory becomes that version's again.
+    """
+
+    def edit(catalogue: Catalogue) -> Edited | None:
+        jobtype = catalogue.jobtype(key)
+        version = catalogue.version(jobtype, number)
+        name, history = jobtype.name, catalogue.history
+        if not history.is_withdrawn(name, number):
+            return None
+        files = dict(_withdrawn_files(catalogue, name, rename_to=name, remove=number))
+        kept = [v.number for v in jobtype.versions if not history.is_withdrawn(name, v.number)]
+        if number > max(kept, default=0):
+            files[layout.jobtype_path(name)] = Graft(Entry(DIRECTORY, version.tree))
+        return Edited(files, f"{name}: restore version {number}")
+
+    return edit
+
+
 def _withdrawn_files(
-    catalogue: Catalogue, name: str, rename_to: str | None = None, add: int | None = None
+    catalogue: Catalogue,
+    name: str,
+    rename_to: str | None = None,
+    add: int | None = None,
+    remove: int | None = None,
 ) -> dict[str, Content]:
-    """withdrawn.yaml with *name*'s list moved to *rename_to* (None: removed), *add* in it."""
+    """withdrawn.yaml with *name*'s list moved to *rename_to* (None: removed).
+
+    *add* is in it then, and *remove* is not.
+    """
     listed = {n: sorted(numbers) for n, numbers in catalogue.history.withdrawn.items()}
     numbers = listed.pop(name, [])
     if add is not None:
         numbers = sorted({*numbers, add})
+    numbers = [number for number in numbers if number != remove]
     if rename_to is not None and numbers:
         listed[rename_to] = numbers
     if listed == {n: sorted(numbers) for n, numbers in catalogue.history.withdrawn.items()}:

@@ -134,6 +134,20 @@ def _edited_software(
     return Edited(files, f"software {name}: {what}")
 
 
+def write_software(name: str, file: SoftwareFile) -> Edit:
+    """The software *name*, new or not, with the versions of *file* as they are there."""
+
+    def edit(catalogue: Catalogue) -> Edited | None:
+        _require_name(name)
+        old = catalogue.history.software.get(name)
+        if old and catalogue.software_file(old) == file:
+            return None
+        what = "change the versions" if old else "new software"
+        return _edited_software(catalogue, name, file.versions, what)
+
+    return edit
+
+
 def delete_software(key: str) -> Edit:
     """Delete the software *key*, if there is one."""
 

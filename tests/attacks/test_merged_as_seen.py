@@ -237,7 +237,9 @@ def test_the_command_line_merges_what_it_showed(farm, seen):
 
 
 def test_the_page_says_which_commit_it_shows(seen, client):
-    assert f"at <code>{seen}</code>" in client.get("/changes/fix").text
+    text = client.get("/changes/fix").text
+    assert f'at <code class="id" title="{seen}">{seen[:10]}</code>' in text
+    assert f'name="commit" value="{seen}"' in text
 
 
 def test_the_command_that_is_shown_runs_nothing_of_the_branchs_name(farm, seen):

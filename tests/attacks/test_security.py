@@ -674,5 +674,6 @@ def test_no_browser_runs_what_was_sent(farm):
         for method, headers in others if turn == 1 else others[:1]:
             again = farm.request(method, path, headers=headers)
             assert again.headers["x-content-type-options"] == "nosniff", (method, path)
-            if method != "HEAD":
+            # A page with a form has another proof each time, and so no 304.
+            if method != "HEAD" and answer.headers.get("cache-control") != "no-store":
                 assert "html" not in again.headers.get("content-type", ""), (method, path)

@@ -38,12 +38,14 @@ TAGS = """
 html head meta title link script body a header nav main footer div span section aside h1 h2 h3
 h4 h5 h6 p ul ol li dl dt dd table caption thead tbody tr th td colgroup col code pre b i em
 strong blockquote hr br ins del time form input select option label button svg path
+datalist textarea fieldset legend details summary
 """
 ATTRIBUTES = """
 lang charset name content rel href type src defer class id tabindex aria-label aria-current
 aria-hidden aria-live aria-describedby aria-invalid role for value action autocomplete scope
 colspan datetime title viewbox focusable d data-filter data-label data-copy data-sign hidden
-selected start
+selected start method maxlength required rows inputmode spellcheck list checked wrap autocapitalize
+data-code open
 """
 OWN = ("/", "#")
 OUTSIDE = ("https://evil.example/?a=1&b=2", "https://good.example/")

@@ -79,7 +79,7 @@ def test_imports_run_from_api_to_hooks_to_gitstore_and_never_back(module):
 ROOMS = {
     "gitstore": "format rules < errors < git < catalogue < checks < edits < branch < pyfarm desk",
     "api": (
-        "config < worker < web < rest git_http pages telemetry < openapi cache"
+        "config < worker < web < rest git_http telemetry < pages < openapi cache"
         " < app < server < cli < __main__"
     ),
 }

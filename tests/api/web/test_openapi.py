@@ -123,7 +123,8 @@ def test_every_route_outside_the_api_is_described_with_its_whole_path(app, descr
         for rule in app.url_map.iter_rules()
         for method in taken(app, rule) - {"HEAD", "OPTIONS"}
         # Pages and their files are for people.
-        if not rule.rule.startswith(PREFIX) and not rule.endpoint.startswith(("pages.", "assets."))
+        if not rule.rule.startswith(PREFIX)
+        and not rule.endpoint.startswith(("pages.", "forms.", "assets."))
     }
     # Two are answered before routes are looked for.
     routed |= {("/metrics", "get"), ("/preview/{ref}/api/v1/{path}", "get")}

@@ -1,0 +1,169 @@
+"""The fields of the form of a jobtype: as a page shows them, and as the body that REST takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from pydantic import ValidationError
+
+from api.pages.forms import Form
+from api.rest.payloads import JobtypeBody
+from api.web.bodies import InvalidBody
+from gitstore.catalogue.catalogue import Catalogue, Release
+from gitstore.edits.jobtypes import JobtypeWish
+from gitstore.errors import BadRequest
+from gitstore.format.layout import NAME_LIMIT
+from gitstore.format.schema import JobtypeFields, JobtypeMeta, Requirement
+
+TEXTS = tuple(
+    name
+    for name in JobtypeFields.model_fields
+    if name in ("classname", "description") or name.startswith(("success_", "fail_"))
+)
+"""The fields that are texts. An empty one is none."""
+
+TICKS = ("batch_contiguous", "no_automatic_start_time", "supports_tiling")
+
+_NUMBER = re.compile(r"\s*-?[0-9]{1,18}\s*")
+
+_PARTS = {"software": "software", "min_version": "min", "max_version": "max"}
+"""The fields of a requirement in a body, and how those of the form begin."""
+
+ROWS_LIMIT = 500
+BLANK_ROWS = 2
+"""Empty rows for more requirements, which each page has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A requirement as it was typed, and the versions of its software that there are."""
+
+    software: str = ""
+    min: str = ""
+    max: str = ""
+    versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobtypeForm:
+    """What was typed. *base* is the directory's tree that the typing began with."""
+
+    texts: Mapping[str, str]
+    ticks: Mapping[str, bool]
+    rows: tuple[Row, ...] = ()
+    code: str = ""
+    base: str = ""
+    message: str = ""
+    review: bool = False
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """The names of the form's fields by those of a body."""
+
+    def body(self) -> JobtypeBody:
+        """The body of the PUT that says the same.
+
+        Raises:
+            InvalidBody: a field can't be as it is.
+        """
+        values: dict[str, object] = {n: self.texts[n] or None for n in TEXTS}
+        values |= {"name": self.texts["name"], "code": self.code, **self.ticks}
+        number = self.texts["max_batch"]
+        values["max_batch"] = int(number) if _NUMBER.fullmatch(number) else number or None
+        values["software_requirements"] = [
+            {"software": r.software, "min_version": r.min or None, "max_version": r.max or None}
+            for r in self.rows
+        ]
+        try:
+            return JobtypeBody.model_validate(values)
+        except ValidationError as error:
+            raise InvalidBody(error) from None
+
+    def rough_wish(self) -> JobtypeWish:
+        """What is wished as far as code goes, where another field can't be as it is."""
+        meta = JobtypeMeta(classname=self.texts["classname"][:NAME_LIMIT] or None)
+        return JobtypeWish(self.texts["name"], self.code, meta)
+
+    def shown_rows(self, catalogue: Catalogue) -> list[Row]:
+        """The rows with the versions that can be picked, and empty ones after them."""
+        blank = [Row() for _ in range(BLANK_ROWS)]
+        return [
+            replace(row, versions=_versions(catalogue, row.software)) for row in self.rows
+        ] + blank
+
+
+def _versions(catalogue: Catalogue, software: str) -> tuple[str, ...]:
+    entry = catalogue.history.software.get(software)
+    if entry is None:
+        return ()
+    return tuple(version.version for version in catalogue.software_file(entry).by_rank())
+
+
+def new_form() -> JobtypeForm:
+    """The form of a jobtype that is to be made."""
+    defaults = JobtypeFields()
+    return JobtypeForm(
+        texts={"name": "", **_texts(defaults)},
+        ticks={name: getattr(defaults, name) for name in TICKS},
+        code='"""What it does."""\n\nfrom pyfarm.jobtypes.core.jobtype import JobType\n\n\n'
+        "class NewJobtype(JobType):\n    pass\n",
+    )
+
+
+def form_of(catalogue: Catalogue, release: Release, base: str) -> JobtypeForm:
+    """The form that shows *release*."""
+    meta = release.meta
+    return JobtypeForm(
+        texts={"name": release.jobtype.name, **_texts(meta)},
+        ticks={name: getattr(meta, name) for name in TICKS},
+        rows=tuple(_row(requirement) for requirement in meta.requirements),
+        code=catalogue.code(release),
+        base=base,
+    )
+
+
+def _row(requirement: Requirement) -> Row:
+    bounds = (requirement.min_version or "", requirement.max_version or "")
+    return Row(requirement.software, *bounds)
+
+
+def _texts(fields: JobtypeFields) -> dict[str, str]:
+    batch = "" if fields.max_batch is None else str(fields.max_batch)
+    return {"max_batch": batch, **{name: getattr(fields, name) or "" for name in TEXTS}}
+
+
+def form_from(form: Form) -> JobtypeForm:
+    """The form that a browser sent. Rows without any text are left out."""
+    rows: list[Row] = []
+    names = {n: n for n in ("name", "code", "max_batch", "message", *TEXTS, *TICKS)}
+    for place, row in _rows(form):
+        # As a body calls the place, and as meta.yaml does.
+        for theirs in ("software_requirements", "requirements"):
+            for part, ours in _PARTS.items():
+                names[f"{theirs}.{len(rows)}.{part}"] = f"{ours}.{len(rows)}"
+            names[f"{theirs}.{len(rows)}"] = f"software.{len(rows)}"
+        rows.append(row)
+        if place > ROWS_LIMIT:
+            raise BadRequest(f"there are more than {ROWS_LIMIT} requirements; leave some out")
+    return JobtypeForm(
+        texts={name: form.get(name, "") for name in ("name", "max_batch", *TEXTS)},
+        ticks={name: name in form for name in TICKS},
+        rows=tuple(rows),
+        code=form.get("code", ""),
+        base=form.get("base", ""),
+        message=form.get("message", "").strip(),
+        review="review" in form,
+        fields=names,
+    )
+
+
+def _rows(form: Form) -> Iterator[tuple[int, Row]]:
+    place = 0
+    while f"software.{place}" in form:
+        software, low, high = (
+            form.get(f"{name}.{place}", "").strip() for name in ("software", "min", "max")
+        )
+        row = Row(software, low, high)
+        if row != Row():
+            yield place, row
+        place += 1

@@ -1,0 +1,240 @@
+"""The form of a software: its versions in order, the default, and discovery code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from flask import Response, request, url_for
+from pydantic import ValidationError
+
+from api.pages.editing import done
+from api.pages.forms import Faults, Form, read_kept_form
+from api.pages.rendering import page
+from api.rest.payloads import RANK_STEP
+from api.web import auth
+from api.web.bodies import InvalidBody
+from api.web.errors import status_of
+from api.web.parts import store
+from api.web.writes import Target, perform, require_message, why_reviewed
+from gitstore.branch.access import Role
+from gitstore.branch.writing import Writer
+from gitstore.catalogue.catalogue import Catalogue
+from gitstore.edits import software as edits
+from gitstore.errors import BadRequest, PreconditionFailed, StoreError
+from gitstore.format.layout import software_name_fault
+from gitstore.format.schema import SoftwareFile
+
+ROWS_LIMIT = 1000
+BLANK_ROWS = 2
+
+_PARTS = ("version", "rank", "discovery_function_name", "discovery_code")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A version as it was typed; *is_gone* if it is to be deleted."""
+
+    version: str = ""
+    rank: str = ""
+    discovery_function_name: str = ""
+    discovery_code: str = ""
+    is_default: bool = False
+    is_gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SoftwareForm:
+    """What was typed. *base* is the blob of the file that the typing began with."""
+
+    name: str
+    rows: tuple[Row, ...] = ()
+    base: str = ""
+    message: str = ""
+    review: bool = False
+
+    def file(self) -> SoftwareFile:
+        """The file that says the same.
+
+        Raises:
+            InvalidBody: a field can't be as it is.
+        """
+        versions = [_values(row) for row in self.kept()]
+        ranks = [version["rank"] for version in versions]
+        known = [rank for rank in ranks if isinstance(rank, int)]
+        for version in versions:
+            if version["rank"] is None:
+                # Above the others, as REST does where no rank is said.
+                known.append(max(known, default=0) + RANK_STEP)
+                version["rank"] = known[-1]
+        try:
+            return SoftwareFile.model_validate({"versions": versions})
+        except ValidationError as error:
+            raise InvalidBody(error) from None
+
+    def kept(self) -> list[Row]:
+        """The rows that are to stay."""
+        return [row for row in self.rows if not row.is_gone]
+
+    def fields(self) -> Mapping[str, str]:
+        """The names of the form's fields by those of the file."""
+        places = [place for place, row in enumerate(self.rows) if not row.is_gone]
+        names = {"software": "name", "name": "name", "version": "name", "message": "message"}
+        for number, place in enumerate(places):
+            names |= {f"versions.{number}.{part}": f"{part}.{place}" for part in _PARTS}
+            names[f"versions.{number}"] = f"version.{place}"
+        return names
+
+
+def _values(row: Row) -> dict[str, object]:
+    rank = row.rank.strip()
+    is_number = rank.lstrip("-").isdecimal() and rank.isascii() and len(rank) < 19
+    return {
+        "version": row.version.strip(),
+        "rank": (int(rank) if is_number else rank) if rank else None,
+        "default": row.is_default,
+        "discovery_code": row.discovery_code or None,
+        "discovery_function_name": row.discovery_function_name.strip() or None,
+    }
+
+
+def new_software() -> Response:
+    """Add a software."""
+    return _answer("")
+
+
+def edit_software(name: str) -> Response:
+    """Change a software: its versions, their order, the default, and discovery code."""
+    return _answer(name)
+
+
+def _answer(key: str) -> Response:
+    catalogue = store().catalogue()
+    name = catalogue.software_entry(key).name if key else ""
+    if request.method == "POST":
+        return _send(name)
+    return _page(name, _form_of(catalogue, name), Faults())
+
+
+def _form_of(catalogue: Catalogue, name: str) -> SoftwareForm:
+    """The form that shows the software as it is."""
+    entry = catalogue.history.software.get(name)
+    if entry is None:
+        return SoftwareForm(name)
+    rows = tuple(
+        Row(
+            v.version,
+            str(v.rank),
+            v.discovery_function_name or "",
+            v.discovery_code or "",
+            v.default,
+        )
+        for v in catalogue.software_file(entry).by_rank()
+    )
+    return SoftwareForm(name, rows, entry.file)
+
+
+def _form_from(form: Form, key: str) -> SoftwareForm:
+    rows = []
+    for place in range(ROWS_LIMIT + BLANK_ROWS):
+        if f"version.{place}" not in form:
+            break
+        row = Row(
+            form.get(f"version.{place}", "").strip(),
+            form.get(f"rank.{place}", "").strip(),
+            form.get(f"discovery_function_name.{place}", "").strip(),
+            form.get(f"discovery_code.{place}", ""),
+            form.get("default") == str(place),
+            f"delete.{place}" in form,
+        )
+        if row.version or row.rank or row.discovery_function_name or row.discovery_code.strip():
+            rows.append(row)
+    return SoftwareForm(
+        name=key or form.get("name", "").strip(),
+        rows=tuple(rows),
+        base=form.get("base", ""),
+        message=form.get("message", "").strip(),
+        review="review" in form,
+    )
+
+
+def _send(key: str) -> Response:
+    """Do what the form's button says; without a button's name, save."""
+    form, lost = read_kept_form()
+    typed, faults = _form_from(form, key), Faults()
+    try:
+        if lost is not None:
+            raise lost
+        return _do(form.get("do", ""), key, typed)
+    except StoreError as error:
+        faults.add_error(error, typed.fields())
+        return _page(key, typed, faults, status_of(error))
+
+
+def _do(action: str, key: str, typed: SoftwareForm) -> Response:
+    if action == "delete":
+        edit = edits.delete_software(key)
+    else:
+        fault = software_name_fault(typed.name)
+        if fault:
+            raise BadRequest(f"the software's name {fault}", "software")
+        file = typed.file()
+        edit = edits.write_software(typed.name, file)
+    if action == "check":
+        return _check(key, typed)
+    if typed.message:
+        require_message(typed.message, "the reason", "message")
+    access = auth.current()
+    is_reviewed = typed.review or why_reviewed(access)
+    return done(
+        perform(
+            edit,
+            writer=Writer(access, typed.message or None),
+            precondition=partial(_require_base, typed),
+            target=Target.REVIEW if is_reviewed else Target.BRANCH,
+        )
+    )
+
+
+def _check(key: str, typed: SoftwareForm) -> Response:
+    faults = Faults()
+    edit = edits.write_software(typed.name, typed.file())
+    _, _, problems = store().writing.check((edit,))
+    for problem in problems:
+        faults.add_problem(problem, typed.fields())
+    return _page(key, typed, faults, is_checked=True)
+
+
+def _require_base(typed: SoftwareForm, catalogue: Catalogue) -> None:
+    """Raise unless the software is what the form began with."""
+    entry = catalogue.history.software.get(typed.name)
+    if (entry.file if entry else "") != typed.base:
+        raise PreconditionFailed(
+            f"somebody else saved {typed.name} meanwhile; what is saved stands below your form."
+            " Save again to replace it"
+        )
+
+
+def _page(
+    key: str, typed: SoftwareForm, faults: Faults, status: int = 200, is_checked: bool = False
+) -> Response:
+    catalogue = store().catalogue()
+    saved = _form_of(catalogue, typed.name)
+    is_conflict = status == 412
+    response = page(
+        "software_form.html",
+        key=key,
+        typed=typed,
+        # After a conflict, another try replaces what stands there now.
+        base=saved.base if is_conflict else typed.base,
+        saved=saved if is_conflict else None,
+        rows=[*typed.rows, *(Row() for _ in range(BLANK_ROWS))],
+        faults=faults,
+        is_checked=is_checked,
+        reviewed=why_reviewed(auth.current()),
+        may_write=auth.current().role >= Role.WRITE,
+        back=url_for("pages.software", name=key) if key else url_for("pages.all_software"),
+    )
+    response.status_code = status
+    return response

@@ -1,0 +1,78 @@
+"""Taking a version out of service, and putting it back, each with a reason."""
+
+from __future__ import annotations
+
+from flask import Response, request, url_for
+
+from api.pages.editing import done
+from api.pages.forms import Faults, read_kept_form
+from api.pages.rendering import page
+from api.web import auth
+from api.web.errors import status_of
+from api.web.parts import store
+from api.web.writes import Target, perform, require_message, why_reviewed
+from gitstore.branch.access import Role
+from gitstore.branch.writing import Writer
+from gitstore.edits import jobtypes
+from gitstore.errors import BadRequest, StoreError
+
+_FIELDS = {"reason": "reason"}
+
+
+def withdraw(jobtype: str, number: int) -> Response:
+    """Take a version out of service."""
+    return _show("withdraw", jobtype, number)
+
+
+def restore(jobtype: str, number: int) -> Response:
+    """Put a withdrawn version back into service."""
+    return _show("restore", jobtype, number)
+
+
+def _show(action: str, key: str, number: int) -> Response:
+    catalogue = store().catalogue()
+    found = catalogue.jobtype(key)
+    catalogue.version(found, number)
+    faults, reason, status = Faults(), "", 200
+    if request.method == "POST":
+        form, lost = read_kept_form()
+        reason = form.get("reason", "").strip()
+        try:
+            if lost is not None:
+                raise lost
+            return _do(action, found.name, number, reason)
+        except StoreError as error:
+            faults.add_error(error, _FIELDS)
+            status = status_of(error)
+    response = page(
+        "withdraw.html",
+        action=action,
+        name=found.name,
+        number=number,
+        reason=reason,
+        faults=faults,
+        reviewed=why_reviewed(auth.current()),
+        is_newest=found.versions[-1].number == number,
+        is_withdrawn=catalogue.history.is_withdrawn(found.name, number),
+        may_write=auth.current().role >= Role.WRITE,
+        back=url_for("pages.version", jobtype=found.name, number=number),
+    )
+    response.status_code = status
+    return response
+
+
+def _do(action: str, name: str, number: int, reason: str) -> Response:
+    if not reason:
+        raise BadRequest("the reason is empty; say why, for those who miss the version", "reason")
+    require_message(reason, "the reason", "reason")
+    edit = {"withdraw": jobtypes.withdraw, "restore": jobtypes.restore}[action]
+    access = auth.current()
+    return done(
+        perform(
+            edit(name, number),
+            writer=Writer(access, reason),
+            # What a withdrawal brings back was accepted once.
+            checked=action == "restore",
+            target=Target.REVIEW if why_reviewed(access) else Target.BRANCH,
+        )
+    )
