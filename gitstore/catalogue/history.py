@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -203,14 +204,18 @@ class _Numbering:
             jobtype = self.jobtypes[name]
             old = before.get(self._renamed.get(name, name), frozenset())
             new = now.get(name, frozenset())
-            made = {v.number for v in jobtype.versions if v.step == self.steps} if new else set()
-            for deed, numbers in (
-                (Deed.WITHDRAWN, new - old | (new & made)),
-                (Deed.RESTORED, old - new - made),
-            ):
+            made = {v.number for v in self._made(jobtype)}
+            withdrawn, restored = new & made, frozenset[int]()
+            if old is not new:  # A long list is seldom edited.
+                withdrawn, restored = withdrawn | (new - old), old - new - made
+            for deed, numbers in ((Deed.WITHDRAWN, withdrawn), (Deed.RESTORED, restored)):
                 there = tuple(n for n in sorted(numbers) if jobtype.find_version(n))
                 if there:
                     self._mark(deed, name, jobtype.id, numbers=there)
+
+    def _made(self, jobtype: Jobtype) -> Iterator[Version]:
+        """The versions of *jobtype* that this step made."""
+        return takewhile(lambda v: v.step == self.steps, reversed(jobtype.versions))
 
     # Jobtypes
 

@@ -165,6 +165,16 @@ def test_a_rename_that_leaves_the_list_behind_restores(branch):
     assert events == [("renamed", "A", None, "B"), ("restored", "B", 1, None)]
 
 
+def test_a_version_that_comes_as_its_number_leaves_the_list_was_never_withdrawn(branch):
+    branch.commit(jobtype("A"))
+    branch.commit({"withdrawn.yaml": "A: [2]\n"})
+    branch.commit({"jobtypes/A/code.py": "class Job: x = 1\n", "withdrawn.yaml": None})
+
+    events = lines(follow(Store(branch.path), BEGINNING, 9))
+
+    assert events == [("version", "A", 1, None), ("version", "A", 2, None)]
+
+
 def test_a_step_is_never_split_and_the_limit_counts_steps(branch):
     branch.commit({**jobtype("A"), **jobtype("B"), **jobtype("C")})
     branch.commit({"README": "x"})
