@@ -14,6 +14,7 @@ pytestmark = pytest.mark.browser
 
 PAGES = {
     "overview": "/",
+    "api": "/api/v1/",
     "found": "/?q=blen&sort=date",
     "jobtype": "/jobtypes/Blender",
     "broken": "/jobtypes/FFmpeg",
