@@ -30,7 +30,8 @@ def _publish(repository: Repository, ref: str, served: Update, settings: HookSet
         return []
     catalogue = store.catalogue()
     old = None if served.old == NOWHERE else served.old
-    names = {n for step in read_steps(repository, old, served.new) for n in step.jobtypes}
+    pushed = list(read_steps(repository, old, served.new))
+    names = {name for step in pushed for name in step.jobtypes}
     steps = catalogue.history.counters.steps
     state = wait_for_state(repository.git_dir, steps, settings.mirror_wait_s)
-    return [*mirror_lines(catalogue, names, state)]
+    return [*mirror_lines(catalogue, names, steps - len(pushed), state)]

@@ -85,8 +85,13 @@ def wait_for_state(git_dir: Path, steps: int, limit_s: float) -> MirrorState:
         time.sleep(_LOOK_S)
 
 
-def mirror_lines(catalogue: Catalogue, names: Iterable[str], state: MirrorState) -> Iterator[str]:
-    """Yield a sentence for each jobtype of *names*: what the farm runs of it."""
+def mirror_lines(
+    catalogue: Catalogue, names: Iterable[str], before: int, state: MirrorState
+) -> Iterator[str]:
+    """Yield a sentence for each jobtype of *names*: what the farm runs of it.
+
+    *before* is the number of the step that the branch was at.
+    """
     word = state.word(catalogue.history.counters.steps)
     for name in sorted(names):
         jobtype = catalogue.find_jobtype(name)
@@ -94,11 +99,14 @@ def mirror_lines(catalogue: Catalogue, names: Iterable[str], state: MirrorState)
         if name in state.conflicts:
             yield f"{name}: {state.conflicts[name]}"
         elif word == AWAY:
-            before = _number_at(catalogue, jobtype, state.steps)
-            runs = f"version {before}" if before else "what it had"
+            there = _number_at(catalogue, jobtype, state.steps)
+            runs = f"version {there}" if there else "what it had"
             yield f"{name}: the master's database is away; the farm goes on with {runs}"
         else:
-            what = f"version {release.version.number}" if release else "no version"
+            number = release.version.number if release else None
+            old = _number_at(catalogue, jobtype, before)
+            what = f"version {number}" if number else "no version"
+            what += f" (was {old})" if old not in (None, number) else ""
             where = "in" if word == IN_STEP else "on its way to"
             yield f"{name}: {what}, {where} the master's tables"
 

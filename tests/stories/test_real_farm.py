@@ -119,7 +119,7 @@ def farm(tmp_path_factory) -> Iterator[Farm]:
 def test_the_agent_runs_what_was_pushed_and_after_its_withdrawal_the_version_before(farm):
     farm.push("one")
     said = farm.push("two")
-    assert "Mark: version 2, in the master's tables" in said
+    assert "Mark: version 2 (was 1), in the master's tables" in said
 
     assert farm.render("Mark") == ["two"]
 

@@ -13,14 +13,15 @@ FOUND = "def found():\n    return True\n"
 RENAMES = ("Maya (2014)=Maya 2014", "a/b=a-b", "12=Twelve", "Nuke =Nuke", "maya=maya 2", "schema=S")
 
 
-def odd_master(master: Master, nul: bool = True) -> Master:
+def odd_master(master: Master, nul: bool = True, is_released: bool = False) -> Master:
+    """That master, filled. A database may refuse NUL, and a released master's two equal ranks."""
     kept = {column.name for column in master.tables["jobtype_versions"].columns}
     tiled = {"supports_tiling": True, "no_automatic_start_time": False} if len(kept) > 7 else {}
     maya = master.software("maya", "2013", "2014", "2015")
     touch, slash = master.software("/bin/touch", "8.21", "2024"), master.software("Maya", "3/6")
     _, odd = master.software("12", "1"), master.software("trailing ")
     master.change("software_versions", maya["2013"], rank=-5, default=True)
-    master.change("software_versions", maya["2015"], rank=2)
+    master.change("software_versions", maya["2015"], rank=7 if is_released else 2)
     if "discovery_code" in master.tables["software_versions"].columns:
         for id, code, name in (
             (touch["8.21"], FOUND.replace("\n", "\r\n"), "found"),
@@ -44,7 +45,8 @@ def odd_master(master: Master, nul: bool = True) -> Master:
         master.need(row, maya[""], maya["2015"], maya["2013"])
         master.need(row, touch[""], maya["2014"])
         master.need(row, odd[""], None)
-    master.job(row)
+    if not is_released:  # Its jobs have more columns.
+        master.job(row)
     master.add("jobtypes", id=40, name="Nothing left", description="once")
     for name in ("Maya (2014)", "a/b", "12", "Nuke ", "Maya", "maya", "schema", "With space"):
         master.jobtype(name, CODE)
