@@ -106,7 +106,7 @@ class RealMaster:
     def start(self) -> None:
         """Start the web server and the scheduler; return when it answers."""
         (self.folder / "studio_master.py").write_text(self.wsgi)
-        # With several workers, a "running" that comes late may overwrite the "done" of a short task.
+        # With more workers, a late "running" may overwrite the "done" of a short task.
         at = ("-b", f"127.0.0.1:{self.port}", "-w", "1")
         self._start("gunicorn", *at, "--pythonpath", str(self.folder), "studio_master:app")
         broker = ("-A", "pyfarm.scheduler.celery_app", "--workdir", str(self.folder))
