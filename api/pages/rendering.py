@@ -22,6 +22,7 @@ SECTIONS = (
     ("pages.overview", "Jobtypes", r"/(jobtypes/.*)?"),
     ("pages.all_software", "Software", r"/software/.*"),
     ("pages.changes", "Changes", r"/changes/.*"),
+    ("forms.whose", "Whose line?", r"/whose"),
 )
 """The navigation: where each entry leads, its name, and the paths that belong to it."""
 

@@ -65,6 +65,7 @@ FORMS = (
     Page("/edit-software/<slashed:name>", "software_editing:edit_software", _BOTH),
     Page("/changes/<slashed:branch>", "reviewing:act", ("POST",)),
     Page("/released/<commit>", "outcomes:released"),
+    Page("/whose", "whose:whose", _BOTH),
 )
 """The pages by which people change something. ``url_for("forms.<function>")`` links to one."""
 

@@ -30,6 +30,9 @@ FORMS = "forms"
 ACCOUNT = ("forms.login", "forms.logout")
 """The pages that a person needs before they can say who they are."""
 
+READING = ("forms.whose",)
+"""The pages whose forms only ask for something, which may be too long for a URL."""
+
 ASSETS = "assets"
 """The blueprint of style sheets and images, which tell nothing."""
 
@@ -201,6 +204,8 @@ def _role(request: Request) -> Role:
     """
     if request.endpoint in ACCOUNT or request.blueprint == ASSETS:
         return Role.NOBODY
+    if request.endpoint in READING:
+        return Role.READ
     is_nowhere = request.url_rule is None or PREVIEW_KEY in request.environ
     return Role.WRITE if changes_something(request) and not is_nowhere else Role.READ
 

@@ -437,3 +437,19 @@ def test_a_read_only_service_takes_no_form(sample):
         browser.send("save")
         assert browser.status == 403
         assert "read-only" in browser.text
+
+
+def test_a_traceback_leads_to_its_author_and_reading_is_enough(studio):
+    make(studio, "Whose", message="Because")
+    text = 'File "/c/Whose_Job_v1.py", line 2, in <module>\nAssertionError'
+    for browser in (studio.browser("Di"), studio.browser("Rob")):
+        browser.open("/whose").send(text=text)
+        assert browser.status == 200
+        assert "Whose, version 1, line 2" in browser.text
+        assert "Lena Lead" in browser.text
+        assert "the newest version still has it" in browser.text
+        assert browser.form().fields["text"] == text
+    anybody = PlainBrowser(studio.port).open("/whose?text=Whose_Job_v1.py:1")
+    assert "Because" in anybody.text
+    assert "No file of a jobtype" in anybody.open("/whose?text=nothing").text
+    assert anybody.open("/whose").send(text="x" * 200_001).status == 400
