@@ -226,9 +226,13 @@ def fill(shelf: Shelf, response: Response) -> Response:
     if catalogue is None or response.status_code != 200:
         return response
     rule, key = request.url_rule, _key_of(request)
-    # The body of any other path may be large, and come in pieces.
-    if rule is not None and key is not None:
-        shelf.keep(key, rule.rule, list(response.headers), response.get_data(), catalogue)
+    # A body that comes in pieces is too large to be kept, and can be read only once.
+    if rule is None or key is None or response.is_streamed:
+        return response
+    body = response.get_data()
+    # The answer to a HEAD may have no body.
+    if len(body) == response.content_length:
+        shelf.keep(key, rule.rule, list(response.headers), body, catalogue)
     return response
 
 

@@ -92,8 +92,7 @@ class VersionFile(Resource):
         release = sends(file.size)
         try:
             data = read_file(objects, file, _sizes())
-            headers.append(("Content-Type", _kind(file, data)))
-            return ok_part(data, file.blob, headers, release)
+            return ok_part(data, file.blob, _kind(file, data), headers, release)
         except BaseException:
             release()
             raise
@@ -136,9 +135,8 @@ def _archive(
         require_sizes(files, _sizes())
         archive = make(files, lambda file: objects.read_blob(file.blob, file.size))
         name = quote(f"{release.jobtype.name}-{number}{suffix}")
-        headers.append(("Content-Type", kind))
         headers.append(("Content-Disposition", f"attachment; filename*=UTF-8''{name}"))
-        return stream(archive.pieces, archive.length, 200, headers, end)
+        return stream(archive.pieces, archive.length, kind, headers, end)
     except BaseException:
         end()
         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 
 from flask import Blueprint, Response
 from pydantic import BeforeValidator, Field
@@ -13,7 +13,8 @@ from api.web.parts import catalogue as current
 from api.web.parts import is_preview, require_served, store
 from api.web.query import Query, Switch, read_query
 from api.web.resource import Operation, Resource, Routes, add_routes
-from api.web.responses import encode, ok, ok_encoded
+from api.web.responses import JSON, encode, etag_of, is_known, not_modified, ok, tag_headers
+from api.web.streams import sends, stream
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.requiring import required_by
 from gitstore.catalogue.search import Where, search
@@ -25,10 +26,17 @@ from gitstore.git.single_flight import Once
 blueprint = Blueprint("overviews", __name__)
 searching = Blueprint("searching", __name__)
 
-_NEWEST_BYTES = 4 * 1024 * 1024
+_NEWEST_BYTES = 16 * 1024 * 1024
 """The memory for lists of newest versions. Also longer ones are made once for all who wait."""
 
-_newest = Once[tuple[str | None, bool], bytes](_NEWEST_BYTES, len)
+_newest = Once[tuple[str | None, bool], "Body"](_NEWEST_BYTES, lambda body: len(body.data))
+
+
+class Body(NamedTuple):
+    """A body in JSON, and its entity tag."""
+
+    data: bytes
+    tag: str
 
 
 class NewestQuery(Query):
@@ -41,22 +49,28 @@ class Newest(Resource):
     """All jobtypes with their newest versions."""
 
     operations: ClassVar = {
-        "get": Operation(list[models.NewestAnswer], query=NewestQuery),
+        "get": Operation(list[models.NewestAnswer], errors=(503,), query=NewestQuery),
     }
 
     def get(self) -> Response:
         """List the newest version in service of every jobtype, by name."""
-        catalogue, has_code = current(), read_query(NewestQuery).code
-        return ok_encoded(_body(catalogue, has_code))
+        body = _body(current(), read_query(NewestQuery).code)
+        headers = tag_headers(body.tag, None)
+        if is_known(body.tag):
+            return not_modified(headers)
+        size = len(body.data)
+        return stream([body.data], size, JSON, headers, sends(size))
 
 
-def _body(catalogue: Catalogue, has_code: bool) -> bytes:
+def _body(catalogue: Catalogue, has_code: bool) -> Body:
     """The body of the list, which is computed once for all who ask at the same time."""
     history = catalogue.history
 
-    def make() -> bytes:
+    def make() -> Body:
         releases = (catalogue.find_newest(jobtype) for jobtype in catalogue.jobtypes())
-        return encode([payloads.newest_payload(catalogue, r, has_code) for r in releases if r])
+        rows = [payloads.newest_payload(catalogue, r, has_code) for r in releases if r]
+        data = encode(rows)
+        return Body(data, etag_of(data))
 
     # A preview has a tip that other previews may share.
     return make() if is_preview() else _newest.get((history.tip, has_code), make)

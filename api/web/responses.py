@@ -73,11 +73,6 @@ def ok(payload: object, commit: str | None = None) -> Response:
     return _tagged(encode(payload), JSON, commit)
 
 
-def ok_encoded(body: bytes) -> Response:
-    """The response to a GET whose JSON is encoded already."""
-    return _tagged(body, JSON, None)
-
-
 def ok_code(code: str, commit: str | None = None) -> Response:
     """The response to a GET of Python source."""
     return _tagged(code.encode(), PYTHON, commit)

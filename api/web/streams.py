@@ -32,7 +32,9 @@ def sends(size: int) -> Callable[[], None]:
     return parts().limits.hold(Work.FILES) if size > LARGE_BYTES else lambda: None
 
 
-def ok_part(data: bytes, tag: str, headers: Headers, release: Callable[[], None]) -> Response:
+def ok_part(
+    data: bytes, tag: str, kind: str, headers: Headers, release: Callable[[], None]
+) -> Response:
     """*data*, whose entity tag is *tag*, or the one part of it that the request asks for.
 
     A request for several parts gets the whole, as RFC 9110 allows: their number has no limit.
@@ -43,10 +45,10 @@ def ok_part(data: bytes, tag: str, headers: Headers, release: Callable[[], None]
     headers = [*headers, ("Accept-Ranges", "bytes")]
     part = _wanted(len(data), tag)
     if part is None:
-        return stream([data], len(data), 200, headers, release)
+        return stream([data], len(data), kind, headers, release)
     start, stop = part
     headers.append(("Content-Range", f"bytes {start}-{stop - 1}/{len(data)}"))
-    return stream([data[start:stop]], stop - start, 206, headers, release)
+    return stream([data[start:stop]], stop - start, kind, headers, release, 206)
 
 
 def _wanted(length: int, tag: str) -> tuple[int, int] | None:
@@ -77,12 +79,13 @@ def _small(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def stream(
     pieces: Iterable[bytes],
     length: int,
-    status: int,
+    kind: str,
     headers: Headers,
     release: Callable[[], None],
+    status: int = 200,
 ) -> Response:
     """A response of *pieces*, *length* bytes together; *release* is called at its end."""
-    headers = [*headers, ("Content-Length", str(length))]
+    headers = [("Content-Type", kind), ("Content-Length", str(length)), *headers]
     if request.method == "HEAD" or length <= LARGE_BYTES:
         body = [] if request.method == "HEAD" else [b"".join(pieces)]
         release()

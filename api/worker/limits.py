@@ -28,7 +28,7 @@ class Work(StrEnum):
     WRITE = "writes"
     REVIEW = "previews, changes, differences, searches, blame and pages"
     WEBHOOK = "webhooks"
-    FILES = "archives and large files"
+    FILES = "archives and other large answers"
 
 
 class Limits:

@@ -571,6 +571,18 @@ def test_a_query_in_an_unusual_form_takes_no_memory(pair, query):
         assert not pair.was_hot
 
 
+def test_a_list_that_is_too_large_for_memory_is_sent_whole_each_time(tmp_path):
+    pair = make_pair(tmp_path / "large.git", 40 * 1024 * 1024)
+    pair.branch.commit(jobtype("Large", "#" * 600_000) | jobtype("Long", "#" * 600_000))
+    path = f"{NEWEST}?code=true"
+    assert pair.get(path, "HEAD").status_code == 200
+    for _ in range(2):
+        answer = pair.get(path)
+        assert len(answer.data) > 1_200_000
+        assert not pair.was_hot
+        assert pair.get(path, If_None_Match=answer.headers["ETag"]).status_code == 304
+
+
 def test_a_path_that_looks_like_a_query_is_none(pair):
     pair.warm(f"{NEWEST}?code=true")
 
