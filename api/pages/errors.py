@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import suppress
-from difflib import get_close_matches
 from http import HTTPStatus
 
 from flask import Response, request, url_for
@@ -14,6 +13,7 @@ from api.web.environ import ID_KEY
 from api.web.errors import Failure
 from api.web.parts import store
 from gitstore.errors import StoreError
+from gitstore.format.spelling import nearest
 
 TITLES = {
     401: "A token is needed",
@@ -25,8 +25,6 @@ TITLES = {
     503: "The service is busy",
 }
 """What the pages of errors are called. Others have HTTP's own phrase."""
-
-SUGGESTIONS = 5
 
 
 def show(failure: Failure) -> Response:
@@ -42,22 +40,18 @@ def show(failure: Failure) -> Response:
     )
 
 
-def _suggestions() -> Iterable[tuple[str, str]]:
-    """Names that are nearly the one in the path, each with its URL."""
+def _suggestions() -> Iterator[tuple[str, str]]:
+    """Yield the name that the path nearly has, with its URL."""
     kind, _, rest = request.path.strip("/").partition("/")
-    names: Iterable[str] = ()
+    wanted = rest.partition("/")[0] if kind == "jobtypes" else rest or kind
     # An error's page must not fail, and what failed may be the repository.
     with suppress(StoreError):
         catalogue = store().catalogue()
         if kind == "software":
-            names = [software.name for software in catalogue.software()]
+            software = nearest(wanted, catalogue.history.software)
+            if software is not None:
+                yield software, url_for("pages.software", name=software)
         else:
-            names = [jobtype.name for jobtype in catalogue.jobtypes()]
-    wanted = rest.partition("/")[0] if kind == "jobtypes" else rest or kind
-    folded = {name.casefold(): name for name in names}
-    for near in get_close_matches(wanted.casefold(), folded, SUGGESTIONS, 0.6):
-        name = folded[near]
-        if kind == "software":
-            yield name, url_for("pages.software", name=name)
-        else:
-            yield name, url_for("pages.jobtype", jobtype=name)
+            name = nearest(wanted, catalogue.history.jobtypes)
+            if name is not None:
+                yield name, url_for("pages.jobtype", jobtype=name)

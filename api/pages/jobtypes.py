@@ -11,13 +11,14 @@ from api.pages.code import LINES_SHOWN, Lines, highlighted
 from api.pages.markdown import rendered
 from api.pages.rendering import page, place
 from api.web.parts import store
-from gitstore.branch.log import LogRow
+from gitstore.branch.stories import Story
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import Directory
 from gitstore.catalogue.entries import Jobtype, Version
+from gitstore.catalogue.files import File, list_files
 from gitstore.errors import OutOfBounds
 from gitstore.format import layout
-from gitstore.git.trees import Entry
+from gitstore.git.trees import Entry, Objects
 from gitstore.rules import Problem
 
 README = "README.md"
@@ -34,13 +35,13 @@ class Shown:
     """
 
     version: Version
-    row: LogRow
+    story: Story
     directory: Directory
     problems: tuple[Problem, ...]
     lines: Lines
     more: int
     readme: Markup
-    files: tuple[tuple[str, Entry, int], ...]
+    files: tuple[File, ...]
     previous: Version | None
     next: Version | None
 
@@ -48,7 +49,7 @@ class Shown:
 def jobtype(jobtype: str) -> Response:
     """Show a jobtype: its newest version in service, and its history."""
     catalogue = store().catalogue()
-    log = store().log_page(jobtype, place("until") or None, VERSIONS_SHOWN)
+    log = store().stories(jobtype, place("before") or None, VERSIONS_SHOWN, catalogue)
     found = catalogue.find_jobtype(jobtype)
     release = catalogue.find_newest(found) if found else None
     version = release.version if release else None
@@ -58,14 +59,11 @@ def jobtype(jobtype: str) -> Response:
     return page(
         "jobtype.html",
         commit=version.commit if version else None,
-        name=found.name if found else jobtype,
+        name=log.name,
         jobtype=found,
         shown=shown,
         in_service=release is not None,
         log=log,
-        # By their place in the whole history, so that a link shows the same versions for ever.
-        older=log.start or None,
-        newer=log.end + VERSIONS_SHOWN if log.end < log.total else None,
     )
 
 
@@ -85,6 +83,23 @@ def version(jobtype: str, number: int) -> Response:
     )
 
 
+def blame(jobtype: str, number: int) -> Response:
+    """Show who wrote each line of a version's code, when and why, and when it changed again."""
+    catalogue = store().catalogue()
+    found = catalogue.jobtype(jobtype)
+    version = catalogue.version(found, number)
+    runs = store().blame(jobtype, number, 1, None)
+    code = catalogue.contents.objects.read_blob(catalogue.contents.directory(version.tree).code)
+    lines = highlighted(code.decode(errors="replace"), layout.CODE)[:LINES_SHOWN]
+    return page(
+        "blame.html",
+        commit=version.commit,
+        name=found.name,
+        number=number,
+        runs=[(run, lines[run.first - 1 : run.last]) for run in runs],
+    )
+
+
 def _shown(catalogue: Catalogue, jobtype: Jobtype, version: Version) -> Shown:
     at = jobtype.versions.index(version)
     directory = catalogue.contents.directory(version.tree)
@@ -92,19 +107,26 @@ def _shown(catalogue: Catalogue, jobtype: Jobtype, version: Version) -> Shown:
     entries = objects.entries(version.tree)
     code = _text(catalogue, entries.get(layout.CODE))
     lines = highlighted(code, layout.CODE)
-    headers = ((name, entry, objects.header(entry.id)) for name, entry in sorted(entries.items()))
     return Shown(
         version=version,
-        row=store().log_row(catalogue, jobtype, version),
+        story=store().story(str(jobtype.id), version.number, catalogue),
         directory=directory,
         problems=tuple(directory.problems(jobtype.name)),
         lines=lines[:LINES_SHOWN],
         more=max(0, len(lines) - LINES_SHOWN),
         readme=rendered(_text(catalogue, entries.get(README))),
-        files=tuple((name, entry, header.size if header else 0) for name, entry, header in headers),
+        files=_files(objects, version.tree),
         previous=jobtype.versions[at - 1] if at else None,
         next=jobtype.versions[at + 1] if at + 1 < len(jobtype.versions) else None,
     )
+
+
+def _files(objects: Objects, tree: str) -> tuple[File, ...]:
+    """The files of a version; none where there are too many to be listed."""
+    try:
+        return list_files(objects, tree)
+    except OutOfBounds:
+        return ()
 
 
 def _text(catalogue: Catalogue, entry: Entry | None) -> str:

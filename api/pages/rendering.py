@@ -16,7 +16,8 @@ from api.web.address import base_url
 from api.web.parts import parts, store
 from api.web.responses import error_page, ok_page
 from gitstore.branch.access import EVERYBODY, Access
-from gitstore.format.layout import is_id, parse_id, printable
+from gitstore.format.layout import is_id, is_text, parse_id, printable
+from gitstore.git.commits import shown_date
 
 SECTIONS = (
     ("pages.overview", "Jobtypes", r"/(jobtypes/.*)?"),
@@ -99,7 +100,12 @@ def _environment() -> Environment:
         "here": here,
         "form_token": form_token,
     }
-    environment.filters |= {"iso": iso, "minute": minute, "printable": printable}
+    environment.filters |= {
+        "iso": iso,
+        "minute": shown_date,
+        "printable": printable,
+        "is_text": is_text,
+    }
     return environment
 
 
@@ -132,8 +138,3 @@ def form_token() -> str:
 def iso(when: datetime | None) -> str:
     """*when* for programs: the script makes "3 days ago" of it."""
     return when.isoformat() if when else ""
-
-
-def minute(when: datetime | None) -> str:
-    """*when* for people: to the minute, in its author's time."""
-    return when.strftime("%Y-%m-%d %H:%M") if when else ""

@@ -43,6 +43,7 @@ PAGES = (
     Page("/", "overview:overview"),
     Page("/jobtypes/<jobtype>", "jobtypes:jobtype"),
     Page("/jobtypes/<jobtype>/<number:number>", "jobtypes:version"),
+    Page("/jobtypes/<jobtype>/<number:number>/blame", "jobtypes:blame"),
     Page("/jobtypes/<jobtype>/compare", "comparison:compare"),
     Page("/software/", "software:all_software"),
     Page("/software/<slashed:name>", "software:software"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from flask import Response
+from flask import Response, request
 
 from api.pages.code import highlighted
 from api.pages.rendering import ROWS, page, place, places
 from api.web.parts import store
+from gitstore.catalogue.requiring import required_by
 
 
 def all_software() -> Response:
@@ -34,8 +35,16 @@ def software(name: str) -> Response:
         (version, found.version_id(version.version), _lines(version.discovery_code))
         for version in reversed(catalogue.software_file(found).by_rank())
     ]
-    users = list(catalogue.users(found.name))
-    return page("software.html", software=found, versions=versions, users=users)
+    file = catalogue.software_file(found)
+    asked = request.args.get("version", "")
+    chosen = file.find(asked) or next(reversed(file.by_rank()), None)
+    return page(
+        "software.html",
+        software=found,
+        versions=versions,
+        chosen=chosen,
+        users=list(required_by(catalogue, found, chosen)),
+    )
 
 
 def _lines(code: str | None) -> tuple[object, ...]:

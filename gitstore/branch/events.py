@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 from gitstore.branch.credits import Credit, Credits
 from gitstore.branch.stories import mark_path
@@ -78,6 +79,29 @@ def news(catalogue: Catalogue, lineage: Lineage, credits: Credits, since: str, l
     page = events_after(history, step, limit)
     told = tuple(_tell(catalogue, credits, event) for event in page.events)
     return News(told, page.next or BEGINNING, page.is_last)
+
+
+@dataclass(frozen=True, slots=True)
+class StepNews:
+    """What one step brought: the first of its events, and how many *more* there are."""
+
+    events: tuple[Told, ...]
+    more: int
+
+
+def latest(catalogue: Catalogue, credits: Credits, steps: int, limit: int) -> list[StepNews]:
+    """What the last *steps* steps brought, newest first; of each, *limit* events at most."""
+    history = catalogue.history
+    start = max(0, history.counters.steps - steps)
+    events = events_after(history, start, steps).events
+    by_step = [list(group) for _, group in groupby(events, key=lambda event: event.step)]
+    return [
+        StepNews(
+            tuple(_tell(catalogue, credits, event) for event in group[:limit]),
+            max(0, len(group) - limit),
+        )
+        for group in reversed(by_step)
+    ]
 
 
 def _tell(catalogue: Catalogue, credits: Credits, event: Event) -> Told:

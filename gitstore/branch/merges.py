@@ -21,19 +21,18 @@ SUBJECTS_SHOWN = 5
 
 def merge_of(repository: Repository, tip: str, commit: str) -> str:
     """The step that brought *commit* into the branch at *tip*; *tip* if no step did."""
-    steps = steps_back(repository, tip)
+    steps = _steps_back(repository, tip)
     return next((s.id for s in steps if commit in (s.id, *s.parents[1:])), tip)
 
 
 def find_merge(repository: Repository, tip: str, branch: str) -> Commit | None:
     """The newest of the last steps to *tip* that merged a branch of that name."""
-    steps = islice(steps_back(repository, tip), STEPS_SEARCHED)
+    steps = islice(_steps_back(repository, tip), STEPS_SEARCHED)
     trailer = f"{MERGED}{branch}"
     return next((s for s in steps if trailer in s.message.splitlines()[1:]), None)
 
 
-def steps_back(repository: Repository, tip: str) -> Iterator[Commit]:
-    """Yield the steps of the branch at *tip*, newest first."""
+def _steps_back(repository: Repository, tip: str) -> Iterator[Commit]:
     id: str | None = tip
     while id is not None:
         commit = repository.commit(id)

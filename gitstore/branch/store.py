@@ -1,6 +1,6 @@
 """What the system can do with a repository: the use cases.
 
-`reading` has the catalogue, `writing` the write, `growth` what a push would do, and `log` the
+`reading` has the catalogue, `writing` the write, `growth` what a push would do, and `stories` the
 history of a jobtype.
 """
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from gitstore.branch.access import Access, require_access
 from gitstore.branch.blame import Lines, blame_version
 from gitstore.branch.comparing import VersionComparison, compare_versions
-from gitstore.branch.events import BEGINNING, News, news
+from gitstore.branch.credits import Credit
+from gitstore.branch.events import BEGINNING, News, StepNews, latest, news
 from gitstore.branch.growth import Growth, Push
-from gitstore.branch.log import Log, LogRow, log_row, read_log
 from gitstore.branch.reading import Progress, ServedBranch
-from gitstore.branch.stories import PAGE, Stories, Story, StoryPage
+from gitstore.branch.stories import PAGE, Status, Stories, Story, StoryPage
 from gitstore.branch.tags import publish
 from gitstore.branch.writing import BranchWriter, Precondition, Writer, Written
 from gitstore.catalogue.catalogue import Catalogue
@@ -112,6 +112,16 @@ class Store:
         served = self._followed()
         return self._stories.story(catalogue or served, key, number)
 
+    def credit(self, catalogue: Catalogue, jobtype: Jobtype, version: Version) -> Credit:
+        """Who made *version* in *catalogue*, and why; cheaper than its story."""
+        self._stories.follow(catalogue.history.tip)
+        return self._stories.credit(catalogue, jobtype, version)
+
+    def status(self, catalogue: Catalogue, jobtype: Jobtype, version: Version) -> Status:
+        """What became of *version* in *catalogue*; cheaper than its story."""
+        self._stories.follow(catalogue.history.tip)
+        return self._stories.status(catalogue, jobtype, version)
+
     def blame(self, key: str, number: int, first: int, last: int | None) -> list[Lines]:
         """Who wrote the lines *first* to *last* (None: the end) of version *number*'s code.
 
@@ -139,23 +149,15 @@ class Store:
         lineage, credits = self._stories.lineage, self._stories.credits
         return served, news(served, lineage, credits, since, limit)
 
+    def latest(self, steps: int, limit: int) -> list[StepNews]:
+        """What the last *steps* steps brought, newest first; see events.latest."""
+        return latest(self._followed(), self._stories.credits, steps, limit)
+
     def _followed(self) -> Catalogue:
         """The catalogue at the tip, up to which the commits are known."""
         served = self.catalogue()
         self._stories.follow(served.history.tip)
         return served
-
-    def log_page(self, key: str, until: int | None, count: int | None) -> Log:
-        """Of the first *until* versions of the jobtype *key* the last *count*; None for all.
-
-        Raises:
-            NotFound: there never was such a jobtype.
-        """
-        return read_log(self.repository, self.catalogue(), key, until, count)
-
-    def log_row(self, catalogue: Catalogue, jobtype: Jobtype, version: Version) -> LogRow:
-        """The log's row of *version* in *catalogue*, without the version before it."""
-        return log_row(self.repository, catalogue, jobtype, version)
 
     def diff(self, key: str, old: int, new: int) -> tuple[str, str]:
         """The unified diff between two versions of a jobtype, and the commit of the second.

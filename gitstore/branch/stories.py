@@ -153,6 +153,15 @@ class Stories:
             raise NotFound(f"{line.name} has no version {layout.shown(str(number))}")
         return self._story(catalogue, line, place)
 
+    def credit(self, catalogue: Catalogue, jobtype: Jobtype, version: Version) -> Credit:
+        """Who made *version*, and why: a part of its story that looks at no content."""
+        name = name_at(catalogue.history.marks, jobtype, version.step)
+        return self.credits.credit(version.commit, layout.jobtype_path(name))
+
+    def status(self, catalogue: Catalogue, jobtype: Jobtype, version: Version) -> Status:
+        """What became of *version*: a part of its story."""
+        return self._status(catalogue, catalogue.history.marks, jobtype, version)
+
     def follow(self, tip: str | None) -> None:
         """Know the branch up to its commit *tip*. Call this before you ask for stories."""
         self.lineage.grow(tip)

@@ -83,13 +83,13 @@ def test_a_long_history_is_shown_page_by_page(branch):
         assert len(numbers(answer.text)) <= 100
         older = re.search(r'href="([^"]+)">older', answer.text)
         path = older and older[1]
-    middle = client.get("/jobtypes/J0?until=150").text
+    middle = client.get("/jobtypes/J0?before=151").text
 
     assert shown == list(range(VERSIONS, 0, -1))
     assert "51 to 150 of 250 versions" in middle
-    assert 'href="/jobtypes/J0">newer' in middle
+    assert 'href="/jobtypes/J0">newest' in middle
     assert "changes since 50</a>" in middle
-    assert client.get("/jobtypes/J0?until=x").status_code == 200
+    assert client.get("/jobtypes/J0?before=x").status_code == 200
 
 
 @pytest.mark.parametrize("place", ["/changes/", "/"])

@@ -12,6 +12,7 @@ from api.app import create_app
 from api.config import Config
 from api.web.parts import parts_of
 from gitstore.branch.upstream import Upstream
+from gitstore.git.commits import Signature
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git
 from tests.support.pages import BROWSER, page, text
@@ -90,6 +91,38 @@ def test_a_version_has_its_neighbours_and_what_changed_since(farm):
     assert 'href="/api/v1/jobtypes/Maya' not in page(farm, "/jobtypes/Maya/1")
 
 
+def test_a_version_says_who_wrote_merged_and_withdrew_it(farm, branch):
+    ada, bob = Signature("Ada", "ada@x", None), Signature("Bob", "bob@x", None)
+    side = branch.side(jobtype("Maya", "# 4\n"), "Maya: four\n", author=ada)
+    files = jobtype("Maya", "# 4\n")
+    branch.commit(files, "Merge td/four: Maya: four\n", merged=(side,), author=bob, committer=bob)
+    branch.commit({"withdrawn.yaml": "Maya: [1, 4]\n"}, "Maya: it leaks\n", author=bob)
+
+    story = text(page(farm, "/jobtypes/Maya/4"))
+    assert "Written by Ada ada@x Merged by Bob bob@x" in story
+    assert "State withdrawn Maya: it leaks By Bob" in story
+    assert re.search(
+        r"4 withdrawn Maya: it leaks .*Ada \(merged by Bob\)", text(page(farm, "/jobtypes/Maya"))
+    )
+    assert "Maya 4 withdrawn Maya: it leaks Bob" in text(page(farm, "/"))
+
+
+def test_each_line_says_who_wrote_it_and_when_it_changed_again(farm):
+    shown = text(page(farm, "/jobtypes/Maya/2/blame"))
+
+    assert re.search(r"since version 1 1 class Job : 2 pass", shown)
+    assert re.search(r"since version 2 , changed in version 3 3 # <script>", shown)
+    assert farm.get("/jobtypes/Maya/9/blame", headers=BROWSER).status_code == 404
+
+
+def test_code_is_searched_if_asked_for(farm):
+    assert "in code" not in text(page(farm, "/?q=maya")).partition("names and code")[2]
+
+    found = page(farm, "/?q=JOB&in=code")
+
+    assert 'href="/jobtypes/Maya/3#L1">Maya 3, code.py:1</a> <code>class Job:</code>' in found
+
+
 def test_a_readme_is_rendered_below_the_headings_of_the_page(farm, branch):
     readme = "# Maya\n\n#### Deep\n\n[good](https://example.org) ![a cat](https://evil/cat.png)\n"
     branch.commit({"jobtypes/Maya/README.md": readme})
@@ -111,7 +144,9 @@ def test_every_link_of_every_page_leads_somewhere(farm):
             seen.add(path)
             answer = farm.get(path, headers=BROWSER)
             assert answer.status_code == 200, path
-            links = re.findall(r'(?:href|src)="([^"#]+)', answer.data.decode())
+            if answer.mimetype != "text/html":
+                continue
+            links = re.findall(r'(?:href|src)="([^"#]+)', answer.text)
             waiting += [unescape(link) for link in links]
 
     assert {"/changes/td/nuke", "/jobtypes/Maya/compare?from=2&to=3", "/software/maya"} <= seen
@@ -176,7 +211,8 @@ def test_software_shows_versions_by_rank_and_who_requires_it(farm):
 
     assert "maya 2015, 2016 1" in listed
     assert re.search(r"2016 2 .*2015 1 ", shown)
-    assert "Maya 2016 or newer" in shown
+    assert "Maya 3 2016 or newer met" in shown
+    assert "Maya 3 2016 or newer too old" in text(page(farm, "/software/maya?version=2015"))
 
 
 # Changes
@@ -258,7 +294,7 @@ def test_a_deleted_jobtype_still_says_who_changed_it(farm, branch):
     branch.commit({"jobtypes/Maya/code.py": None, "jobtypes/Maya/meta.yaml": None})
 
     assert re.search(r"3 deleted .* 1 deleted", text(page(farm, "/jobtypes/Maya")))
-    assert "Maya ended" in text(page(farm, "/"))
+    assert "Maya deleted" in text(page(farm, "/"))
 
 
 def test_a_jobtype_without_a_version_in_service_has_its_page(farm, branch):
