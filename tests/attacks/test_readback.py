@@ -15,15 +15,18 @@ from tests.support.git import git
 from tests.support.rest import body
 
 VERSIONS = "/api/v1/jobtypes/Maya/versions/"
+OTHER = f"{'x' * 64}: [1]\n"
+"""As long as the line of another jobtype of the longest name."""
 
 
 def listed(room: int) -> str:
-    """A withdrawn.yaml of Maya's version 1, and many to come, with *room* bytes to its limit."""
-    left = YAML_LIMIT_BYTES - room - len("Maya: [1]\n")
-    count = left // 8 - 1
-    last = "7" * (left - 8 * count - len(", "))
-    numbers = [1, *range(100_000, 100_000 + count), int(last)]
-    return f"Maya: [{', '.join(map(str, numbers))}]\n"
+    """A withdrawn.yaml of Maya's versions 1 and 100000, with *room* bytes to its limit."""
+    maya = "Maya: [1, 100000]\n"
+    others = [f"{number:x>64}: [1]\n" for number in range(YAML_LIMIT_BYTES // len(OTHER))]
+    left = YAML_LIMIT_BYTES - room - len(maya)
+    count = left // len(OTHER) - 1
+    last = "y" * (left - count * len(OTHER) - len(": [1]\n"))
+    return maya + "".join(others[:count]) + f"{last}: [1]\n"
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ def test_a_withdrawal_that_a_full_list_can_not_hold_is_413_and_nothing_is_writte
 def test_a_list_that_is_too_long_already_swallows_nothing_either(maya):
     text = listed(0)
     maya.commit({"withdrawn.yaml": text})
-    maya.commit({"withdrawn.yaml": text.replace("]", ", 7654321, 7654322, 7654323]")})
+    maya.commit({"withdrawn.yaml": text.replace("100000]", "100000, 7654321, 7654322, 7654323]")})
     farm, before = client(maya), state(maya.path)
 
     answer = farm.delete(f"{VERSIONS}2")
@@ -91,7 +94,7 @@ def test_a_deleted_jobtype_makes_room_in_a_full_list(maya):
 
     assert farm.delete("/api/v1/jobtypes/Maya").status_code == 204
     assert farm.get("/api/v1/jobtypes/Maya").status_code == 404
-    assert Store(maya.path).catalogue().history.withdrawn == {}
+    assert "Maya" not in Store(maya.path).catalogue().history.withdrawn
 
 
 def test_a_software_file_that_is_full_takes_no_more_versions(maya):

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from gitstore.branch.store import Store
 from tests.support.branches import Branch, jobtype
 from tests.support.commands import jobtypes
+from tests.support.depth import examples
 from tests.support.histories import Life
 from tests.support.master import NEW, OLD, OLDEST, Master, sqlite_url
 from tests.support.mirrors import check_history, in_service, mirrored, row_of, said
@@ -43,7 +44,8 @@ def test_new_tables_say_all_that_the_branch_does(tmp_path, sample, lacking):
 
 
 @pytest.mark.parametrize("lacking", [NEW, OLD, OLDEST], ids=["newest", "older", "released"])
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", range(examples(1)))
 def test_random_history_comes_to_the_same_step_by_step_and_at_once(tmp_path, seed, lacking):
     check_history(tmp_path, seed, [sqlite_url(tmp_path / f"{n}.db") for n in "ab"], lacking)
 
