@@ -83,11 +83,13 @@ def _print_outcome(outcome: Outcome) -> None:
 @click.command()
 @click.argument("base")
 @click.argument("revision", default="HEAD")
+@click.option("--cases", is_flag=True, help="Show which commands it changes. Runs its code.")
 @repo_option
 @checks_options
 def summary(
     base: str,
     revision: str,
+    cases: bool,
     repo: Path,
     checks: Checks,
 ) -> None:
@@ -95,6 +97,9 @@ def summary(
 
     For a pull request's page. The clone needs the whole history of BASE (a branch such as
     main or origin/main), because the numbers come from it.
+
+    With --cases, it runs the code of REVISION, with your rights, for the cases in
+    tests/<Name>/cases.yaml. Use it only where no secrets are, such as in a CI job of its own.
     """
     repository = Repository(repo)
     repository.require_whole()
@@ -103,7 +108,15 @@ def summary(
     if ref is None:
         raise NotFound(f"there is no branch {base} in {repo}; fetch it first")
     commit = repository.resolve(revision).id
-    _print_outcome(Reviews(Store(repository, ref, checks)).outcome(commit))
+    store = Store(repository, ref, checks)
+    outcome = Reviews(store).outcome(commit)
+    _print_outcome(outcome)
+    if cases and not outcome.conflicts:
+        # Imported here: nothing else about reviews may come near what runs code.
+        from gitstore.desk.comparing import compare_merge
+
+        for line in compare_merge(store, commit):
+            click.echo(escaped(line))
 
 
 def _refuse_follower(repository: Repository) -> None:

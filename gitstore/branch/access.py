@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from gitstore.errors import Forbidden
-from gitstore.format.layout import escaped
+from gitstore.format.layout import TESTS, escaped
 from gitstore.git.commits import trimmed
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ class Access:
         """Whether the jobtype of that name is among those they may change."""
         return not self.only or any(fnmatchcase(jobtype, pattern) for pattern in self.only)
 
+    def _has_tests(self, path: str) -> bool:
+        """Whether *path* is a folder with the tests of a jobtype that they may change."""
+        folder, _, name = path.partition("/")
+        return folder == TESTS and name.endswith("/") and self.may_touch(name[:-1])
+
     def refusals(self, difference: Difference) -> Iterator[str]:
         """Yield a sentence for each reason why they may not make that change."""
         if self.role < Role.WRITE:
@@ -62,7 +67,7 @@ class Access:
             return
         others = sorted(name for name in difference.jobtypes() if not self.may_touch(name))
         if self.only:
-            others += difference.files
+            others += [path for path in difference.files if not self._has_tests(path)]
         if others:
             allowed = " ".join(self.only)
             yield f"{self.name} may only change {allowed}; this changes {_listed(others)}"

@@ -209,18 +209,28 @@ def _files(before: Catalogue, after: Catalogue) -> Iterator[str]:
     for name in old.keys() | new.keys():
         if old.get(name) == new.get(name) or name in (layout.JOBTYPES, layout.WITHDRAWN):
             continue
-        if name == layout.SOFTWARE:
-            yield from _software_files(after, old.get(name), new.get(name))
+        if name == layout.SOFTWARE or (
+            name == layout.TESTS and _are_trees(old.get(name), new.get(name))
+        ):
+            yield from _below(after, name, old.get(name), new.get(name))
         else:
             yield name
 
 
-def _software_files(catalogue: Catalogue, old: Entry | None, new: Entry | None) -> Iterator[str]:
+def _are_trees(*entries: Entry | None) -> bool:
+    return all(entry is None or entry.is_tree for entry in entries)
+
+
+def _below(
+    catalogue: Catalogue, folder: str, old: Entry | None, new: Entry | None
+) -> Iterator[str]:
+    """Yield what differs in *folder*; a directory ends in a slash."""
     entries = catalogue.contents.objects.entries
     before, after = (entries(e.id) if e and e.is_tree else {} for e in (old, new))
     for name in before.keys() | after.keys():
-        if before.get(name) != after.get(name):
-            yield f"{layout.SOFTWARE}/{name}"
+        was, now = before.get(name), after.get(name)
+        if was != now:
+            yield f"{folder}/{name}{'/' if _are_trees(was, now) else ''}"
 
 
 def _root(catalogue: Catalogue) -> Mapping[str, Entry]:

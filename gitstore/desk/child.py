@@ -55,7 +55,7 @@ class Child:
     def _run_one(self, assignment: Assignment) -> None:
         """Ask for its commands, and feed it with the output of a file, or of its processes."""
         assignment.start()
-        self.say("commands", commands=[_described(c) for c in assignment.commands])
+        self.say("commands", commands=[described(c) for c in assignment.commands])
         output = self._order["output"]
         if isinstance(output, list):
             assignment.begins()
@@ -84,7 +84,8 @@ def _place(task: Task) -> dict[str, object]:
     return {"frame": task.get("frame"), "tile": task.get("tile")}
 
 
-def _described(command: CommandData) -> dict[str, object]:
+def described(command: CommandData) -> dict[str, object]:
+    """*command* as a message has it."""
     env = command.env
     assert isinstance(env, dict)
     return {

@@ -69,6 +69,7 @@ class Order:
     folder: Path
     output: Sequence[str] | None = None
     execute: bool = False
+    cwd: Path | None = None
 
 
 def run(order: Order) -> Iterator[Message]:
@@ -83,12 +84,12 @@ def run(order: Order) -> Iterator[Message]:
         [sys.executable, "-P", "-c", program],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=dict(order.environment),
+        cwd=order.cwd,
     ) as child:
         assert child.stdin
         assert child.stdout
         try:
-            child.stdin.write(json.dumps({**asdict(order), "folder": str(order.folder)}).encode())
+            child.stdin.write(json.dumps(asdict(order), default=str).encode())
             child.stdin.close()
             for line in child.stdout:
                 yield Message.model_validate_json(line)

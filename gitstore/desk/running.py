@@ -85,7 +85,7 @@ class Assignment:
         self.jobtype: JobType
         self.commands: list[CommandData] = []
         self._protocols: list[Protocol] = []
-        self._is_running = False
+        self._begun: set[int] = set()
 
     def start(self) -> Self:
         """Load the jobtype, and ask it for its commands; this assignment.
@@ -172,7 +172,7 @@ class Assignment:
 
     def begins(self, index: int = 0, pid: int | None = None) -> None:
         """Say that the process of command *index* has started: all tasks run."""
-        self._is_running = True
+        self._begun.add(index)
         protocol = self._protocols[index]
         protocol.pid = pid
         self._guarded(self.jobtype.before_spawn_process, self.commands[index], protocol)
@@ -180,19 +180,25 @@ class Assignment:
 
     def prints(self, text: str, index: int = 0) -> None:
         """Give the jobtype *text* as standard output of the process, line by line."""
+        self._has_begun(index)
         for line in text.splitlines():
             self._guarded(self.jobtype.handle_stdout_line, self._protocols[index], line)
 
     def complains(self, text: str, index: int = 0) -> None:
         """Give the jobtype *text* as standard error of the process, line by line."""
+        self._has_begun(index)
         for line in text.splitlines():
             self._guarded(self.jobtype.handle_stderr_line, self._protocols[index], line)
 
     def exits(self, code: int | None = 0, index: int = 0) -> list[str | None]:
         """End the process of command *index* with *code*, None for a signal; the states then."""
-        if not self._is_running:
-            self.begins(index)
+        self._has_begun(index)
         return self.ends(Reason(code), index)
+
+    def _has_begun(self, index: int) -> None:
+        """Begin the process of command *index*, if it has not begun: it prints, or ends."""
+        if index not in self._begun:
+            self.begins(index)
 
     def ends(self, reason: object, index: int = 0) -> list[str | None]:
         """End the process of command *index* for *reason*; the states of the tasks then."""

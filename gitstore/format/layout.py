@@ -13,6 +13,8 @@ SOFTWARE = "software"
 WITHDRAWN = "withdrawn.yaml"
 CODE = "code.py"
 META = "meta.yaml"
+TESTS = "tests"
+"""Where jobtypes have their tests, each in a folder of its name; no part of any version."""
 YAML = ".yaml"
 
 NAME_LIMIT = 64

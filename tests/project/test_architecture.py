@@ -39,6 +39,7 @@ ONLY = {
     "subprocess": {
         *("gitstore.git.command", "gitstore.checks.parsing", "api.git_http.processes"),
         *("gitstore.desk.process", "gitstore.desk.executing", "gitstore.desk.shell"),
+        "gitstore.desk.testing",
     },
     "fileseq": {"gitstore.desk.jobs"},
 }

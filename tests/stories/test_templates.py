@@ -26,10 +26,10 @@ def template(name: str) -> Any:
     return yaml.safe_load((sample_path() / name).read_text("ascii"))
 
 
-def steps(name: str) -> dict[str, str]:
-    """The commands of a workflow's only job, by the names of its steps."""
-    (job,) = template(name)["jobs"].values()
-    return {step["name"]: step["run"] for step in job["steps"] if "run" in step}
+def steps(name: str, job: str = "check") -> dict[str, str]:
+    """The commands of a workflow's job, by the names of its steps."""
+    found = template(name)["jobs"][job]["steps"]
+    return {step["name"]: step["run"] for step in found if "run" in step}
 
 
 Request = Callable[..., Worktree]
@@ -74,14 +74,46 @@ def changed(name: str = "Command") -> dict[str, str]:
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_workflows_run_for_pull_requests_with_the_whole_history(name):
     parsed = template(name)
-    (job,) = parsed["jobs"].values()
-    checkout = next(step for step in job["steps"] if step.get("uses", "").startswith("actions/che"))
 
     # YAML 1.1 reads the key `on` as a truth value.
     assert "pull_request" in parsed[True]
-    assert checkout["with"]["fetch-depth"] == 0
+    for job in parsed["jobs"].values():
+        checkout = next(s for s in job["steps"] if s.get("uses", "").startswith("actions/che"))
+        assert checkout["with"] == {"fetch-depth": 0, "persist-credentials": False}
     assert list(steps(name)) == ["Install", "Check", "Summary"]
+    assert list(steps(name, "test")) == ["Install", "Test", "Commands"]
     assert "$JOBTYPES_PACKAGE" in steps(name)["Install"]
+
+
+@pytest.mark.parametrize("name", [*WORKFLOWS, GITLAB])
+def test_only_the_job_without_secrets_runs_what_is_proposed(name):
+    text = (sample_path() / name).read_text("ascii")
+    runs = ("jobtypes test", "summary --cases")
+
+    assert "secrets." not in text
+    if name == GITLAB:
+        script = "\n".join(template(name)["jobtypes"]["script"])
+    else:
+        script = "\n".join(steps(name).values())
+    assert not any(words in script for words in runs)
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_workflows_test_a_change_and_say_which_commands_it_changes(request_of, tmp_path, name):
+    code = (sample_path() / "jobtypes/Nuke/code.py").read_text()
+    worktree = request_of({"jobtypes/Nuke/code.py": code.replace('"nuke"', '"nuke16"')})
+    page = tmp_path / "summary.md"
+    env = {"GITHUB_BASE_REF": "main", "GITHUB_STEP_SUMMARY": str(page)}
+
+    tested = run(worktree, steps(name, "test")["Test"])
+    summed = run(worktree, steps(name, "test")["Commands"], **env)
+
+    assert tested.returncode == 1
+    assert "-nuke -F 5 -X Write1 /show/a.nk\n+nuke16 -F 5 -X" in tested.stdout
+    assert summed.returncode == 0, summed.stderr
+    said = page.read_text() if page.exists() else summed.stdout
+    assert "Nuke: 2 of 2 cases run other commands\n" in said
+    assert "  +nuke16 -F 5 -X Write1 /show/a.nk\n" in said
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -129,9 +161,9 @@ def test_the_summary_is_still_said_of_a_bad_change(request_of, tmp_path):
     assert said.count("```") == 2
 
 
-def gitlab(worktree: Worktree) -> subprocess.CompletedProcess[str]:
+def gitlab(worktree: Worktree, job: str = "jobtypes") -> subprocess.CompletedProcess[str]:
     """What GitLab's runner makes of the job's script, without what installs the checker."""
-    script = template(GITLAB)["jobtypes"]["script"]
+    script = template(GITLAB)[job]["script"]
     install, *rest = script
     assert "pip install" in install
     command = "\n".join(rest)
@@ -170,6 +202,9 @@ def test_gitlabs_job_passes_a_good_change_and_says_what_it_makes(request_of):
     assert done.returncode == 0, done.stderr
     assert "Command: version 2 (was 1)" in done.stdout
     assert report(worktree) == []
+    tested = gitlab(worktree, "jobtypes-test")
+    assert tested.returncode == 0, tested.stdout
+    assert "Command: 0 of 1 cases run other commands" in tested.stdout
 
 
 def test_gitlabs_job_is_for_merge_requests_with_the_whole_history():

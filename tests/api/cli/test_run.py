@@ -32,10 +32,15 @@ def copy(repository, tmp_path_factory) -> Worktree:
     return Worktree(path)
 
 
-@pytest.fixture
-def run(copy, tmp_path, monkeypatch):
-    """Run the command in a clone; what the jobtype keeps goes to a folder of the test's."""
+@pytest.fixture(autouse=True)
+def temporary(tmp_path, monkeypatch):
+    """What a jobtype keeps goes to a folder of the test's."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+@pytest.fixture
+def run(copy):
+    """Run the command in a clone."""
 
     def run(*args: object) -> Done:
         return jobtypes("run", *args, "--repo", copy.path)

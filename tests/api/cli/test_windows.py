@@ -34,6 +34,7 @@ READING = (
     "show Nuke --repo {clone}",
     "run Command --frames 1 --data command=ls --repo {clone}",
     "diff Nuke 1 2 --repo {clone}",
+    "test Command --repo {clone}",
     "changes list --repo {served}",
     "changes show topic --repo {served}",
     "summary main origin/topic --repo {clone}",

@@ -1,0 +1,46 @@
+"""The tests of a repository of jobtypes, run by pytest in a process of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gitstore.errors import BadRequest, NotFound
+from gitstore.format.layout import JOBTYPES, TESTS, shown
+from gitstore.format.spelling import did_you_mean
+
+PLUGIN = "gitstore.desk.plugin"
+
+
+def run_tests(root: Path, names: Sequence[str], is_updating: bool, match: str | None) -> int:
+    """Pytest's exit status for the tests of the jobtypes *names* below *root*, of all if none.
+
+    *match* chooses tests by their names, as pytest's ``-k``.
+
+    Raises:
+        BadRequest: pytest is not installed.
+        NotFound: there are no tests.
+    """
+    if importlib.util.find_spec("pytest") is None:
+        raise BadRequest(f"pytest is not installed; run {sys.executable} -m pip install pytest")
+    paths = [_folder(root, name) for name in names] or [root / TESTS]
+    if not paths[0].is_dir():
+        raise NotFound(f"{root} has no tests; write tests/<Name>/cases.yaml (docs/desk.md)")
+    options = ["--rootdir", root, "--import-mode=importlib", "-p", "no:cacheprovider", "-q"]
+    update = ["--update-cases"] if is_updating else []
+    chosen = ["-k", match] if match else []
+    words = ["-m", "pytest", "-p", PLUGIN, *options, *update, *chosen, *paths]
+    return subprocess.run([sys.executable, *map(str, words)], check=False).returncode
+
+
+def _folder(root: Path, name: str) -> Path:
+    folder = root / TESTS / name
+    if folder.is_dir():
+        return folder
+    if not (root / JOBTYPES / name).is_dir():
+        names = sorted(path.name for path in (root / JOBTYPES).glob("*/"))
+        raise NotFound(f"there is no jobtype {shown(name)} in {root}{did_you_mean(name, names)}")
+    raise NotFound(f"{name} has no tests; write {folder}/cases.yaml (docs/desk.md)")
