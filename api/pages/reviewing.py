@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from api.web.merging import merge_change
 from api.web.parts import parts
 from gitstore.branch.access import Role
 from gitstore.branch.discussion import Approvals, Discussion
-from gitstore.branch.review_log import Thread
+from gitstore.branch.review_log import Entry, Thread
 from gitstore.branch.writing import Writer
 from gitstore.errors import BadRequest, ReadOnly, StoreError
 from gitstore.format.layout import is_id, parse_id
@@ -28,16 +29,25 @@ _FIELDS = {name: name for name in ("text", "path", "line", "commit")}
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """What the page of a change shows of its review; None where its review is elsewhere."""
+    """What the page of a change shows of its review, at its last *commit*."""
 
     thread: Thread
-    approvals: Approvals | None
+    approvals: Approvals
     may_write: bool
     has_approved: bool
+    commit: str
+
+    def at_lines(self) -> dict[tuple[str, int], list[Entry]]:
+        """The comments on lines of the change's last commit, by path and line."""
+        found: dict[tuple[str, int], list[Entry]] = defaultdict(list)
+        for entry in self.thread.entries:
+            if entry.commit == self.commit and entry.path and entry.line:
+                found[entry.path, entry.line].append(entry)
+        return found
 
 
 def talk(branch: str) -> Talk | None:
-    """The comments on the change on *branch*, and its approvals."""
+    """The comments on the change on *branch*, and its approvals; None with an upstream."""
     access, discussion = auth.current(), _discussion()
     try:
         thread, approvals = discussion.comments(branch), discussion.approvals(branch)
@@ -45,7 +55,8 @@ def talk(branch: str) -> Talk | None:
         return None
     given = (*approvals.counted, *approvals.others)
     has_approved = any(e.is_by(access.name) and e.commit == approvals.commit for e in given)
-    return Talk(thread, approvals, access.role >= Role.WRITE, has_approved)
+    may_write = access.role >= Role.WRITE
+    return Talk(thread, approvals, may_write, has_approved, approvals.commit)
 
 
 def act(branch: str) -> Response:

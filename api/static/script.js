@@ -48,3 +48,46 @@ for (const input of document.querySelectorAll("input[data-filter]")) {
     for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
   });
 }
+
+// Code in a form: line numbers next to it, and the tab key. Escape, then Tab, leaves the field.
+for (const area of document.querySelectorAll("textarea.code")) {
+  const gutter = document.createElement("pre");
+  const editor = document.createElement("div");
+  gutter.className = "gutter";
+  gutter.setAttribute("aria-hidden", "true");
+  editor.className = "editor";
+  area.before(editor);
+  editor.append(gutter, area);
+  const number = () => {
+    const count = area.value.split("\n").length;
+    gutter.textContent = Array.from({ length: count }, (_, line) => line + 1).join("\n");
+    gutter.style.height = `${area.clientHeight}px`;
+    gutter.scrollTop = area.scrollTop;
+  };
+  number();
+  area.addEventListener("input", number);
+  area.addEventListener("scroll", () => { gutter.scrollTop = area.scrollTop; });
+  new ResizeObserver(number).observe(area);
+  let leaves = false;
+  area.addEventListener("keydown", (event) => {
+    if (event.key === "Tab" && !event.shiftKey && !leaves) {
+      event.preventDefault();
+      area.setRangeText("    ", area.selectionStart, area.selectionEnd, "end");
+      area.dispatchEvent(new Event("input"));
+    }
+    leaves = event.key === "Escape";
+  });
+}
+
+// In the difference of a change, the number of a line fills in the form of a comment.
+const comment = document.getElementById("comment");
+if (comment) {
+  for (const link of document.querySelectorAll(".diff a.n")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      comment.elements.path.value = link.closest(".diff").dataset.path;
+      comment.elements.line.value = link.textContent.trim();
+      comment.elements.text.focus();
+    });
+  }
+}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gitstore.branch.access import EVERYBODY, Access, Role
 from gitstore.branch.changes import HEADS, read_change
+from gitstore.branch.review_log import ReviewLog
 from gitstore.branch.store import Store
 from gitstore.branch.upstream import Upstream
 from gitstore.branch.writing import Precondition, Writer, Written
@@ -74,10 +75,13 @@ def propose_here(
     access = writer.access
     user = "anybody" if access is EVERYBODY else access.name
     name = f"web/{ref_component(user)}/{ref_component(subject)}"
+    log = ReviewLog(store.repository, store.writing)
     for number in range(1, NUMBERS_TRIED + 1):
-        ref = f"{HEADS}{name}-{number}"
-        if store.repository.tip(ref) is None and _made(store, ref, commit, access):
-            return Proposed(f"{name}-{number}", commit)
+        branch = f"{name}-{number}"
+        # What was said of an earlier change is not about this one.
+        is_free = store.repository.tip(HEADS + branch) is None and not log.read(branch).last
+        if is_free and _made(store, HEADS + branch, commit, access):
+            return Proposed(branch, commit)
     raise Refused(f"there are {NUMBERS_TRIED} branches {name}-... already; merge or delete some")
 
 

@@ -45,7 +45,7 @@ lang charset name content rel href type src defer class id tabindex aria-label a
 aria-hidden aria-live aria-describedby aria-invalid role for value action autocomplete scope
 colspan datetime title viewbox focusable d data-filter data-label data-copy data-sign hidden
 selected start method maxlength required rows inputmode spellcheck list checked wrap autocapitalize
-data-code open
+data-path open
 """
 OWN = ("/", "#")
 OUTSIDE = ("https://evil.example/?a=1&b=2", "https://good.example/")
