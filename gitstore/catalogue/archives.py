@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from struct import pack
 
-from gitstore.catalogue.files import File
+from gitstore.catalogue.files import WHOLE, File
+from gitstore.errors import OutOfBounds
 
 _EPOCH = 315_532_800
 """1980-01-01 in seconds of Unix: the earliest date that zip knows."""
@@ -30,6 +31,7 @@ _STORED_BYTES = 65_535
 _UNIX = 3
 _ZIP_VERSION = 20
 _UTF8 = 1 << 11
+_ZIP_LIMIT_BYTES = 2**32 - 1
 
 Read = Callable[[File], bytes]
 """Gives the bytes of a file, as many as its size says."""
@@ -121,9 +123,15 @@ def _stored(data: bytes, is_last: bool) -> bytes:
 
 
 def zip_stored(files: tuple[File, ...], read: Read) -> Archive:
-    """The archive of *files*, by the bytes of their paths, as .zip; together below 4 GiB."""
+    """The archive of *files*, by the bytes of their paths, as .zip.
+
+    Raises:
+        OutOfBounds: it would have 4 GiB or more.
+    """
     names = sum(len(file.raw_path) for file in files)
     length = sum(file.size for file in files) + 2 * names + (30 + 46) * len(files) + 22
+    if length > _ZIP_LIMIT_BYTES:
+        raise OutOfBounds(WHOLE, "has 4 GiB or more, which is too much for zip; take the .tar.gz")
     return Archive(length, _zip(files, read))
 
 

@@ -17,7 +17,8 @@ FILES_LIMIT = 5000
 """Entries of a version's directory, with those below it, up to which it is listed and packed."""
 
 _MANY = f"has more than {FILES_LIMIT} files, the limit; clone the repository instead"
-_WHOLE = "the directory"
+WHOLE = "the directory"
+"""What a message calls the directory of a version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def _walk(objects: Objects, tree: str) -> Iterator[File]:
         for name, entry in _entries(objects, above, directory).items():
             seen += 1
             if seen > FILES_LIMIT:
-                raise OutOfBounds(_WHOLE, _MANY)
+                raise OutOfBounds(WHOLE, _MANY)
             if entry.is_tree:
                 waiting.append((f"{above}{name}/", entry.id))
             elif entry.is_file:
@@ -64,7 +65,7 @@ def _entries(objects: Objects, path: str, tree: str) -> Mapping[str, Entry]:
     """The entries of directory *tree* at *path*; one that is too large is not read."""
     header = objects.header(tree)
     if header is not None and header.size > layout.DIRECTORY_LIMIT_BYTES:
-        raise OutOfBounds(path or _WHOLE, _MANY)
+        raise OutOfBounds(path or WHOLE, _MANY)
     return objects.entries(tree)
 
 
@@ -128,7 +129,7 @@ def require_sizes(files: tuple[File, ...], limits: layout.Sizes) -> None:
     total = sum(file.size for file in files)
     if total > limits.all_bytes:
         fault = f"has {total} bytes; {limits.all_bytes} is the limit; clone the repository instead"
-        raise OutOfBounds(_WHOLE, fault)
+        raise OutOfBounds(WHOLE, fault)
 
 
 def _shown(path: str) -> str:

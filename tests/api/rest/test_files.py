@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import io
 import os
+import random
 import socket
 import tarfile
 import zipfile
@@ -16,6 +17,7 @@ from urllib.parse import quote, quote_from_bytes
 import pytest
 
 from gitstore.git.repository import init_repository
+from tests.support.branches import Branch, jobtype
 from tests.support.git import Worktree, git
 from tests.support.rest import PREFIX, Rest, error
 from tests.support.server import Answer, Server
@@ -344,6 +346,30 @@ def test_a_client_that_leaves_in_the_middle_leaves_no_slot_taken(rest):
         connection.close()
 
         assert whole(rest, f"{PATH}/files/large.bin").status == 200
+
+
+# Damage
+
+
+def test_an_archive_with_a_damaged_file_ends_early_and_frees_its_slot(tmp_path, serve):
+    branch = Branch(tmp_path / "damaged.git")
+    noise = random.Random(1).randbytes(2_000_000)
+    branch.commit(jobtype("Job") | {"jobtypes/Job/a": noise, "jobtypes/Job/z": noise[::-1]})
+    id = git(branch.path, "rev-parse", "main:jobtypes/Job/z").strip()
+    place = branch.path / "objects" / id[:2] / id[2:]
+    data = bytearray(place.read_bytes())
+    data[len(data) // 2] ^= 255
+    place.chmod(0o644)
+    place.write_bytes(data)
+    server = serve(branch.path, "--workers", "1", "--file-places", "1")
+    at = f"{PREFIX}/jobtypes/Job/versions/1"
+
+    for kind in ("zip", "tar.gz", "zip"):
+        with pytest.raises(http.client.IncompleteRead):
+            server.get(f"{at}/archive.{kind}")
+    assert server.get(f"{at}/files/z").status == 500
+    assert server.get(f"{at}/files/").status == 500
+    assert server.get(f"{at}/files/a").body == noise
 
 
 # Previews and versions that are not in service

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from gitstore.catalogue.archives import Archive, tar_gz, zip_stored
 from gitstore.catalogue.files import File
+from gitstore.errors import OutOfBounds
 from tests.support.project import ROOT
 
 Content = dict[bytes, bytes]
@@ -75,6 +76,14 @@ DIGESTS = {
 @pytest.mark.parametrize("make", DIGESTS, ids=lambda make: make.__name__)
 def test_an_archive_is_the_same_in_every_release(make):
     assert hashlib.sha256(packed(make, SAMPLE)).hexdigest() == DIGESTS[make]
+
+
+def test_a_zip_of_4_gib_is_refused_and_a_tar_is_not():
+    half = tuple(File(name, "", 2**31, False) for name in ("a", "b"))
+
+    with pytest.raises(OutOfBounds, match="too much for zip"):
+        zip_stored(half, lambda file: b"")
+    assert tar_gz(half, lambda file: b"").length > 2**32
 
 
 MACHINES = {
