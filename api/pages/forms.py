@@ -131,7 +131,7 @@ class Faults:
                 sentence = f"{detail['path'] or 'the form'} {detail['message']}"
                 self.add(detail["path"], sentence, fields, "error")
         else:
-            field = error.field if isinstance(error, BadRequest) else ""
+            field: str = getattr(error, "field", "")
             self.add(field, str(error), fields, "error")
 
     def add_problem(self, problem: Problem, fields: Mapping[str, str]) -> None:

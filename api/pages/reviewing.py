@@ -17,8 +17,8 @@ from api.web.bodies import InvalidBody
 from api.web.errors import status_of
 from api.web.merging import merge_change
 from api.web.parts import parts
-from gitstore.branch.access import Role
-from gitstore.branch.discussion import Approvals, Discussion
+from gitstore.branch.access import Access, Role
+from gitstore.branch.discussion import Approvals, Discussion, may_take_back
 from gitstore.branch.review_log import Entry, Thread
 from gitstore.branch.writing import Writer
 from gitstore.errors import BadRequest, ReadOnly, StoreError
@@ -33,9 +33,18 @@ class Talk:
 
     thread: Thread
     approvals: Approvals
-    may_write: bool
+    access: Access
     has_approved: bool
     commit: str
+
+    @property
+    def may_write(self) -> bool:
+        """Whether the reader may say something, too."""
+        return self.access.role >= Role.WRITE
+
+    def may_delete(self, entry: Entry) -> bool:
+        """Whether the reader may delete the comment *entry*."""
+        return may_take_back(self.access, entry)
 
     def at_lines(self) -> dict[tuple[str, int], list[Entry]]:
         """The comments on lines of the change's last commit, by path and line."""
@@ -55,8 +64,7 @@ def talk(branch: str) -> Talk | None:
         return None
     given = (*approvals.counted, *approvals.others)
     has_approved = any(e.is_by(access.name) and e.commit == approvals.commit for e in given)
-    may_write = access.role >= Role.WRITE
-    return Talk(thread, approvals, may_write, has_approved, approvals.commit)
+    return Talk(thread, approvals, access, has_approved, approvals.commit)
 
 
 def act(branch: str) -> Response:

@@ -132,7 +132,7 @@ class BlameQuery(Query):
     lines: str | None = Field(
         None,
         description="The lines, such as 110-130 or 110; all of them where it is left out",
-        json_schema_extra={"pattern": "^[0-9]+(-[0-9]+)?$"},
+        json_schema_extra={"pattern": "^[1-9][0-9]*(-[1-9][0-9]*)?$"},
     )
 
 

@@ -22,7 +22,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from api.web.parts import parts
 from gitstore.branch.access import Access
 from gitstore.branch.tokens_file import Standing
-from gitstore.errors import Forbidden, machine_error
+from gitstore.errors import Forbidden, StorageFailed, machine_error
 from gitstore.git.locks import file_lock
 
 _LOG = logging.getLogger(__name__)
@@ -183,10 +183,18 @@ def _set_cookie(name: str, value: str, max_age: int = SESSION_S) -> None:
 
 
 def form_token() -> str:
-    """What a form of this response has to bear in FIELD; a session begins if there is none."""
-    session = find_session() or begin()
-    after_this_request(_private)
-    return _form_token(session)
+    """What a form of this response has to bear in FIELD; a session begins if there is none.
+
+    It is empty where no session can begin: on a disk that fails, people can still read.
+    """
+    if "form_token" not in g:
+        after_this_request(_private)
+        try:
+            g.form_token = _form_token(find_session() or begin())
+        except StorageFailed:
+            g.form_token = ""
+    token: str = g.form_token
+    return token
 
 
 def _form_token(session: Session) -> str:

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from gitstore.catalogue.difference import Difference
 
 
+class UnknownPlace(NotFound):
+    """A file or a line that a change does not have; *field* says which of them."""
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 @dataclass(frozen=True, slots=True)
 class Approvals:
     """The approvals of a change at *commit*, its last one.
@@ -42,6 +50,12 @@ class Approvals:
     def missing(self) -> int:
         """How many more a merge needs."""
         return max(0, self.required - len(self.counted))
+
+
+def may_take_back(access: Access, entry: Entry) -> bool:
+    """Whether *access* may take *entry* back: its author may, and an admin."""
+    is_own = access.role >= Role.WRITE and entry.is_by(access.name)
+    return is_own or not access.is_limited
 
 
 class Discussion:
@@ -84,7 +98,8 @@ class Discussion:
 
         Raises:
             NotFound: there is no such change.
-            BadRequest: the text, the path or the line can't be.
+            BadRequest: the text can't be.
+            UnknownPlace: the change has no such file or line.
             Moved: the change has *commit* no more.
             Forbidden, ReadOnly: they may not comment, or not here.
         """
@@ -99,7 +114,7 @@ class Discussion:
             raise BadRequest(f"the comment is over {TEXT_LIMIT} characters; shorten it", "text")
         entry = new_entry("comment", branch, commit or tip, writer)
         if path is None and line is not None:
-            raise BadRequest("a line needs the path of its file", "path")
+            raise UnknownPlace("a line needs the path of its file", "path")
         if path is not None:
             self._require_place(entry.commit, path, line)
         entry = entry.model_copy(update={"path": path, "line": line, "text": text})
@@ -114,7 +129,7 @@ class Discussion:
         self._require_writer(writer.access)
         for entry in self._log.read(branch).of("comment"):
             if entry.number == number:
-                if writer.access.is_limited and not entry.is_by(writer.access.name):
+                if not may_take_back(writer.access, entry):
                     raise Forbidden(f"{entry.author} wrote it; only they or an admin may delete it")
                 self._log.take_back(entry, writer)
 
@@ -225,7 +240,7 @@ class Discussion:
             return False
 
     def _require_place(self, commit: str, path: str, line: int | None) -> None:
-        """Raise BadRequest unless *commit* has a file at *path*, and that line in it."""
+        """Raise UnknownPlace unless *commit* has a file at *path*, and that line in it."""
         repository = self._repository
         id: str | None = repository.commit(commit).tree
         is_file = False
@@ -234,11 +249,11 @@ class Discussion:
             is_file = entry is not None and entry.is_file
             id = entry.id if entry and (entry.is_tree or entry.is_file) else None
         if not is_file or id is None:
-            raise BadRequest(f"the change has no file {shown(path)} at {commit}", "path")
+            raise UnknownPlace(f"the change has no file {shown(path)} at {commit}", "path")
         if line is not None:
             count = _lines(repository.read_blob(id))
             if not 1 <= line <= count:
-                raise BadRequest(f"{shown(path)} has {count} lines, and no line {line}", "line")
+                raise UnknownPlace(f"{shown(path)} has {count} lines, and no line {line}", "line")
 
 
 def _lines(data: bytes) -> int:

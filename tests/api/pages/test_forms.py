@@ -388,7 +388,7 @@ def test_a_comment_that_can_not_be_keeps_its_text_and_a_change_is_closed_with_ca
     page = lena.path
 
     lena.send("comment", text="Long <text>", path="jobtypes/Maya/code.py", line="999999")
-    assert lena.status == 400
+    assert lena.status == 404
     assert lena.form("comment").fields["text"] == "Long <text>"
     lena.send("comment", line="1")
     assert "Long <text>" in lena.text

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from gitstore.branch.access import Access, Role
+from gitstore.branch.discussion import UnknownPlace
 from gitstore.branch.review_log import ENTRIES_LIMIT, REF, new_entry
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.writing import Writer
-from gitstore.errors import BadRequest, Forbidden, Moved, NotFound, ReadOnly, Refused
+from gitstore.errors import Forbidden, Moved, NotFound, ReadOnly, Refused
 from gitstore.git.commits import Signature
 from gitstore.git.repository import Repository
 from tests.support.branches import TD, Branch, jobtype
@@ -103,7 +104,7 @@ def test_comments_outlive_their_change(farm):
     ],
 )
 def test_a_comment_is_on_what_the_change_has(farm, place, field):
-    with pytest.raises(BadRequest) as refusal:
+    with pytest.raises(UnknownPlace) as refusal:
         reviews_of(farm).discussion.comment("fix", ADA, "x", **place)
 
     assert refusal.value.field == field
