@@ -15,6 +15,7 @@ from typing import ClassVar, get_args
 
 from flask import Blueprint, Response
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 
 from api.config import PREFIX
@@ -259,14 +260,26 @@ def _request(method: str, operation: Operation, refs: Refs) -> Schema:
 def _query(model: type[Query]) -> Iterator[Schema]:
     """The parameters of a query."""
     described = model.model_json_schema()
+    bounds = {f.alias or name: _bounds(f) for name, f in model.model_fields.items()}
     for name, schema in described.get("properties", {}).items():
         yield {
             "name": name,
             "in": "query",
             "description": schema.pop("description"),
             "required": name in described.get("required", ()),
-            "schema": {key: value for key, value in schema.items() if key != "title"},
+            "schema": {key: value for key, value in schema.items() if key != "title"}
+            | bounds[name],
         }
+
+
+def _bounds(field: FieldInfo) -> Schema:
+    """The bounds of a number, which pydantic leaves out where text is parsed first."""
+    return {
+        word: getattr(rule, name)
+        for name, word in (("ge", "minimum"), ("le", "maximum"))
+        for rule in field.metadata
+        if hasattr(rule, name)
+    }
 
 
 def _responses(

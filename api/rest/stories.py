@@ -89,7 +89,7 @@ def _out_of_service(story: Story) -> Payload | None:
 class HistoryQuery(Query):
     """What part of a history is asked for."""
 
-    before: Whole | None = Field(None, description="Only versions with lower numbers")
+    before: Whole | None = Field(None, ge=0, description="Only versions with lower numbers")
     limit: Whole = Field(PAGE, ge=1, le=PAGE_LIMIT, description="How many stories at most")
 
 

@@ -19,19 +19,24 @@ from tests.support.server import Server
 EXAMPLES = examples(1)
 """Random requests to each operation; those at the edges of each schema come on top."""
 
-FORESEEN = {"200", "201", "204", "304", "400", "404", "405", "409", "412", "413", "415"}
+FORESEEN = {"200", "201", "204", "304", "400", "404", "405", "409", "410", "412", "413", "415"}
 """The statuses that clients without tokens can bring about."""
 
 CONFIG = """
 [checks.positive_data_acceptance]
-# A made-up If-Match does not hold.
-expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 412]
+# A made-up If-Match does not hold, and a made-up commit is no cursor.
+expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 410, 412]
 
 [[operations]]
 # No schema can say that a body's name has to agree with the path, what all of Unicode's letters
 # are, that ranks are unique, and that 1.0 is no integer.
 include-operation-id-regex = "^(put|postJobtypes|postSoftware)"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 400, 401, 403, 404, 409, 412]
+
+[[operations]]
+# No schema can say which lines a file has, nor that the last of them is not before the first.
+include-operation-id-regex = "^getBlame"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 400, 401, 403, 404]
 """
 """Where a check of schemathesis can't hold, and why."""
 
