@@ -24,6 +24,7 @@ from api.rest import (
     health,
     jobtypes,
     overviews,
+    schemas,
     software,
     stories,
     webhooks,
@@ -124,6 +125,7 @@ def _add_routes(app: FlaskApp, transports: Transports) -> None:
     app.register_blueprint(routes.blueprint(transports), url_prefix=GIT_PATH)
     app.register_blueprint(webhooks.blueprint(), url_prefix="/webhooks")
     app.register_blueprint(health.blueprint, url_prefix="/health")
+    app.register_blueprint(schemas.blueprint, url_prefix="/schemas")
     diffs.install(app)
     pages.install(app)
     for module in (

@@ -13,7 +13,8 @@ from api.git_http import routes
 from api.git_http.processes import SERVICES
 from api.openapi import examples
 from api.pages import diffs
-from api.rest import health, models, webhooks
+from api.rest import health, models, schemas, webhooks
+from gitstore.format.json_schema import FILES
 from hooks.forges import FORGES
 
 Schema = dict[str, object]
@@ -63,6 +64,10 @@ ALL: tuple[OtherRoute, ...] = (
         {200: (TEXT, "jobtypes_jobtypes 6.0\n")},
     ),
     OtherRoute(
+        *("/schemas/{kind}.json", "get", "health", _says(schemas.schema)),
+        *({200: (schemas.JSON_SCHEMA, "")}, (404,)),
+    ),
+    OtherRoute(
         *("/diff/{jobtype}/{old}..{new}", "get", "changes", _says(diffs.diff)),
         *({200: (TEXT, _DIFF)}, (401, 404, 500, 503)),
     ),
@@ -100,6 +105,7 @@ _PARAMETERS: Mapping[str, tuple[str, Schema, object]] = {
     "ref": ("A branch, a tag, a commit, or pull/7", {"type": "string"}, "fix-tiles"),
     "path": ("A path of the API, slashes and all", {"type": "string"}, "jobtypes/Turntable"),
     "forge": ("Who sends it", {"type": "string", "enum": sorted(FORGES)}, "github"),
+    "kind": ("A kind of file", {"type": "string", "enum": sorted(FILES)}, "meta"),
     "name": (
         "Git's program",
         {"type": "string", "enum": sorted(SERVICES)},

@@ -21,8 +21,8 @@ BASIC = 'Basic realm="jobtypes"'
 CHALLENGES = (BASIC, 'Bearer realm="jobtypes"')
 """What a 401 asks for; Git and browsers know the first."""
 
-OPEN = ("health", "webhooks")
-"""Blueprints that need no token: health tells nothing, and forges sign what they say."""
+OPEN = ("health", "webhooks", "schemas")
+"""Blueprints that need no token: health and schemas tell nothing, and forges sign what they say."""
 
 FORMS = "forms"
 """The blueprint of the pages with forms: only there, a session is enough for a POST."""

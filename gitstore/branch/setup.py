@@ -9,6 +9,7 @@ from pathlib import Path
 from gitstore.branch.writing import SERVICE
 from gitstore.checks.extras import JUNK
 from gitstore.errors import Exists
+from gitstore.format.json_schema import editor_files
 from gitstore.git.repository import init_repository
 from gitstore.git.tree_edit import Changes
 
@@ -20,8 +21,8 @@ _ATTRIBUTES = b"""\
 *.md text eol=lf
 """
 _IGNORE = "\n".join(("# What tools, systems and editors leave behind.", *JUNK, "")).encode()
-FOR_CLONES = {".gitattributes": _ATTRIBUTES, ".gitignore": _IGNORE}
-"""Files for Git in the clones, with which each new repository of jobtypes begins."""
+FOR_CLONES = {".gitattributes": _ATTRIBUTES, ".gitignore": _IGNORE, **editor_files()}
+"""Files for Git and editors in the clones, with which each new repository of jobtypes begins."""
 _NOT_CARRIED = ("__*", ".git", "*_cache", ".hypothesis", ".venv")
 """Patterns of folders that are no part of a sample, because tools leave them behind."""
 _README = b"""\

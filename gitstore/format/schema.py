@@ -75,9 +75,17 @@ class Model(BaseModel):
 class Requirement(Model):
     """A software that a jobtype needs, from *min_version* to *max_version*, both included."""
 
-    software: Text
-    min_version: VersionText | None = None
-    max_version: VersionText | None = None
+    software: Text = Field(description="The software's name", examples=["blender"])
+    min_version: VersionText | None = Field(
+        None,
+        description="The lowest version of the software that will do, null for any",
+        examples=["4.2"],
+    )
+    max_version: VersionText | None = Field(
+        None,
+        description="The highest version of the software that will do, null for any",
+        examples=["4.5"],
+    )
 
 
 def check_unique(values: Iterable[object], what: str) -> None:
@@ -97,16 +105,50 @@ def _check_requirements(value: tuple[Requirement, ...]) -> tuple[Requirement, ..
 class JobtypeFields(Model):
     """A jobtype's metadata, except for its requirements."""
 
-    classname: ShortText | None = None
-    description: Text | None = None
-    max_batch: Annotated[int, Field(ge=1, le=INTEGER_LIMIT)] | None = 1
-    batch_contiguous: bool = True
-    no_automatic_start_time: bool = False
-    supports_tiling: bool = False
-    success_subject: Text | None = None
-    success_body: Text | None = None
-    fail_subject: Text | None = None
-    fail_body: Text | None = None
+    classname: ShortText | None = Field(
+        None,
+        description="The class in the code that agents take; null for one that only a person knows",
+        examples=["Blender"],
+    )
+    description: Text | None = Field(
+        None, description="What the jobtype does", examples=["Renders frames of a .blend file"]
+    )
+    max_batch: Annotated[int, Field(ge=1, le=INTEGER_LIMIT)] | None = Field(
+        1,
+        description="The most tasks that an agent gets at once; null for no limit",
+        examples=[10],
+    )
+    batch_contiguous: bool = Field(
+        True, description="Whether a batch must consist of neighbouring frames", examples=[True]
+    )
+    no_automatic_start_time: bool = Field(
+        False,
+        description="Whether the jobtype, and not the farm, says when a task started",
+        examples=[False],
+    )
+    supports_tiling: bool = Field(
+        False, description="Whether the jobtype can render tiles", examples=[True]
+    )
+    success_subject: Text | None = Field(
+        None,
+        description="The template of the notification's subject, for a job that is done",
+        examples=["{{ job.title }} is rendered"],
+    )
+    success_body: Text | None = Field(
+        None,
+        description="The template of the notification's text, for a job that is done",
+        examples=["All frames of {{ job.title }} are rendered."],
+    )
+    fail_subject: Text | None = Field(
+        None,
+        description="The template of the notification's subject, for a job that failed",
+        examples=["{{ job.title }} failed"],
+    )
+    fail_body: Text | None = Field(
+        None,
+        description="The template of the notification's text, for a job that failed",
+        examples=["Some frames of {{ job.title }} failed."],
+    )
 
 
 Requirements = Annotated[
@@ -117,17 +159,38 @@ Requirements = Annotated[
 class JobtypeMeta(JobtypeFields):
     """A meta.yaml."""
 
-    requirements: Requirements = ()
+    requirements: Requirements = Field(
+        (),
+        description="The software that an agent must have, each at most once",
+        examples=[[{"software": "blender", "min_version": "4.2"}]],
+    )
 
 
 class SoftwareVersion(Model):
     """One version of a software, as its file lists it."""
 
-    version: VersionText
-    rank: Annotated[int, Field(ge=-INTEGER_LIMIT, le=INTEGER_LIMIT)]
-    default: bool = False
-    discovery_code: Text | None = None
-    discovery_function_name: FunctionName | None = None
+    version: VersionText = Field(
+        description="The version, as requirements name it; in quotes", examples=["4.2"]
+    )
+    rank: Annotated[int, Field(ge=-INTEGER_LIMIT, le=INTEGER_LIMIT)] = Field(
+        description="The place among the software's versions: a newer version has a higher rank",
+        examples=[100],
+    )
+    default: bool = Field(
+        False,
+        description="Whether the software's own default is this version",
+        examples=[True],
+    )
+    discovery_code: Text | None = Field(
+        None,
+        description="Python source of the function that finds the version on an agent",
+        examples=["def find():\n    return False\n"],
+    )
+    discovery_function_name: FunctionName | None = Field(
+        None,
+        description="The function in the discovery code that agents call",
+        examples=["find"],
+    )
 
 
 def _check_versions(value: tuple[SoftwareVersion, ...]) -> tuple[SoftwareVersion, ...]:
@@ -141,7 +204,11 @@ class SoftwareFile(Model):
 
     versions: Annotated[
         tuple[SoftwareVersion, ...], Field(strict=False), AfterValidator(_check_versions)
-    ] = ()
+    ] = Field(
+        (),
+        description="The versions; their ranks are their order",
+        examples=[[{"version": "4.2", "rank": 100}]],
+    )
 
     def by_rank(self) -> tuple[SoftwareVersion, ...]:
         """The versions, lowest rank first."""

@@ -35,6 +35,8 @@ READING = (
     "run Command --frames 1 --data command=ls --repo {clone}",
     "diff Nuke 1 2 --repo {clone}",
     "test Command --repo {clone}",
+    "new Karma --repo {clone}",
+    "schema meta",
     "changes list --repo {served}",
     "changes show topic --repo {served}",
     "summary main origin/topic --repo {clone}",

@@ -1,0 +1,258 @@
+"""The files with which a jobtype begins: from a template, or from another jobtype."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitstore.branch.setup import sample_path
+from gitstore.errors import BadRequest, Exists, NotFound
+from gitstore.format import layout
+from gitstore.format.json_schema import FOLDER
+from gitstore.format.schema import parse_meta, parse_software
+from gitstore.format.spelling import did_you_mean
+from gitstore.format.yaml_editor import Plain, edit_yaml
+
+CONFTEST = b'''\
+"""Brings the fixtures of `jobtypes test` to a plain pytest, such as an editor's."""
+
+pytest_plugins = ["gitstore.desk.plugin"]
+'''
+
+_CODE = '''\
+"""{description}.
+
+What the job's data may hold:
+    scene       the scene file; required
+    executable  the program; else "{program}", which must be on the PATH
+"""
+
+from pyfarm.jobtypes.core.jobtype import JobType
+
+
+class {classname}(JobType):
+    def get_command_data(self):
+        """Return the command of the assignment: the agent runs it once for all its tasks.
+
+        For a process for each frame, return a list of them.
+        """
+        frames = [int(task["frame"]) for task in self.assignment["tasks"]]
+        arguments = ["--start", frames[0], "--end", frames[-1]]
+        arguments.append(self.map_path(self._required("scene")))
+        program = self.expandvars(self._data().get("executable") or "{program}")
+        return self.COMMAND_DATA(program, *arguments, env=self._environment())
+
+    def _data(self):
+        return self.assignment["job"].get("data") or {{}}
+
+    def _required(self, key):
+        if not self._data().get(key):
+            raise ValueError("The job's data lack %r, which {classname} needs." % key)
+        return self._data()[key]
+
+    def _environment(self):
+        """Return the agent's environment, with the job's on top."""
+        environment = dict(self.get_environment())
+        environment.update(self.assignment["job"].get("environ") or {{}})
+        return environment
+
+    def handle_stdout_line(self, protocol, stdout):
+        """Read a line of output, for progress: self.set_task_progress(task, 0.5)."""
+        super({classname}, self).handle_stdout_line(protocol, stdout)  # This logs it.
+
+    def is_successful(self, protocol, reason):
+        """Return whether the process ended well; the base class asks for exit code 0."""
+        return super({classname}, self).is_successful(protocol, reason)
+'''
+
+_META = """\
+# yaml-language-server: $schema=../../{schemas}/meta.json
+classname: {classname}
+description: {description}
+
+# The most tasks that an agent gets at once, and whether their frames must be neighbours.
+max_batch: 5
+batch_contiguous: true
+"""
+
+_CASES = """\
+# Jobs, and the commands that the farm runs for them. jobtypes test --update writes `expect`.
+- name: a batch of frames
+  frames: 1-3
+  data:
+    scene: /show/a.scene
+  expect:
+    - command: {program}
+      arguments: [--start, "1", --end, "3", /show/a.scene]
+"""
+
+_REQUIREMENT = re.compile(
+    r"(?P<software>[^<>=]+?)\s*(?:>=\s*(?P<low>[^<>=,]+))?(?:,?\s*<=\s*(?P<high>[^<>=,]+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants of a new jobtype: empty and None where they don't say."""
+
+    name: str
+    source: str | None = None
+    description: str = ""
+    requires: Sequence[str] = ()
+
+
+def begin(root: Path, wish: Wish) -> list[Path]:
+    """Write the files of the jobtype *wish* into the folder *root*; their paths.
+
+    Raises:
+        BadRequest: the name or a requirement can't be used.
+        Exists: there is such a jobtype.
+        NotFound: there is no jobtype to begin from, or no such software.
+    """
+    fault = layout.jobtype_name_fault(wish.name)
+    if fault:
+        raise BadRequest(f"the name {layout.shown(wish.name)} {fault}")
+    for folder in (root / layout.JOBTYPES).glob("*/"):
+        if layout.fold(folder.name) == layout.fold(wish.name):
+            raise Exists(f"there is {folder} already; choose another name")
+    requirements = [_requirement(root, text) for text in wish.requires]
+    make = _from_template if wish.source is None else _from_jobtype
+    files = make(root, wish, requirements)
+    conftest = f"{layout.TESTS}/conftest.py"
+    if not (root / conftest).exists():
+        files[conftest] = CONFTEST
+    paths = []
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        paths.append(path)
+    return paths
+
+
+def _classname(name: str) -> str:
+    """A class's name that is made of the jobtype's *name*."""
+    plain = re.sub(r"[^A-Za-z0-9_]", "", name)
+    return plain if plain and not plain[0].isdigit() else f"Job{plain}"
+
+
+def _from_template(
+    root: Path, wish: Wish, requirements: Sequence[Mapping[str, str]]
+) -> dict[str, bytes]:
+    classname = _classname(wish.name)
+    program = re.sub(r"[^a-z0-9_.+-]", "", (_program(requirements) or wish.name).lower())
+    description = (
+        " ".join(wish.description.split()).rstrip(".") or f"Renders frames with {wish.name}"
+    )
+    # In code, only what Python 2.7 reads in a docstring as it stands.
+    plain = re.sub(r'[^\x20-\x7e]|["\\]', "", description)
+    words = {"classname": classname, "program": program or "program"}
+    code = _CODE.format(description=plain, **words)
+    schemas = FOLDER if (root / FOLDER).is_dir() else ""
+    meta = _META.format(
+        classname=classname,
+        description=json.dumps(description, ensure_ascii=False),
+        schemas=FOLDER,
+    )
+    if not schemas:
+        meta = meta.partition("\n")[2]
+    return {
+        layout.code_path(wish.name): code.encode(),
+        layout.meta_path(wish.name): _required(meta.encode(), requirements),
+        f"{layout.TESTS}/{wish.name}/cases.yaml": _CASES.format(**words).encode(),
+    }
+
+
+def _program(requirements: Sequence[Mapping[str, str]]) -> str:
+    return requirements[0]["software"] if requirements else ""
+
+
+def _from_jobtype(
+    root: Path, wish: Wish, requirements: Sequence[Mapping[str, str]]
+) -> dict[str, bytes]:
+    source = wish.source
+    assert source is not None
+    home = _home(root, source)
+    meta = (home / layout.meta_path(source)).read_bytes()
+    parsed = parse_meta(meta)
+    if parsed.value is None:
+        raise BadRequest(f"{home / layout.meta_path(source)}: {parsed.faults[0].message}")
+    old, new = parsed.value.classname or source, _classname(wish.name)
+    values: dict[str, Plain] = json.loads(parsed.value.model_dump_json(exclude_unset=True))
+    values["classname"] = new
+    if wish.description:
+        values["description"] = wish.description
+    renamed = edit_yaml(meta, values)
+    files = {
+        layout.code_path(wish.name): _renamed(home / layout.code_path(source), old, new),
+        layout.meta_path(wish.name): _required(renamed, requirements) if requirements else renamed,
+    }
+    tests = home / layout.TESTS / source
+    for path in sorted(tests.rglob("*.*")):
+        if path.is_file() and path.suffix in (".py", ".yaml"):
+            name = f"{layout.TESTS}/{wish.name}/{path.relative_to(tests).as_posix()}"
+            files[name] = _renamed(path, old, new)
+    return files
+
+
+def _home(root: Path, name: str) -> Path:
+    """The folder with the jobtype *name*: *root*, or else the sample.
+
+    Raises:
+        NotFound: neither has it.
+    """
+    homes = (root, sample_path())
+    for home in homes:
+        paths = (layout.code_path(name), layout.meta_path(name))
+        if all((home / path).is_file() for path in paths):
+            return home
+    folders = [folder for home in homes for folder in (home / layout.JOBTYPES).glob("*/")]
+    near = did_you_mean(name, sorted({folder.name for folder in folders}))
+    raise NotFound(f"there is no jobtype {layout.shown(name)} here or in the sample{near}")
+
+
+def _renamed(path: Path, old: str, new: str) -> bytes:
+    """The file at *path* with the class *old* called *new*."""
+    text = path.read_bytes().decode(errors="surrogateescape")
+    return re.sub(rf"(?<![\w.-]){re.escape(old)}(?![\w.-])", new, text).encode(
+        errors="surrogateescape"
+    )
+
+
+def _required(meta: bytes, requirements: Sequence[Mapping[str, str]]) -> bytes:
+    """The *meta* with *requirements* in the place of its own."""
+    parsed = parse_meta(meta).value
+    assert parsed is not None
+    values: dict[str, Plain] = json.loads(parsed.model_dump_json(exclude_unset=True))
+    values["requirements"] = [dict(requirement) for requirement in requirements]
+    return edit_yaml(meta, values)
+
+
+def _requirement(root: Path, text: str) -> dict[str, str]:
+    """The requirement in *text*: ``blender``, ``blender>=4.2`` or ``blender>=4.2,<=4.5``.
+
+    Raises:
+        BadRequest: it is none.
+        NotFound: the catalogue in *root* doesn't have it.
+    """
+    match = _REQUIREMENT.fullmatch(text.strip())
+    if match is None:
+        raise BadRequest(f"{text!r} is no requirement; write blender, or blender>=4.2,<=4.5")
+    software = match["software"]
+    path = root / layout.software_path(software)
+    if not path.is_file():
+        files = (root / layout.SOFTWARE).glob(f"*{layout.YAML}")
+        names = sorted(filter(None, (layout.software_name(file.name) for file in files)))
+        near = did_you_mean(software, names)
+        raise NotFound(f"there is no software {layout.shown(software)} in {path.parent}{near}")
+    parsed = parse_software(path.read_bytes()).value
+    versions = [version.version for version in parsed.by_rank()] if parsed else []
+    wanted = {"min_version": match["low"], "max_version": match["high"]}
+    for version in filter(None, wanted.values()):
+        if version.strip() not in versions:
+            listed = ", ".join(versions) or "none"
+            raise NotFound(f"{path} has no version {layout.shown(version)}; it has {listed}")
+    return {"software": software, **{k: v.strip() for k, v in wanted.items() if v}}
