@@ -8,8 +8,8 @@ from functools import partial
 
 from flask import Flask, Response
 
-from api.cache import answers
-from api.cache.answers import Shelf
+from api.cache import memory
+from api.cache.memory import ResponseCache
 from api.config import GIT_PATH, PREFIX, Config
 from api.git_http import routes
 from api.git_http.processes import Transports
@@ -50,7 +50,7 @@ class Service:
 
     app: Flask
     parts: Parts
-    shelf: Shelf
+    cache: ResponseCache
 
 
 def create_app(config: Config) -> Flask:
@@ -85,14 +85,14 @@ def create_service(config: Config) -> Service:
             store, partial(_end_idle, transports, config), config.housekeeping_s
         ),
     )
-    shelf = Shelf(store, config.hot_bytes)
-    _set_gates(app, parts, shelf)
+    cache = ResponseCache(store, config.hot_bytes)
+    _set_gates(app, parts, cache)
     _add_routes(app, transports)
     errors.install(app, routes.refusal, pages.error_page)
-    return Service(app, parts, shelf)
+    return Service(app, parts, cache)
 
 
-def _set_gates(app: FlaskApp, parts: Parts, shelf: Shelf) -> None:
+def _set_gates(app: FlaskApp, parts: Parts, cache: ResponseCache) -> None:
     """Let each request pass the gates before its view, and the cache after it.
 
     The order of the gates is the security model: identity before everything that tells or costs
@@ -110,14 +110,14 @@ def _set_gates(app: FlaskApp, parts: Parts, shelf: Shelf) -> None:
         # From here on the request works, on one of the slots for its kind.
         partial(limits.take_slot, parts.limits),
         # Only a sender who may read gets a response from memory.
-        partial(answers.respond, shelf),
+        partial(memory.respond, cache),
     )
     for require in gates:
         app.before_request(require)
     app.teardown_request(partial(limits.release_slot, parts.limits))
     # Flask calls these in reverse order: the cache keeps the whole response before a 304 is made.
     app.after_request(responses.make_conditional)
-    app.after_request(partial(answers.fill, shelf))
+    app.after_request(partial(memory.fill, cache))
     app.wsgi_app = previews.PreviewPaths(app.wsgi_app, parts.reviews)  # type: ignore[method-assign]  # Flask's documented way
 
 

@@ -142,7 +142,7 @@ def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
     pulse.stop_where(lambda: observed.running(config.stuck_s) >= max(1, threads))
     # If reads need tokens, the application must check the token each time.
     is_hot = config.hot_path and not config.read_needs_token
-    application = Hot(observed, service.shelf, parts.hosts) if is_hot else observed
+    application = Hot(observed, service.cache, parts.hosts) if is_hot else observed
     # Nothing stands in front of the hot path unless pages of other sites may read.
     origins = config.cors_origins
     return CrossOrigin(application, origins) if origins else application

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from werkzeug.test import Client, TestResponse
 
 from api.app import create_app, create_service
-from api.cache.answers import Answer, Shelf
 from api.cache.front import Hot
+from api.cache.memory import CachedResponse, ResponseCache
 from api.config import PREFIX, Config
 from api.telemetry.requests import Observed
 from api.web.parts import parts_of
@@ -83,7 +83,7 @@ def make_pair(path: Path, limit_bytes: int = LIMIT_BYTES) -> Pair:
     seen: list[bool] = []
     observed = in_view(app, app)
     observed.record = lambda record: seen.append(record.is_hot)
-    hot = Hot(observed, service.shelf, parts_of(app).hosts)
+    hot = Hot(observed, service.cache, parts_of(app).hosts)
     return Pair(branch, Client(hot), Client(in_view(plain, plain)), seen)
 
 
@@ -419,7 +419,7 @@ def test_an_answer_of_a_moment_that_passed_while_it_was_made_is_not_kept(tmp_pat
         branch.commit({"withdrawn.yaml": None})
         return chunks
 
-    client = Client(Hot(in_view(slow, app), service.shelf, parts_of(app).hosts))
+    client = Client(Hot(in_view(slow, app), service.cache, parts_of(app).hosts))
     assert [client.get(JOB).json["version"] for _ in range(2)] == [1, 2]
 
 
@@ -594,31 +594,31 @@ def test_a_path_that_looks_like_a_query_is_none(pair):
 
 @dataclass
 class Filling:
-    """A shelf, and what puts answers there."""
+    """A cache, and what puts responses there."""
 
-    shelf: Shelf
+    cache: ResponseCache
     catalogue: Catalogue
 
     def keep(self, number: int, bytes: int = 1000) -> None:
-        """Put an answer of that many bytes there."""
+        """Put a response of that many bytes there."""
         path = f"{JOB}/versions/{number}"
-        self.shelf.keep(path, "", [("ETag", '"x"')], b"x" * bytes, self.catalogue)
+        self.cache.keep(path, "", [("ETag", '"x"')], b"x" * bytes, self.catalogue)
 
-    def find(self, number: int) -> Answer | None:
-        """The answer of that number."""
+    def find(self, number: int) -> CachedResponse | None:
+        """The response of that number."""
         path = f"{JOB}/versions/{number}"
-        return self.shelf.answer_to("GET", path, "")
+        return self.cache.find("GET", path, "")
 
 
 @pytest.fixture
 def filled(tmp_path) -> Callable[[int, int], Filling]:
-    """Makes shelves: of how many bytes, after how many answers were put there."""
+    """Makes caches: of how many bytes, after how many responses were put there."""
     branch = Branch(tmp_path / "filled.git")
     branch.commit(jobtype("Job"))
     store = Store(branch.path)
 
     def fill(limit_bytes: int, count: int) -> Filling:
-        filling = Filling(Shelf(store, limit_bytes), store.catalogue())
+        filling = Filling(ResponseCache(store, limit_bytes), store.catalogue())
         for number in range(count):
             filling.keep(number)
         return filling
@@ -626,16 +626,16 @@ def filled(tmp_path) -> Callable[[int, int], Filling]:
     return fill
 
 
-def test_a_shelf_holds_no_more_than_it_may(filled):
+def test_a_cache_holds_no_more_than_it_may(filled):
     filling = filled(100_000, 1000)
 
     kept = [found for n in range(1000) if (found := filling.find(n))]
 
-    assert 30 < len(kept) == len(filling.shelf) < 100
+    assert 30 < len(kept) == len(filling.cache) < 100
     assert sum(len(found.body) for found in kept) <= 100_000
 
 
-def test_what_is_asked_for_stays_on_the_shelf(filled):
+def test_what_requests_ask_for_stays_in_the_cache(filled):
     filling = filled(100_000, 1)
     for number in range(1, 1000):
         filling.keep(number)
@@ -649,7 +649,7 @@ def test_an_answer_put_in_the_place_of_another_takes_no_room_twice(filled):
     assert all(filling.find(n) for n in range(10))
 
 
-def test_an_answer_larger_than_the_shelf_is_not_kept_and_drives_none_out(filled):
+def test_a_response_larger_than_the_cache_is_not_kept_and_drives_none_out(filled):
     filling = filled(100_000, 10)
     filling.keep(10, 100_000)
     assert filling.find(10) is None
