@@ -17,7 +17,7 @@ from gitstore.branch.changes import ChangeRow
 from gitstore.branch.reviews import Outcome, Review
 from gitstore.catalogue.preview import is_preview
 
-GLANCE_S = 0.15
+GLANCE_S = 0.1
 """How long the list of changes may compute outcomes that nobody asked for before."""
 
 TRIED = 20

@@ -38,12 +38,15 @@ def software(name: str) -> Response:
     file = catalogue.software_file(found)
     asked = request.args.get("version", "")
     chosen = file.find(asked) or next(reversed(file.by_rank()), None)
+    users, start = list(required_by(catalogue, found, chosen)), place("start")
     return page(
         "software.html",
         software=found,
         versions=versions,
         chosen=chosen,
-        users=list(required_by(catalogue, found, chosen)),
+        users=users[start : start + ROWS],
+        total=len(users),
+        places=places(start, len(users)),
     )
 
 

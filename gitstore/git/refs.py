@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pygit2
-from pygit2.enums import ReferenceType
+from pygit2.enums import ObjectType, ReferenceType
 
 from gitstore.errors import Damaged, Moved, Refused, StorageFailed, is_broken
 from gitstore.format.layout import COMMIT_LIMIT_BYTES, shown
 from gitstore.git.commits import Signature, trimmed
-from gitstore.git.handle import Handle, translated
+from gitstore.git.handle import READ_ERRORS, Handle, translated
 from gitstore.git.loose_objects import flush
 from gitstore.git.object_writer import ObjectWriter
 from gitstore.git.objects import ObjectReader
@@ -88,8 +88,18 @@ class Refs:
 
         Those that are at no commit, or that only name another branch, are left out.
         """
-        refs = self.below("refs/heads/")
-        return {ref: id for ref, id in refs.items() if self.branch_fault(ref, id) is None}
+        prefix, repo = "refs/heads/", self._handle.repo
+        try:
+            # One pass over all: to look up each by its name takes ten times as long.
+            listed = (r for r in repo.listall_reference_objects() if r.name.startswith(prefix))
+            known = {r.name: str(r.target) for r in listed if r.type == ReferenceType.DIRECT}
+        except (KeyError, ValueError, OSError, pygit2.GitError):
+            known = self.below(prefix)  # Which says what is wrong with one.
+        return {
+            ref: id
+            for ref, id in known.items()
+            if _is_small_commit(repo, id) or self.branch_fault(ref, id) is None
+        }
 
     def branch_fault(self, ref: str, id: str) -> str | None:
         """Why *ref*, which is at object *id*, is no branch, as the end of a sentence."""
@@ -284,3 +294,12 @@ class Refs:
 
 def _moved(ref: str) -> Moved:
     return Moved(f"another process moved {ref}")
+
+
+def _is_small_commit(repo: pygit2.Repository, id: str) -> bool:
+    """Whether object *id* is a commit that can be read, by a quick look; False is no verdict."""
+    try:
+        kind, size = repo.odb.read_header(pygit2.Oid(hex=id))
+    except READ_ERRORS:
+        return False
+    return kind == ObjectType.COMMIT and size <= COMMIT_LIMIT_BYTES
