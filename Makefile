@@ -51,7 +51,7 @@ farm: $(READY) ## run the tests with a real PyFarm and its databases, which take
 	timeout 1200 $(PYTEST) -m farm $(ARGS)
 
 browser: $(BROWSER_READY) ## run the tests that look at every page in a real Chromium
-	timeout 600 $(BIN)/python -m pytest -m browser $(ARGS)
+	timeout 900 $(BIN)/python -m pytest -m browser -n 2 --dist loadfile $(ARGS)
 
 large: $(READY) ## run the tests that move hundreds of megabytes
 	$(BIN)/python -m pytest -m large $(ARGS)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.chromium import NARROW, WIDE, Visitor, chromium, visitor
+from tests.support.axe import hold_for_everybody
+from tests.support.chromium import NARROW, Visitor, chromium, visitor
 from tests.support.demo import make_demo
 from tests.support.server import Server
 
@@ -63,44 +64,26 @@ def plain(browser, served) -> Iterator[Visitor]:
         yield made
 
 
-COLOURS = {"runOnly": ["color-contrast"]}
-"""The only rule that another colour scheme can break."""
-
-SHORTENED = "[...document.querySelectorAll('main > *')].slice(60, -60).forEach(e => e.remove())"
-"""Leaves a part of a page of thousands of elements of a few kinds, for axe to look at."""
-
-
-def check(visit: Visitor, name: str) -> None:
-    """Hold the open page against axe and the width of a phone, and take pictures of it."""
-    visit.page.evaluate(SHORTENED)
-    for size, width in ((WIDE, "wide"), (NARROW, "narrow")):
-        for scheme in ("light", "dark"):
-            visit.look(size, scheme)
-            assert visit.overflow() <= 0, (name, width)
-            hold_against_axe(visit, COLOURS if scheme == "dark" else {})
-            if (width, scheme) in (("wide", "light"), ("narrow", "dark")):
-                visit.shoot(f"{name}-{width}-{scheme}")
-
-
-def hold_against_axe(visit: Visitor, options: dict[str, object]) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
-    found = Axe().run(visit.page, options=options)
-    assert found.violations_count == 0, found.generate_report()
+SHORTENED = """() => {
+    for (const [kind, first, last] of [["main > *", 30, -20], [".code .l", 60, undefined]])
+        [...document.querySelectorAll(kind)].slice(first, last).forEach(e => e.remove());
+}"""
+"""Leaves a part of what a page has hundreds of, of one kind, for axe to look at."""
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_for_everybody(visit, name):
     assert visit.open(PAGES[name]) == 200
 
-    check(visit, name)
+    visit.page.evaluate(SHORTENED)
+    hold_for_everybody(visit, name)
 
 
 def test_the_page_of_an_error_is_for_everybody(browser, served):
     context = visitor(browser, served.url)
     with context as made:
         assert made.open(ERRORS["not-found"]) == 404
-        check(made, "not-found")
+        hold_for_everybody(made, "not-found")
         # Chromium counts the status of the page as an error of its own.
         made.faults = [fault for fault in made.faults if "404" not in fault]
 
