@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.load import SEARCHED
+from tests.support.processes import workers
 
 START_LIMIT_S = 120
 # What passes from hop to hop, or is the server's own.
@@ -68,16 +69,7 @@ class Server:
 
     def workers(self) -> list[int]:
         """The processes that answer."""
-        found = []
-        for status in Path("/proc").glob("[0-9]*/status"):
-            try:
-                text = status.read_text()
-                command = (status.parent / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if f"\nPPid:\t{self.process.pid}\n" in text and b"resource_tracker" not in command:
-                found.append(int(status.parent.name))
-        return found
+        return workers(self.process.pid)
 
     def stop(self) -> None:
         """End it, and its log."""
