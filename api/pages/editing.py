@@ -9,7 +9,7 @@ from functools import partial
 from flask import Response, request, url_for
 
 from api.pages.forms import Faults, Form, read_kept_form, see_other
-from api.pages.jobtype_form import JobtypeForm, form_from, form_of, new_form
+from api.pages.jobtype_form import JobtypeForm, broken_form, form_from, form_of, new_form
 from api.pages.rendering import page
 from api.web import auth
 from api.web.bodies import InvalidBody
@@ -62,10 +62,12 @@ def edit(jobtype: str) -> Response:
     if given and not is_id(given):
         raise NotFound("there is no such version")
     number = parse_id(given) if given else None
-    release = (
-        catalogue.newest(found.name) if number is None else catalogue.release(found.name, number)
-    )
-    return _page(found.name, form_of(catalogue, release, found.tree), Faults(), number=number)
+    if number is None:
+        release = catalogue.find_newest(found)
+        form = form_of(catalogue, release, found.tree) if release else broken_form(catalogue, found)
+    else:
+        form = form_of(catalogue, catalogue.release(found.name, number), found.tree)
+    return _page(found.name, form, Faults(), number=number)
 
 
 def _change() -> str:

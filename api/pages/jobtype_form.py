@@ -12,6 +12,7 @@ from api.pages.forms import Form
 from api.rest.payloads import JobtypeBody
 from api.web.bodies import InvalidBody
 from gitstore.catalogue.catalogue import Catalogue, Release
+from gitstore.catalogue.entries import Jobtype
 from gitstore.edits.jobtypes import JobtypeWish
 from gitstore.errors import BadRequest
 from gitstore.format.layout import NAME_LIMIT
@@ -119,6 +120,21 @@ def form_of(catalogue: Catalogue, release: Release, base: str) -> JobtypeForm:
         rows=tuple(_row(requirement) for requirement in meta.requirements),
         code=catalogue.code(release),
         base=base,
+    )
+
+
+def broken_form(catalogue: Catalogue, jobtype: Jobtype) -> JobtypeForm:
+    """The form that shows what can be read of *jobtype*, which no version in service has."""
+    contents = catalogue.contents
+    directory = contents.directory(jobtype.tree)
+    meta = directory.meta or JobtypeMeta()
+    blob = directory.code
+    return JobtypeForm(
+        texts={"name": jobtype.name, **_texts(meta)},
+        ticks={name: getattr(meta, name) for name in TICKS},
+        rows=tuple(_row(requirement) for requirement in meta.requirements),
+        code=contents.objects.read_blob(blob).decode(errors="replace") if blob else "",
+        base=jobtype.tree,
     )
 
 

@@ -7,8 +7,6 @@ import logging
 import os
 import re
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,6 @@ from gitstore.branch.tokens import Tokens
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git
 from tests.support.plain_browser import FORM, PlainBrowser, listening
-from tests.support.project import ROOT
 
 EDIT = "/jobtypes/Blender/edit"
 
@@ -412,25 +409,3 @@ def test_the_pages_with_forms_are_kept_by_no_cache(place):
         assert ada.open(path).page.headers["cache-control"] == "no-store", path
         assert "Cookie" in ada.page.headers["vary"]
     assert ada.open("/").page.headers["cache-control"] != "public"
-
-
-READ = """
-import sys
-from api.app import create_app
-from api.config import Config
-from pathlib import Path
-client = create_app(Config(Path(sys.argv[1]))).test_client()
-for path in ("/jobtypes/", "/jobtypes/Blender", "/jobtypes/Blender/versions/1/code", "/newest"):
-    assert client.get(f"/api/v1{path}").status_code == 200, path
-assert client.put("/api/v1/jobtypes/Blender", json={"name": "Blender"}).status_code == 401
-ours = [n for n in sys.modules if n.startswith(("api.pages.", "api.web.sessions"))]
-print(sorted(ours))
-"""
-
-
-def test_what_agents_ask_loads_no_form(place):
-    done = subprocess.run(
-        [sys.executable, "-c", READ, str(place.repo)],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout.strip() == "['api.pages.diffs', 'api.pages.routes']"

@@ -20,6 +20,7 @@ import pytest
 from gitstore.branch.setup import create_repository, sample_path
 from tests.support.git import Worktree, git
 from tests.support.nginx import NGINX, USER, ShippedProxy, needs_nginx, shipped_proxy
+from tests.support.plain_browser import PlainBrowser
 from tests.support.rest import body, code
 from tests.support.server import Answer, Server
 from tests.support.waiting import wait_for
@@ -155,6 +156,18 @@ def test_what_is_read_with_a_token_is_not_kept(farm):
         said = farm.proxy.get(path, Authorization="Bearer jtr_x").headers["x-cache-status"]
         assert said == "BYPASS"
     assert farm.proxy.get(path).headers["x-cache-status"] == "MISS"
+
+
+def test_forms_and_people_with_a_session_are_at_the_primary_and_kept_by_no_cache(farm):
+    one, other = PlainBrowser(farm.proxy.port), PlainBrowser(farm.proxy.port)
+    for _ in range(3):
+        one.open("/jobtypes/Command/edit").send("save", description="By a form")
+        assert one.path.startswith("/released/"), one.text
+        assert "Released as Command" in one.text
+        assert one.open("/jobtypes/Command").page.headers["x-cache-status"] == "BYPASS"
+    proofs = {b.open("/new").form().fields["csrf"] for b in (one, other, one, other)}
+    assert len(proofs) == 2
+    assert other.open("/jobtypes/Command").page.headers["x-cache-status"] == "BYPASS"
 
 
 def test_slashes_stay_as_they_are(farm):

@@ -453,3 +453,14 @@ def test_a_traceback_leads_to_its_author_and_reading_is_enough(studio):
     assert "Because" in anybody.text
     assert "No file of a jobtype" in anybody.open("/whose?text=nothing").text
     assert anybody.open("/whose").send(text="x" * 200_001).status == 400
+
+
+def test_a_jobtype_that_is_broken_can_be_repaired(branch):
+    files = {"code.py": b"class Job:\n    x = '\xe9'\n", "meta.yaml": b"max_batch: ten\n"}
+    branch.commit({f"jobtypes/Broken/{n}": data.decode("latin-1") for n, data in files.items()})
+    with listening(create_app(Config(branch.path))) as port:
+        browser = PlainBrowser(port).open("/jobtypes/Broken")
+        browser.open("/jobtypes/Broken/edit")
+        assert "class Job" in browser.form("save").fields["code"]
+        browser.send("save", code=CODE, classname="Job", max_batch="10")
+        assert "Released as Broken 2" in browser.text

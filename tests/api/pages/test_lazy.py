@@ -17,7 +17,8 @@ from api.config import Config
 client = create_app(Config(Path(sys.argv[1]))).test_client()
 
 def loaded():
-    names = {name for name in sys.modules if name.startswith("api.pages")}
+    ours = ("api.pages", "api.web.sessions")
+    names = {name for name in sys.modules if name.startswith(ours)}
     return sorted(names | {"pygments", "markdown_it"} & sys.modules.keys())
 
 for path in ("", "/Blender", "/Blender/versions/1", "/Blender/versions/1/code", "/never"):
