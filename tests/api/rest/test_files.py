@@ -10,7 +10,7 @@ import random
 import socket
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, quote_from_bytes
 
@@ -99,15 +99,17 @@ def rest(repo) -> Iterator[Rest]:
 def get(rest: Rest, path: bytes | str, **headers: str) -> Answer:
     raw = path if isinstance(path, bytes) else path.encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return rest.get(f"{PATH}/files/{quote_from_bytes(raw)}", named)
+    return whole(rest, f"{PATH}/files/{quote_from_bytes(raw)}", named)
 
 
-def whole(rest: Rest, path: str) -> Answer:
-    """The answer to a GET of *path*, once a slot is free for it."""
+def whole(
+    rest: Rest, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"
+) -> Answer:
+    """The answer for *path*, once the slot is free: it may be a moment after an answer."""
     answers: list[Answer] = []
 
     def is_sent() -> bool:
-        answers.append(rest.get(path))
+        answers.append(rest(method, path, headers=headers))
         return answers[-1].status != 503
 
     wait_for(is_sent, "a slot")
@@ -258,20 +260,20 @@ def test_hostile_paths_find_nothing(rest, raw):
 
 def test_a_trailing_slash_makes_no_difference(rest):
     assert get(rest, "code.py/").body == CONTENT[b"code.py"]
-    assert rest.get(f"{PATH}/files").body == rest.get(f"{PATH}/files/").body
+    assert whole(rest, f"{PATH}/files").body == whole(rest, f"{PATH}/files/").body
 
 
 @pytest.mark.parametrize("path", ["files/cache.bin", "files/", "archive.zip", "archive.tar.gz"])
 def test_what_is_too_large_is_a_413_that_names_the_file(rest, path):
-    said = error(rest.get(f"/jobtypes/Big/versions/1/{path}"), 413)["error"]
+    said = error(whole(rest, f"/jobtypes/Big/versions/1/{path}"), 413)["error"]
 
     assert f"cache.bin has {TOO_LARGE_BYTES} bytes" in said
 
 
 def test_head_says_what_get_would(rest):
     for path in ("files/large.bin", "archive.tar.gz", "files/code.py", "files/"):
-        told = rest("HEAD", f"{PATH}/{path}")
         given = whole(rest, f"{PATH}/{path}")
+        told = whole(rest, f"{PATH}/{path}", method="HEAD")
 
         assert (told.status, told.body) == (200, b"")
         for name in ("content-length", "etag", "content-type"):
@@ -313,7 +315,7 @@ def test_a_zip_holds_the_files(rest):
 def test_the_tag_of_an_archive_is_the_tree_of_its_version(rest, repo):
     tree = git(repo, "rev-parse", f"main:jobtypes/{NAME}").strip()
     for path in ("archive.tar.gz", "archive.zip"):
-        answer = rest("HEAD", f"{PATH}/{path}")
+        answer = whole(rest, f"{PATH}/{path}", method="HEAD")
 
         assert answer.headers["etag"] == f'"{tree}"'
         known = rest.get(f"{PATH}/{path}", {"If-None-Match": f'"{tree}"'})
@@ -321,14 +323,15 @@ def test_the_tag_of_an_archive_is_the_tree_of_its_version(rest, repo):
 
 
 def test_a_client_that_does_not_read_takes_a_slot_and_gives_it_back(rest):
+    whole(rest, f"{PATH}/archive.zip", method="HEAD")  # The slot is free after this.
     with socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect(("127.0.0.1", rest.server.port))
         path = f"{PREFIX}{PATH}/archive.zip"
         slow.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        assert slow.recv(1)
+        assert slow.recv(12).endswith(b"200")
         refused = rest.get(f"{PATH}/archive.zip")
-        large = get(rest, "large.bin")
+        large = rest.get(f"{PATH}/files/large.bin")
         small = get(rest, "code.py")
 
     error(refused, 503)
@@ -362,14 +365,12 @@ def test_an_archive_with_a_damaged_file_ends_early_and_frees_its_slot(tmp_path, 
     place.chmod(0o644)
     place.write_bytes(data)
     server = serve(branch.path, "--workers", "1", "--file-places", "1")
-    at = f"{PREFIX}/jobtypes/Job/versions/1"
 
     for kind in ("zip", "tar.gz", "zip"):
         with pytest.raises(http.client.IncompleteRead):
-            server.get(f"{at}/archive.{kind}")
-    assert server.get(f"{at}/files/z").status == 500
-    assert server.get(f"{at}/files/").status == 500
-    assert server.get(f"{at}/files/a").body == noise
+            whole(Rest(server), f"/jobtypes/Job/versions/1/archive.{kind}")
+    for path, status in (("z", 500), ("", 500), ("a", 200)):
+        assert whole(Rest(server), f"/jobtypes/Job/versions/1/files/{path}").status == status
 
 
 # Previews and versions that are not in service
