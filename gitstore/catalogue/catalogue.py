@@ -88,9 +88,19 @@ class Catalogue:
         """
         jobtype = self.find_jobtype(key)
         if jobtype is None:
+            renamed = self._find_renamed(key)
+            if renamed is not None:
+                was, now = layout.shown(key), layout.shown(renamed.name)
+                raise NotFound(f"there is no jobtype of the name {was}; it was renamed to {now}")
             names = (name for name in self.history.jobtypes if not _fault(name))
             raise _missing("jobtype", key, names)
         return jobtype
+
+    def _find_renamed(self, name: str) -> Jobtype | None:
+        """The jobtype that had that *name* last, and has another one now."""
+        ids = (id for former, id in reversed(self.history.former) if former == name)
+        renamed = self._jobtypes_by_id().get(next(ids, 0))
+        return None if renamed is None or _fault(renamed.name) else renamed
 
     def version(self, jobtype: Jobtype, number: int) -> Version:
         """The version of that number, in service or not.

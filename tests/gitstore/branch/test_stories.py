@@ -15,6 +15,7 @@ from gitstore.edits.jobtypes import delete_jobtype, withdraw
 from gitstore.errors import NotFound
 from gitstore.git.commits import Signature
 from tests.support.branches import TD, jobtype
+from tests.support.git import git
 
 ADA = Signature("Ada", "ada@x")
 BO = Signature("Bo", "bo@x")
@@ -213,6 +214,8 @@ def test_a_renamed_jobtype_keeps_its_stories_under_the_names_of_their_time(branc
     assert [(s.name, s.number) for s in page.stories] == [("New +2.0", 2), ("Old é", 1)]
     assert [names(store, "New +2.0", number) for number in (1, 2)] == [["Ada"], ["Cy"]]
     assert page.stories[1].status.reason == "old"
+    with pytest.raises(NotFound, match=r"name Old \\xe9; it was renamed to New \+2.0$"):
+        store.stories("Old é")
 
 
 def test_stories_come_in_pages_and_go_on_after_a_deletion(branch):
@@ -290,3 +293,80 @@ def test_a_deletion_by_a_token_tells_whose_it_was(branch):
     store.write([delete_jobtype("A")], Writer(Access("ada", "ada@x", Role.ADMIN)))
 
     assert [person.name for person in store.story("A", 1).status.by] == ["ada"]
+
+
+def test_real_merges_of_every_kind_name_those_that_git_log_names(empty, worktree, monkeypatch):
+    path = "jobtypes/A b"
+
+    def act(who: str, number: int | None, *command: str) -> None:
+        """Run git as *who*, after a change of code.py to *number*, if there is one."""
+        worktree.git("config", "user.name", who)
+        worktree.git("config", "user.email", f"{who}@x".lower())
+        if number is not None:
+            worktree.write(f"{path}/part{number}.py", f"x = {number}\n")
+            worktree.git("add", "-A")
+            worktree.git("commit", "--quiet", "-m", f"part {number}")
+        if command:
+            worktree.git(*command)
+
+    worktree.write(f"{path}/code.py", code(0))
+    worktree.write(f"{path}/meta.yaml", "classname: Job\n")
+    worktree.commit("begin\n")
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.delenv(f"GIT_{who}_NAME")
+        monkeypatch.delenv(f"GIT_{who}_EMAIL")
+    act("Ada", None, "checkout", "--quiet", "-b", "one")
+    act("Ada", 1)
+    act("Bo", 2)
+    act("Bo", None, "checkout", "--quiet", "main")
+    act("Cy", None, "merge", "--quiet", "--no-ff", "-m", "Merge branch 'one'", "one")
+    act("Dee", None, "checkout", "--quiet", "-b", "two")
+    act("Dee", 3)
+    act("Dee", None, "checkout", "--quiet", "main")
+    act("Cy", None, "merge", "--quiet", "--squash", "two")
+    act("Cy", None, "commit", "--quiet", "--author=Dee <dee@x>", "-m", "Squashed (#8)")
+    act("Eve", None, "checkout", "--quiet", "-b", "three", "HEAD~1")
+    act("Eve", 4)
+    act("Cy", None, "rebase", "--quiet", "main")
+    act("Cy", None, "checkout", "--quiet", "main")
+    act("Cy", None, "merge", "--quiet", "--ff-only", "three")
+    for branch, who, number in (("four", "Ada", 5), ("five", "Bo", 6)):
+        act(who, None, "checkout", "--quiet", "-b", branch, "main")
+        act(who, number)
+    act("Eve", None, "checkout", "--quiet", "-b", "six", "main")
+    act("Eve", 7)
+    act("Eve", None, "merge", "--quiet", "--no-ff", "-m", "Merge five into six", "five")
+    act("Cy", None, "checkout", "--quiet", "main")
+    act(
+        "Cy",
+        None,
+        "merge",
+        "--no-ff",
+        "--quiet",
+        "-m",
+        "Merge branches 'four' and 'six'",
+        "four",
+        "six",
+    )
+    assert worktree.push().returncode == 0
+    store = Store(empty)
+
+    told = {}
+    for story in store.stories("A b").stories:
+        commit = store.commit(story.version.commit)
+        span = f"{commit.parents[0]}..{commit.id}" if commit.parents else commit.id
+        args = ("log", "--no-merges", "--format=%an", span, "--", path)
+        by = story.credit.merged_by
+        told[story.number] = ([p.name for p in story.credit.authors], by and by.name)
+        assert set(told[story.number][0]) == set(git(empty, *args).splitlines())
+
+    assert told == {
+        1: (["Test TD"], None),
+        2: (["Ada", "Bo"], "Cy"),
+        3: (["Dee"], "Cy"),
+        4: (["Eve"], "Cy"),
+        5: (["Ada", "Eve", "Bo"], "Cy"),
+    }
+    assert [s.credit.branch for s in store.stories("A b").stories] == [
+        *("four, six", None, None, "one", None)
+    ]
