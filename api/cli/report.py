@@ -5,13 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+import click
 
 from gitstore.format.layout import escaped
-from gitstore.rules import Problem, Severity
+from gitstore.rules import RULES, Problem, Severity
 
 
 def _text(problems: Sequence[Problem]) -> str:
-    return "".join(f"{escaped(str(problem))}\n" for problem in problems)
+    return "".join(f"{escaped(str(problem))} [{problem.rule}]\n" for problem in problems)
+
+
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+
+
+def coloured(problems: Sequence[Problem]) -> str:
+    """The text for people, with colours for a terminal."""
+    return "".join(map(_coloured, problems))
+
+
+def _coloured(problem: Problem) -> str:
+    line = "" if problem.line is None else f":{problem.line}"
+    where = click.style(escaped(f"{problem.path}{line}"), bold=True)
+    severity = click.style(str(problem.severity), fg=_COLOURS[problem.severity])
+    rule = click.style(f"[{problem.rule}]", dim=True)
+    return f"{where}: {severity}: {escaped(problem.message)} {rule}\n"
 
 
 def _github(problems: Sequence[Problem]) -> str:
@@ -62,11 +82,46 @@ def _json(problems: Sequence[Problem]) -> str:
     return json.dumps(rows, indent=2) + "\n"
 
 
+_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning"}
+
+
+def _sarif(problems: Sequence[Problem]) -> str:
+    """SARIF 2.1.0, as GitHub's code scanning, Azure DevOps and editors read it."""
+    rules = sorted({problem.rule for problem in problems})
+    driver = {
+        "name": "jobtypes check",
+        "rules": [{"id": r, "shortDescription": {"text": RULES[r].summary}} for r in rules],
+    }
+    results = [
+        {
+            "ruleId": problem.rule,
+            "level": _LEVELS[problem.severity],
+            "message": {"text": problem.message},
+            "locations": [{"physicalLocation": _location(problem)}],
+        }
+        for problem in problems
+    ]
+    run = {"tool": {"driver": driver}, "results": results}
+    log = {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [run],
+    }
+    return json.dumps(log, indent=2) + "\n"
+
+
+def _location(problem: Problem) -> dict[str, object]:
+    # A path in a tree may have bytes that are no text.
+    uri = quote(Path(problem.path).as_posix(), errors="surrogateescape")
+    return {"artifactLocation": {"uri": uri}, "region": {"startLine": problem.line or 1}}
+
+
 FORMATS: dict[str, Callable[[Sequence[Problem]], str]] = {
     "text": _text,
     "github": _github,
     "gitlab": _gitlab,
     "json": _json,
+    "sarif": _sarif,
 }
 
 

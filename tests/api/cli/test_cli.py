@@ -394,7 +394,7 @@ def test_check_prints_path_line_severity_and_sentence(faulty):
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert any(re.match(rf"{re.escape(code)}:3: error: is no valid Python: .", x) for x in lines)
-    assert f"{meta}:2: error: max_batch is 0; at least 1 is wanted" in lines
+    assert f"{meta}:2: error: max_batch is 0; at least 1 is wanted [meta-field]" in lines
     assert any(re.match(rf"{re.escape(str(faulty))}/jobtypes/B/.*: warning: .", x) for x in lines)
     assert done.stderr == f"{faulty}: 2 errors, 1 warning\n"
 
@@ -464,7 +464,7 @@ def test_check_as_json(faulty, sound):
     assert json.loads(jobtypes("check", sound, "--format", "json").stdout) == []
 
 
-@pytest.mark.parametrize("form", ["text", "github", "gitlab", "json"])
+@pytest.mark.parametrize("form", ["text", "github", "gitlab", "json", "sarif"])
 def test_check_of_a_bare_repository_looks_at_its_branch(example, form):
     done = jobtypes("check", example, "--format", form)
 

@@ -1,0 +1,164 @@
+"""What the command check looks at: in a clone, what differs from where it came from."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gitstore.branch.setup import sample_path
+from tests.support.commands import jobtypes
+from tests.support.git import Worktree, git
+
+OLD = "jobtypes/Nuke/meta.yaml:1: error: "
+BAD = "max_batch: 0\n"
+
+
+@pytest.fixture
+def td(sample, clone) -> Worktree:
+    """A clone of a repository that has an old fault in Nuke, which got past the service."""
+    first = clone(sample)
+    first.write("jobtypes/Nuke/meta.yaml", BAD)
+    first.commit()
+    first.git("push", "--quiet", "origin", "HEAD:main")
+    made: Worktree = clone(sample)
+    return made
+
+
+def code(name: str) -> str:
+    return (sample_path() / "jobtypes" / name / "code.py").read_text("ascii")
+
+
+def test_old_faults_of_others_are_counted_in_a_line_and_fail_nothing(td):
+    td.write("jobtypes/Maya/code.py", code("Maya") + "# new\n")
+
+    done = jobtypes("check", td.path)
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines() == [
+        f"{td.path}, what differs from origin: 0 errors, 0 warnings",
+        "in what you didn't change: 1 error, 0 warnings; --all shows them",
+    ]
+
+
+@pytest.mark.parametrize("step", ["written", "committed"])
+def test_what_is_yours_fails(td, step):
+    td.write("jobtypes/Maya/meta.yaml", BAD)
+    if step == "committed":
+        td.commit()
+
+    done = jobtypes("check", td.path)
+
+    assert done.returncode == 1
+    assert done.stdout == (
+        f"{td.path}/jobtypes/Maya/meta.yaml:1: error: max_batch is 0; at least 1 is wanted"
+        " [meta-field]\n"
+    )
+
+
+def test_an_old_fault_is_yours_once_you_change_its_jobtype(td):
+    td.write("jobtypes/Nuke/code.py", code("Nuke") + "# new\n")
+
+    done = jobtypes("check", td.path)
+
+    assert done.returncode == 1
+    assert OLD in done.stdout
+
+
+def test_all_reports_everything(td):
+    done = jobtypes("check", td.path, "--all")
+
+    assert done.returncode == 1
+    assert OLD in done.stdout
+    assert done.stderr == f"{td.path}: 1 error, 0 warnings\n"
+
+
+def test_what_others_need_of_what_you_delete_is_yours(td):
+    (td.path / "software" / "maya.yaml").unlink()
+
+    done = jobtypes("check", td.path)
+
+    assert done.returncode == 1
+    assert "jobtypes/Maya/meta.yaml" in done.stdout
+    assert "Nuke" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("what", "status"),
+    [
+        ("Nuke", 1),
+        ("jobtypes/Nuke", 1),
+        ("jobtypes/Nuke/code.py", 1),
+        ("Maya", 0),
+        ("software/maya.yaml", 0),
+        ("withdrawn.yaml", 0),
+        ("jobtypes", 0),
+        (".", 0),
+    ],
+)
+def test_a_name_or_a_path_is_all_that_is_looked_at(td, monkeypatch, what, status):
+    td.write("withdrawn.yaml", "Maya: [1]\n")
+    monkeypatch.chdir(td.path)
+
+    done = jobtypes("check", what)
+
+    assert done.returncode == status
+    assert done.stdout.startswith(OLD if status else "")
+
+
+def test_a_misspelt_name_is_named(td):
+    done = jobtypes("check", "Nukee", "--repo", td.path)
+
+    assert done.returncode == 1
+    assert "did you mean Nuke?" in done.stderr
+
+
+def test_staged_reports_what_is_staged(td):
+    td.write("jobtypes/Maya/meta.yaml", BAD)
+    assert jobtypes("check", td.path, "--staged").returncode == 0
+    td.git("add", "-A")
+
+    done = jobtypes("check", td.path, "--staged")
+
+    assert done.returncode == 1
+    assert "jobtypes/Maya/meta.yaml:1: " in done.stdout
+    assert "Nuke" not in done.stdout
+
+
+def test_a_clone_that_knows_no_branch_of_origin_is_checked_whole(td):
+    td.git("remote", "set-head", "origin", "--delete")
+
+    assert jobtypes("check", td.path).returncode == 1
+
+
+def test_colours_are_for_terminals_or_for_those_who_ask(td):
+    args = ("check", "Nuke", "--repo", td.path)
+
+    plain = jobtypes(*args)
+    always = jobtypes(*args, "--color", "always", env={"NO_COLOR": "1"})
+
+    assert "\x1b[" not in plain.stdout
+    assert "\x1b[31merror\x1b[0m: max_batch" in always.stdout
+    assert "\x1b[" not in jobtypes(*args, "--color", "always", "--format", "json").stdout
+
+
+def test_sarif_names_the_rule_the_file_and_the_line(td):
+    td.write("jobtypes/Maya Two/meta.yaml", "classname: X\n")
+
+    done = jobtypes("check", "Maya Two", "--repo", td.path, "--format", "sarif")
+
+    (run,) = json.loads(done.stdout)["runs"]
+    (result,) = run["results"]
+    (location,) = result["locations"]
+    place = location["physicalLocation"]
+    assert result["ruleId"] == "code-missing"
+    assert result["level"] == "error"
+    assert place["artifactLocation"]["uri"].endswith("/jobtypes/Maya%20Two/code.py")
+    assert place["region"] == {"startLine": 1}
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["code-missing"]
+
+
+def test_a_bare_repository_is_checked_whole(td, sample):
+    assert git(sample, "rev-parse", "main")
+
+    assert jobtypes("check", sample).returncode == 1
