@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
@@ -21,6 +20,7 @@ from gitstore.branch.setup import create_repository, sample_path
 from tests.support.git import Worktree, git
 from tests.support.nginx import NGINX, USER, ShippedProxy, needs_nginx, shipped_proxy
 from tests.support.plain_browser import PlainBrowser
+from tests.support.processes import workers
 from tests.support.rest import body, code
 from tests.support.server import Answer, Server
 from tests.support.waiting import wait_for
@@ -311,15 +311,10 @@ class Readers:
 
 def kill(server: Server) -> None:
     """End the service with all of its workers, in the middle of whatever they do."""
-    parent = f"\nPPid:\t{server.process.pid}\n"
-    workers = []
-    for status in Path("/proc").glob("[0-9]*/status"):
-        with suppress(OSError):
-            if parent in status.read_text():
-                workers.append(int(status.parent.name))
-    assert workers
+    below = workers(server.process.pid)
+    assert below
     server.stop(signal.SIGKILL)
-    for worker in workers:
+    for worker in below:
         with suppress(ProcessLookupError):
             os.kill(worker, signal.SIGKILL)
 
