@@ -235,24 +235,18 @@ class Database:
         """Whether that table is there."""
         return bool(self._sa.inspect(connection).has_table(STATE))
 
-    def references(self, connection: Connection) -> dict[str, list[tuple[str, str]]]:
-        """The columns of all other tables that refer to a table of TABLES: pairs by its name."""
-        inspector = self._sa.inspect(connection)
-        found: dict[str, list[tuple[str, str]]] = {name: [] for name in TABLES}
-        for (_, table), keys in inspector.get_multi_foreign_keys().items():
-            for key in keys:
-                if table not in TABLES and key["referred_table"] in found:
-                    found[key["referred_table"]].append((table, key["constrained_columns"][0]))
+    def referred(self, connection: Connection) -> dict[str, set[int]]:
+        """The ids of rows that rows of other tables refer to, by the name of their table."""
+        found: dict[str, set[int]] = {name: set() for name in TABLES}
+        keys = self._sa.inspect(connection).get_multi_foreign_keys()
+        for (_, other), key in ((table, key) for table in keys for key in keys[table]):
+            if other in TABLES or key["referred_table"] not in found:
+                continue
+            name = key["constrained_columns"][0]
+            column = self._sa.table(other, self._sa.column(name)).c[name]
+            rows = connection.execute(self._sa.select(column).distinct())
+            found[key["referred_table"]].update(id for (id,) in rows if id is not None)
         return found
-
-    def referred(self, connection: Connection, table: str) -> set[int]:
-        """The ids of rows of *table* that rows of tables which are not ours refer to."""
-        ids: set[int] = set()
-        for other, column in self.references(connection)[table]:
-            found = self._sa.table(other, self._sa.column(column)).c[column]
-            rows = connection.execute(self._sa.select(found).distinct())
-            ids.update(id for (id,) in rows if id is not None)
-        return ids
 
 
 def _decoded(data: bytes) -> str:

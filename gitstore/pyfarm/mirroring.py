@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.errors import FarmFailed
 from gitstore.git.repository import Repository
-from gitstore.pyfarm.database import JOBTYPES, SOFTWARE, SOFTWARE_VERSIONS, VERSIONS, Database
+from gitstore.pyfarm.database import Database
 from gitstore.pyfarm.editing import Editor
 from gitstore.pyfarm.mirror_jobtypes import MirrorJobtypes
 from gitstore.pyfarm.mirror_software import drop_software, put_software
@@ -86,11 +86,7 @@ class Mirror:
     ) -> Mirrored:
         database, wanted = self.database, wanted_rows(catalogue, previews)
         tables = database.tables(connection)
-        referred = {
-            name: database.referred(connection, name)
-            for name in (JOBTYPES, VERSIONS, SOFTWARE, SOFTWARE_VERSIONS)
-        }
-        rows = read_rows(database, connection)
+        referred, rows = database.referred(connection), read_rows(tables, connection)
         editor = Editor(tables, rows, referred, connection if is_executed else None)
         software = put_software(editor, wanted)
         jobtypes = MirrorJobtypes(editor, wanted, software, is_pruning)

@@ -32,7 +32,7 @@ from gitstore.pyfarm.farm import (
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
 
 Progress = Callable[[int, int], None]
 Row = Mapping[str, Any]
@@ -48,8 +48,8 @@ def read_farm(database: Database, progress: Progress = lambda done, total: None)
         FarmFailed: the database is away, or no master's.
     """
     with database.reading() as connection:
-        rows = read_rows(database, connection)
-        jobs = database.referred(connection, VERSIONS)
+        rows = read_rows(database.tables(connection), connection)
+        jobs = database.referred(connection)[VERSIONS]
     total = len(rows[VERSIONS])
     software = list(_software(rows))
     known = _Names(rows)
@@ -81,9 +81,8 @@ def read_farm(database: Database, progress: Progress = lambda done, total: None)
     return Farm(jobtypes, tuple(software), tuple(notes))
 
 
-def read_rows(database: Database, connection: Connection) -> dict[str, list[Row]]:
-    """All rows of the tables, with the columns that there are."""
-    tables = database.tables(connection)
+def read_rows(tables: Mapping[str, Table], connection: Connection) -> dict[str, list[Row]]:
+    """All rows of *tables*, by name, with the columns that there are."""
     return {
         name: [dict(row._mapping) for row in connection.execute(table.select())]
         for name, table in tables.items()
