@@ -30,7 +30,7 @@ PYTEST = $(BIN)/python -m pytest -n auto --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test farm browser test-busy deep large check bench torture
+.PHONY: help serve test farm browser pictures test-busy deep large check bench torture
 
 help: ## list the targets
 	@sed -n 's|^\([a-z-]*\):.*## |make \1\t|p' Makefile | expand -t 17
@@ -52,6 +52,9 @@ farm: $(READY) ## run the tests with a real PyFarm and its databases, which take
 
 browser: $(BROWSER_READY) ## run the tests that look at every page in a real Chromium
 	timeout 900 $(BIN)/python -m pytest -m browser -n 2 --dist loadfile $(ARGS)
+
+pictures: $(BROWSER_READY) ## take the pictures of docs/pictures again
+	$(BIN)/python -m tests.pictures
 
 large: $(READY) ## run the tests that move hundreds of megabytes
 	$(BIN)/python -m pytest -m large $(ARGS)

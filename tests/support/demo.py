@@ -37,24 +37,24 @@ def make_demo(path: Path) -> Branch:
     )
     fewer = meta.replace("max_batch: 10", "max_batch: 5")
 
-    branch.commit(files, "Begin with PyFarm's jobtypes\n", author=_who("Ada Lovelace", 40))
+    _step(branch, files, "Begin with PyFarm's jobtypes", "Ada Lovelace", 40)
     tiles = {"jobtypes/Blender/README.md": README} | _code(code + TILES.format(256))
-    branch.commit(tiles, "Blender: render tiles of 256 pixels\n", author=_who("Ada Lovelace", 12))
+    _step(branch, tiles, "Blender: render tiles of 256 pixels", "Alan Turing", 12)
     larger = _code(code + TILES.format(512)) | {"jobtypes/Blender/meta.yaml": fewer}
-    branch.commit(larger, "Blender: larger tiles, fewer frames\n", author=_who("Grace Hopper", 5))
-    withdrawn = {"withdrawn.yaml": "Blender: [2]\n"}
-    branch.commit(withdrawn, "Blender: withdraw 2, for its seams\n", author=_who("Grace Hopper", 3))
+    _merge(branch, larger, "Blender: larger tiles, fewer frames", "Ada Lovelace", 5)
+    withdrawn: dict[str, Content] = {"withdrawn.yaml": "Blender: [2]\n"}
+    _step(branch, withdrawn, "Blender: withdraw 2, for its seams", "Grace Hopper", 3)
     assert branch.tip
     branch.repository.move("refs/heads/td/merged", None, branch.tip, TD, "test")
-    broken = {"jobtypes/FFmpeg/code.py": b"# caf\xe9\n"}
-    branch.commit(broken, "FFmpeg: a note\n", author=_who("Alan Turing", 1))
+    broken: dict[str, Content] = {"jobtypes/FFmpeg/code.py": b"# caf\xe9\n"}
+    _step(branch, broken, "FFmpeg: a note", "Alan Turing", 1)
 
     quiet = _code(code + TILES.format(512) + "QUIET = True\n")
     _change(branch, "td/blender-quiet", quiet, "Blender: say less", "Ada Lovelace")
     faulty = _code(code + "\n\ndef broken(:\n")
     faulty |= {"jobtypes/Blender/meta.yaml": meta.replace("max_batch: 10", "max_batch: ten")}
     _change(branch, "td/blender-ten", faulty, "Blender: ten frames", "Alan Turing")
-    conflict = {"jobtypes/FFmpeg/code.py": "class FFmpeg: pass\n"}
+    conflict: dict[str, Content] = {"jobtypes/FFmpeg/code.py": "class FFmpeg: pass\n"}
     _change(branch, "td/ffmpeg", conflict, "FFmpeg: all new", "Alan Turing", onto=f"{branch.tip}~1")
     return branch
 
@@ -68,15 +68,27 @@ def _who(name: str, days_ago: int) -> Signature:
     return Signature(name, f"{name.split()[0].lower()}@studio.example", when)
 
 
+Files = dict[str, Content]
+
+
+def _step(branch: Branch, files: Files, message: str, who: str, days_ago: int) -> None:
+    """Commit *files* to the branch itself."""
+    by = _who(who, days_ago)
+    branch.commit(files, f"{message}\n", author=by, committer=by)
+
+
+def _merge(branch: Branch, files: Files, message: str, who: str, days_ago: int) -> None:
+    """Commit *files* to a side branch, which Grace Hopper merges."""
+    by, reviewer = _who(who, days_ago + 1), _who("Grace Hopper", days_ago)
+    side = branch.side(files, f"{message}\n", author=by, committer=by)
+    merge = f"Merge td/tiles: {message}\n"
+    branch.commit(files, merge, merged=(side,), author=reviewer, committer=reviewer)
+
+
 def _change(
-    branch: Branch,
-    name: str,
-    files: dict[str, Content],
-    message: str,
-    who: str,
-    onto: str | None = None,
+    branch: Branch, name: str, files: Files, message: str, who: str, onto: str | None = None
 ) -> None:
     """Push a change of the tip, or of *onto*, as branch *name*."""
-    start = branch.repository.resolve(onto).id if onto else branch.tip
-    commit = branch.side(files, f"{message}\n", onto=start, author=_who(who, 0))
+    start, by = branch.repository.resolve(onto).id if onto else branch.tip, _who(who, 0)
+    commit = branch.side(files, f"{message}\n", onto=start, author=by, committer=by)
     branch.repository.move(f"refs/heads/{name}", None, commit, TD, "test")
