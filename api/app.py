@@ -40,6 +40,7 @@ from api.worker.limits import Limits, Work
 from api.worker.mirrorer import Mirrorer
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
+from gitstore.branch.token_use import TokenUse
 from gitstore.branch.tokens import Tokens
 from gitstore.branch.upstream import Upstream
 
@@ -98,7 +99,8 @@ def _set_gates(app: FlaskApp, parts: Parts, cache: ResponseCache) -> None:
     The order of the gates is the security model: identity before everything that tells or costs
     something, and memory last, so that it gives nothing that the view would refuse.
     """
-    gate = auth.Gate(parts.config, Tokens(parts.store.repository.git_dir))
+    git_dir = parts.store.repository.git_dir
+    gate = auth.Gate(parts.config, Tokens(git_dir), TokenUse(git_dir))
     gates: tuple[Callable[[], Response | None], ...] = (
         # A wrong Host is refused before anything else reads the request.
         partial(hosts.require_good_host, parts.hosts),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -10,6 +12,7 @@ from api.cli.options import branch_option, checks_options, repo_option
 from api.cli.output import print_table
 from api.config import Config
 from gitstore.branch.access import Role
+from gitstore.branch.token_use import TokenUse
 from gitstore.branch.tokens import Tokens
 from gitstore.branch.tokens_file import EMAIL, NAME, PATTERN
 from gitstore.checks.settings import Checks
@@ -18,9 +21,22 @@ from hooks.install import PUSHING, RECEIVING, hooks_folder, install_hooks
 from hooks.settings import HookSettings
 
 
+def _span(text: str) -> timedelta:
+    """The span of time in *text*, such as 90d."""
+    match = re.fullmatch(r"([0-9]{1,4})([hdw])", text)
+    if match is None or not int(match[1]):
+        raise click.BadParameter(f"{text!r} is no span of time; write 12h, 90d or 4w")
+    unit = {"h": "hours", "d": "days", "w": "weeks"}[match[2]]
+    return timedelta(**{unit: int(match[1])})
+
+
+SOON = timedelta(days=14)
+"""A token that ends within this time is named in the list."""
+
+
 @click.group()
 def token() -> None:
-    """Make, list and revoke the tokens with which people and scripts write."""
+    """Make, list, rotate and revoke the tokens with which people and scripts write."""
 
 
 @token.command("create")
@@ -28,9 +44,17 @@ def token() -> None:
 @click.option("--role", type=click.Choice(["read", "write", "admin"]), required=True)
 @click.option("--email", help="Stands in the commits made with it.  [default: NAME@localhost]")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Limit it to these jobtypes: Nuke*")
+@click.option(
+    "--expires", type=_span, metavar="SPAN", help="When it ends: 90d, 12h or 4w from now."
+)
 @repo_option
 def create_token(
-    name: str, role: str, email: str | None, only: tuple[str, ...], repo: Path
+    name: str,
+    role: str,
+    email: str | None,
+    only: tuple[str, ...],
+    expires: timedelta | None,
+    repo: Path,
 ) -> None:
     """Make a token for NAME and show its secret, this once.
 
@@ -54,19 +78,64 @@ def create_token(
     tokens = _tokens(repo)
     if tokens.standing.lost:
         click.echo("those who had a token before need new ones: the tokens were lost", err=True)
-    secret = tokens.create(name, Role[role.upper()], address, only)
+    _show(tokens.create(name, Role[role.upper()], address, only, expires))
+
+
+def _show(secret: str) -> None:
     click.echo("Keep it, it is not shown again:", err=True)
     click.echo(secret)
+
+
+@token.command("rotate")
+@click.argument("name")
+@click.option(
+    "--overlap",
+    type=_span,
+    metavar="SPAN",
+    default="1d",
+    show_default=True,
+    help="For how long the secret before is good.",
+)
+@click.option(
+    "--expires",
+    type=_span,
+    metavar="SPAN",
+    help="When the new one ends.  [default: after as long as before]",
+)
+@repo_option
+def rotate_token(name: str, overlap: timedelta, expires: timedelta | None, repo: Path) -> None:
+    """Make another secret for the token NAME. Both are good for a while."""
+    _show(_tokens(repo).rotate(name, overlap, expires))
 
 
 @token.command("list")
 @repo_option
 def list_tokens(repo: Path) -> None:
-    """List the tokens: name, role, jobtypes, email, date. Their secrets are kept nowhere."""
-    rows = [("NAME", "ROLE", "ONLY", "EMAIL", "CREATED")]
+    """List the tokens: who may do what, until when, and the day of the last use.
+
+    Their secrets are kept nowhere. Those that end within two weeks are named once more.
+    """
+    rows = [("NAME", "ROLE", "ONLY", "EMAIL", "CREATED", "ENDS", "USED")]
+    days = TokenUse(Repository(repo).git_dir).days()
+    soon = []
     for row in _tokens(repo).rows():
-        rows.append((row.name, row.role, " ".join(row.only) or "-", row.email, row.created))
+        used = days.get(row.fingerprint, "-")
+        only = " ".join(row.only) or "-"
+        ends = row.expires or "never"
+        rows.append((row.name, row.role, only, row.email, row.created, ends, used))
+        if row.expires and (words := _left(datetime.fromisoformat(row.expires))):
+            soon.append(f"{row.name} {words}")
     print_table(rows)
+    for line in soon:
+        click.echo(line, err=True)
+
+
+def _left(end: datetime) -> str:
+    """How long it is until *end*, as the end of a sentence; empty if that is long."""
+    left = end - datetime.now(UTC)
+    if left <= timedelta():
+        return "has ended; rotate or revoke it"
+    return f"ends in {left.days} days; rotate it" if left <= SOON else ""
 
 
 @token.command("revoke")

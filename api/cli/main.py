@@ -32,7 +32,7 @@ _COMMANDS = {
     "show": ("reading:show", "Show meta.yaml and code.py of one version of a jobtype."),
     "summary": ("reviewing:summary", "Say which versions merging a revision would make."),
     "test": ("testing:test", "Test jobtypes with the tests in their repository. Runs code."),
-    "token": ("access:token", "Make, list and revoke the tokens needed to write."),
+    "token": ("access:token", "Make, list, rotate and revoke the tokens needed to write."),
 }
 """Where each command is, below api.cli, and its line in the list of commands."""
 

@@ -9,6 +9,7 @@ from api.pages.rendering import page
 from api.web import auth, sessions
 from api.web.parts import store
 from gitstore.branch.access import EVERYBODY, Access, Role
+from gitstore.branch.token_use import TokenUse
 from gitstore.branch.tokens import Tokens
 from gitstore.branch.tokens_file import fingerprint
 from gitstore.errors import TokensLost
@@ -34,10 +35,11 @@ def login() -> Response:
     if standing.lost:
         raise TokensLost(f"nobody can log in: {standing.lost}")
     if standing.rows is None or not standing.find(secret):
-        problem = "" if standing.rows is None else "this token is not known, or was revoked"
+        problem = "" if standing.rows is None else auth.unknown_token(standing, secret)
         response = _login_page(to, problem)
         response.status_code = 401 if problem else 200
         return response
+    TokenUse(store().repository.git_dir).note(fingerprint(secret))
     sessions.begin(fingerprint(secret))
     return see_other(to)
 

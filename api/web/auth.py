@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 
 from flask import Request, g, request
 
@@ -10,8 +11,9 @@ from api.config import Config
 from api.web.browsers import Senders
 from api.web.environ import PREVIEW_KEY, ROUTE_KEY, TOKEN_KEY
 from gitstore.branch.access import EVERYBODY, Access, Role
+from gitstore.branch.token_use import TokenUse
 from gitstore.branch.tokens import Tokens
-from gitstore.branch.tokens_file import Standing
+from gitstore.branch.tokens_file import Standing, fingerprint
 from gitstore.errors import Forbidden, ReadOnly, TokensLost, Unauthorized
 from gitstore.git.remote_url import parse_remote_url
 
@@ -57,13 +59,14 @@ _GIVEN_UP = (
 class Gate:
     """Who may do what at one service."""
 
-    def __init__(self, config: Config, tokens: Tokens) -> None:
+    def __init__(self, config: Config, tokens: Tokens, use: TokenUse) -> None:
         self._closed = _closed(config)
         self._senders = Senders(config)
         self._needs_tokens = config.needs_tokens
         self._read_needs_token = config.read_needs_token
         self._tokens = tokens
         self._told = ""
+        self._use = use
 
     def admit(self, request: Request, role: Role) -> Access:
         """What the sender of *request* may do, if they may do what needs *role*.
@@ -103,7 +106,9 @@ class Gate:
             return _by_session(request, standing) or Access("a request without a token", "", role)
         access = standing.find(secret)
         if access is None:
-            raise Unauthorized(f"this token is not known, or was revoked; {_ASKS}")
+            raise Unauthorized(unknown_token(standing, secret))
+        if access is not EVERYBODY:
+            self._use.note(fingerprint(secret))
         return access
 
     def _why_lost(self, standing: Standing) -> str:
@@ -134,6 +139,18 @@ class Gate:
             raise Unauthorized(f"{what} needs a token; {_ASKS}")
         needs = role.name.lower()
         raise Forbidden(f"{what} needs a token with the role {needs}; {access.name} has less")
+
+
+def unknown_token(standing: Standing, secret: str) -> str:
+    """Why the token of that *secret* does not do, which nobody may use."""
+    token = standing.find_token(secret)
+    if token is None or token.expires is None:
+        return f"this token is not known, or was revoked; {_ASKS}"
+    day = token.expires.partition("T")[0]
+    return (
+        f"the token {token.name} ended on {day}; ask for another one, which an operator makes"
+        f" with jobtypes token rotate {shlex.quote(token.name)}"
+    )
 
 
 def _closed(config: Config) -> str | None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gitstore.branch.access import Role
-from gitstore.branch.tokens_file import Standing, Token, TokenFile, digest
+from gitstore.branch.tokens_file import Standing, Token, TokenFile, digest, time_text
 from gitstore.errors import Exists, NotFound, TokensLost
 
 PREFIX = "jtr_"
 """Begins every token, so that secret scanners recognize it."""
+
+
+def _end(now: datetime, lasts: timedelta | None) -> str | None:
+    return None if lasts is None else time_text(now + lasts)
 
 
 class Tokens:
@@ -39,29 +43,76 @@ class Tokens:
             raise TokensLost(standing.lost)
         return standing.rows or ()
 
-    def create(self, name: str, role: Role, email: str, only: tuple[str, ...]) -> str:
-        """A new token's secret, which is kept nowhere.
+    def create(
+        self,
+        name: str,
+        role: Role,
+        email: str,
+        only: tuple[str, ...],
+        lasts: timedelta | None = None,
+    ) -> str:
+        """A new token's secret, which is kept nowhere. It ends after *lasts*; None for never.
 
         Raises:
             Exists: there is a token of that name.
             TokensLost: the file of tokens can't be read; nothing replaces it.
         """
         secret = PREFIX + secrets.token_urlsafe(32)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        now = datetime.now(UTC)
         row = Token(
             name=name,
             sha256=digest(secret),
             role=role.name.lower(),
             email=email,
             only=only,
-            created=now,
+            created=time_text(now),
+            expires=_end(now, lasts),
         )
         with self._file.changing() as replace:
             # Without a file there is nothing left to lose.
             rows = self.rows() if self._file.is_there else ()
             if any(other.name == name for other in rows):
-                raise Exists(f"there is a token {name}; revoke it first or choose another name")
+                raise Exists(
+                    f"there is a token {name}; revoke it first, rotate it, or choose another name"
+                )
             replace((*rows, row))
+        return secret
+
+    def rotate(self, name: str, overlap: timedelta, lasts: timedelta | None = None) -> str:
+        """The secret of another token of that name; the one before ends after *overlap*.
+
+        The new one lasts as long as the one before was made for, unless *lasts* is given.
+
+        Raises:
+            NotFound: there is none.
+            TokensLost: the file of tokens can't be read.
+        """
+        secret = PREFIX + secrets.token_urlsafe(32)
+        now = datetime.now(UTC)
+        with self._file.changing() as replace:
+            rows = self.rows()
+            own = [row for row in rows if row.name == name]
+            if not own:
+                raise NotFound(f"there is no token {name}; see jobtypes token list")
+            newest = own[-1]
+            if lasts is None and newest.expires is not None:
+                made = datetime.fromisoformat(newest.created)
+                lasts = datetime.fromisoformat(newest.expires) - made
+            changed = {
+                "sha256": digest(secret),
+                "created": time_text(now),
+                "expires": _end(now, lasts),
+            }
+            fresh = newest.model_copy(update=changed)
+            over = time_text(now + overlap)
+            left = [
+                row.model_copy(update={"expires": min(row.expires or over, over)})
+                if row.name == name
+                else row
+                for row in rows
+                if not (row.name == name and row.has_ended)
+            ]
+            replace((*left, fresh))
         return secret
 
     def revoke(self, name: str) -> None:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -49,6 +50,9 @@ PATTERN = re.compile(r"[\w .+*?!\[\]-]+")
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
+"""A time in UTC, as time_text writes it; of two such texts, the later time is the greater."""
+
 _ADVICE = (
     "bring it back from a backup, or move it away and make new tokens with jobtypes token create"
 )
@@ -76,6 +80,12 @@ class Token(BaseModel):
     email: Annotated[str, _of(EMAIL)]
     only: tuple[Annotated[str, _of(PATTERN)], ...]
     created: str
+    expires: Annotated[str, _of(_TIME)] | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its time is over."""
+        return self.expires is not None and self.expires <= time_text(datetime.now(UTC))
 
     @property
     def fingerprint(self) -> str:
@@ -108,26 +118,39 @@ class Standing:
         return self.rows is not None or bool(self.lost)
 
     def find(self, secret: str) -> Access | None:
-        """What the bearer of *secret* may do; None if it is no token of ours.
+        """What the bearer of *secret* may do; None if it is no token of ours, or has ended.
 
         Without tokens, everybody may do everything. If the tokens are lost, nobody may do
-        anything. The call takes equally long for every secret.
+        anything.
         """
         if self.rows is None:
             return None if self.lost else EVERYBODY
+        token = self.find_token(secret)
+        return None if token is None or token.has_ended else token.access
+
+    def find_token(self, secret: str) -> Token | None:
+        """The token of that *secret*, also one that has ended; None if it is none of ours.
+
+        The call takes equally long for every secret.
+        """
         given = digest(secret)
-        access = None
-        for row in self.rows:
+        found = None
+        for row in self.rows or ():
             if hmac.compare_digest(row.sha256, given):
-                access = row.access
-        return access
+                found = row
+        return found
 
     def find_fingerprint(self, fingerprint: str) -> Access | None:
         """What the bearer of the token of that *fingerprint* may do; None if it is none of ours."""
         for row in self.rows or ():
             if hmac.compare_digest(row.fingerprint, fingerprint):
-                return row.access
+                return None if row.has_ended else row.access
         return None
+
+
+def time_text(time: datetime) -> str:
+    """*time*, which is in UTC, to the second."""
+    return time.isoformat(timespec="seconds")
 
 
 def fingerprint(secret: str) -> str:
@@ -243,7 +266,9 @@ class TokenFile:
             _write(self.path, b"")
         else:
             self._mark()
-            data = json.dumps([row.model_dump() for row in rows], indent=1)
+            # Without a date for those that don't end, earlier releases can read it, too.
+            plain = [row.model_dump(exclude={} if row.expires else {"expires"}) for row in rows]
+            data = json.dumps(plain, indent=1)
             _write(self.path, data.encode())
 
 

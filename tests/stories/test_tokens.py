@@ -82,7 +82,7 @@ def test_a_list_says_who_may_do_what(empty):
 
     rows = jobtypes("token", "list", "--repo", empty).stdout.splitlines()
 
-    assert rows[0].split() == ["NAME", "ROLE", "ONLY", "EMAIL", "CREATED"]
+    assert rows[0].split() == ["NAME", "ROLE", "ONLY", "EMAIL", "CREATED", "ENDS", "USED"]
     assert rows[1].split()[:5] == ["alice", "write", "Nuke*", "Maya", "alice@localhost"]
     assert rows[2].split()[:5] == ["farm", "reader", "read", "-", "farm@studio.example"]
 
@@ -93,7 +93,7 @@ def test_a_second_token_of_a_name_is_refused_until_the_first_is_revoked(empty):
     again = create(empty, "alice", "--role", "read")
 
     assert (again.returncode, again.stdout) == (1, "")
-    assert "there is a token alice; revoke it first" in again.stderr
+    assert "there is a token alice; revoke it first, rotate it, or" in again.stderr
     assert jobtypes("token", "revoke", "alice", "--repo", empty).stdout == "revoked alice\n"
     secret_of(create(empty, "alice", "--role", "read"))
 

@@ -51,7 +51,15 @@ WRITING = (
 )
 """What writes into a served repository."""
 
-ELSEWHERE = ("token list", "token revoke", "token off", "import", "compare", "mirror")
+ELSEWHERE = (
+    "token list",
+    "token revoke",
+    "token rotate",
+    "token off",
+    "import",
+    "compare",
+    "mirror",
+)
 """What is of no use without a service, or without a database."""
 
 
