@@ -45,6 +45,8 @@ _BANNED = re.compile(rf"\b({'|'.join(sorted(BANNED, key=len, reverse=True))})\b"
 _EXEMPT = {"CHANGELOG.md", "LICENSE", "tests/project/test_prose.py"}
 """Files that quote, or that record what was."""
 
+_NO_TEXT = (".png",)
+
 _PLAIN = {"Makefile", "run", "Dockerfile"}
 _PLAIN_SUFFIXES = {".html", ".conf", ".service", ".yml", ".yaml", ".toml"}
 
@@ -59,7 +61,8 @@ def tracked() -> list[Path]:
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     names = [name for name in listed.stdout.split("\0") if name and name not in _EXEMPT]
-    return [ROOT / name for name in names if (ROOT / name).is_file()]
+    paths = [ROOT / name for name in names if not name.endswith(_NO_TEXT)]
+    return [path for path in paths if path.is_file()]
 
 
 def of_python(text: str) -> Iterator[Line]:
