@@ -84,6 +84,8 @@ def of_markdown(text: str) -> Iterator[Line]:
 
 
 def prose(path: Path) -> Iterator[Line]:
+    if path.suffix == ".png":
+        return
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         yield from of_python(text)
