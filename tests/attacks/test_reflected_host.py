@@ -187,7 +187,9 @@ def follow(proxy: Server, start: str) -> set[str]:
         path = waiting.pop()
         answer = proxy.get(path, Accept="text/html")
         assert answer.status == 200, path
-        links = set(re.findall(r'href="([^"#]+)', unescape(answer.body.decode()))) - seen
+        # What is no page has no links: code, an archive.
+        page = answer.body.decode() if "html" in answer.headers["content-type"] else ""
+        links = set(re.findall(r'href="([^"#]+)', unescape(page))) - seen
         seen |= links
         waiting += links
     return seen
