@@ -107,7 +107,10 @@ def perform(
         if follower is not None and (
             parts().config.proposes_writes or target is not Target.BRANCH
         ):  # fmt: skip
-            written = propose(follower.upstream, edits, writer, precondition, checked)
+            is_for_person = target is not Target.BRANCH
+            written = propose(
+                follower.upstream, edits, writer, precondition, checked, is_for_person
+            )
         elif target is Target.REVIEW:
             written = propose_here(store(), edits, writer, precondition, checked)
         elif target is Target.CHANGE:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gitstore.branch.access import EVERYBODY, Access, Role
@@ -37,21 +38,46 @@ def propose(
     writer: Writer,
     precondition: Precondition | None = None,
     is_checked: bool = True,
+    is_for_person: bool = False,
 ) -> Written | Proposed:
     """Push *edits* to a new branch of upstream's; Written where nothing differs.
+
+    The branch is ``jobtypes/<jobtype>/<short id>``; if it *is_for_person*, with a browser, it is
+    the one that propose_here makes.
 
     Raises:
         Invalid, Forbidden: see BranchWriter.write.
         RemoteFailed: see Upstream.push.
+        Refused: there are too many such branches.
     """
     written = upstream.store.writing.prepare(edits, writer, precondition, is_checked)
     commit = written.after.history.tip
     if written.after is written.before or commit is None:
         return written
+    if not is_for_person:
+        subject = difference(written.before, written.after).subject()
+        branch = f"jobtypes/{ref_component(subject)}/{commit[:10]}"
+        upstream.push(commit, branch)
+        return Proposed(branch, commit)
+    known = upstream.branches()
+    for branch in _branches(written, writer.access):
+        if branch not in known:
+            with suppress(Moved):  # Somebody has made it since the last fetch.
+                upstream.push(commit, branch)
+                return Proposed(branch, commit)
+    raise _too_many(writer.access)
+
+
+def _branches(written: Written, access: Access) -> Iterator[str]:
+    """Yield ``web/<user>/<jobtype>-<n>`` for each n."""
     subject = difference(written.before, written.after).subject()
-    branch = f"jobtypes/{ref_component(subject)}/{commit[:10]}"
-    upstream.push(commit, branch)
-    return Proposed(branch, commit)
+    user = "anybody" if access is EVERYBODY else access.name
+    name = f"web/{ref_component(user)}/{ref_component(subject)}"
+    yield from (f"{name}-{number}" for number in range(1, NUMBERS_TRIED + 1))
+
+
+def _too_many(access: Access) -> Refused:
+    return Refused(f"{access.name} has {NUMBERS_TRIED} such branches; merge or delete some")
 
 
 def propose_here(
@@ -71,18 +97,13 @@ def propose_here(
     commit = written.after.history.tip
     if written.after is written.before or commit is None:
         return written
-    subject = difference(written.before, written.after).subject()
-    access = writer.access
-    user = "anybody" if access is EVERYBODY else access.name
-    name = f"web/{ref_component(user)}/{ref_component(subject)}"
-    log = ReviewLog(store.repository, store.writing)
-    for number in range(1, NUMBERS_TRIED + 1):
-        branch = f"{name}-{number}"
+    access, log = writer.access, ReviewLog(store.repository, store.writing)
+    for branch in _branches(written, access):
         # What was said of an earlier change is not about this one.
         is_free = store.repository.tip(HEADS + branch) is None and not log.read(branch).last
         if is_free and _made(store, HEADS + branch, commit, access):
             return Proposed(branch, commit)
-    raise Refused(f"there are {NUMBERS_TRIED} branches {name}-... already; merge or delete some")
+    raise _too_many(access)
 
 
 def _made(store: Store, ref: str, commit: str, access: Access) -> bool:

@@ -231,6 +231,11 @@ class Upstream:
         fresh.write_text(json.dumps(asdict(state)))
         fresh.replace(self._file)
 
+    def branches(self) -> frozenset[str]:
+        """The names of upstream's branches, as of the last fetch."""
+        refs = self.store.repository.refs(_HEADS)
+        return frozenset(ref.removeprefix(_HEADS) for ref in refs)
+
     # Writing
 
     def push(self, commit: str, branch: str, old: str | None = None) -> None:

@@ -14,6 +14,7 @@ from tests.support.branches import jobtype
 from tests.support.commands import jobtypes
 from tests.support.following import SECRET, TWO, following, health, put, tip
 from tests.support.git import git
+from tests.support.plain_browser import PlainBrowser
 from tests.support.rest import error
 from tests.support.server import Answer
 from tests.support.waiting import wait_for
@@ -194,6 +195,24 @@ def test_for_review_what_changes_nothing_makes_no_branch(reviewed):
     assert server.request("DELETE", "/api/v1/jobtypes/Unknown").status == 204
     assert error(server.request("PUT", "/api/v1/jobtypes/X", {"name": "X"}), 400)
     assert git(origin.path, "for-each-ref") == before
+
+
+def test_for_review_a_form_becomes_a_branch_upstream_and_no_comment_is_taken(reviewed):
+    origin, server = reviewed.origin, reviewed.server
+    browser = PlainBrowser(server.port)
+
+    for number in (1, 2):
+        browser.open("/jobtypes/Blender/edit").send("save", description=f"No. {number}")
+        assert browser.status == 200, browser.text
+        branch = f"web/anybody/Blender-{number}"
+        assert branch in browser.text
+        assert f"No. {number}" in git(origin.path, "show", f"{branch}:jobtypes/Blender/meta.yaml")
+    git(server.repo, "update-ref", "refs/heads/here", tip(server.repo))
+    assert browser.open("/changes/here").status == 200
+    assert "Approve" not in browser.text
+    for path in ("comments", "approvals"):
+        error(server.get(f"/api/v1/changes/here/{path}"), 403)
+    git(server.repo, "update-ref", "-d", "refs/heads/here")
 
 
 def test_for_review_upstream_that_is_down_is_a_502(reviewed):
