@@ -77,7 +77,15 @@ def change(branch: str) -> Response:
         files=tables(repository, patches, view == "split", review.outcome.problems),
         anchors={patch.path: f"f{number}" for number, patch in enumerate(patches, 1)},
         tries=_tries(review),
+        compared=_compared(review),
     )
+
+
+def _compared(review: Review) -> list[str]:
+    """The jobtypes that a change makes new versions of, and that agents get already."""
+    known = store().catalogue().history.jobtypes
+    names = [made.name for made in review.outcome.made.versions if made.before is not None]
+    return [name for name in names[:TRIED] if name in known]
 
 
 def _tries(review: Review) -> list[Try]:

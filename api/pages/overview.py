@@ -52,7 +52,7 @@ def overview() -> Response:
     jobtypes = [j for j in catalogue.jobtypes() if fold(wanted) in fold(j.name)]
     if sort == "date":
         jobtypes.sort(key=_last_step, reverse=True)
-    start = place("start")
+    start, running = place("start"), parts().mirror
     rows = [_row(served, catalogue, j) for j in jobtypes[start : start + ROWS]]
     return page(
         "overview.html",
@@ -68,7 +68,8 @@ def overview() -> Response:
         changes=parts().reviews.changes_page(0, 0)[1],
         branch=served.ref.removeprefix("refs/heads/"),
         follower=parts().follower,
-        running=parts().mirror,
+        running=running,
+        in_step=running.state().word(catalogue.history.counters.steps) if running else "",
         count=len(catalogue.history.jobtypes),
     )
 

@@ -76,7 +76,7 @@ class Credits:
         touching = Touching(
             self._repository, lambda commit: self._lineage.step_of(commit) == own, path
         )
-        authors = list(_people(touching.commits(step)) or _people([step]))
+        authors = list(people_of(touching.commits(step)) or people_of([step]))
         note = merge_note(step)
         return Credit(
             commit=id,
@@ -91,7 +91,7 @@ class Credits:
         )
 
 
-def _people(commits: Iterable[Commit]) -> list[Person]:
+def people_of(commits: Iterable[Commit]) -> list[Person]:
     """Those who wrote *commits*, in order, each once."""
     found: dict[str, Person] = {}
     for commit in commits:

@@ -16,6 +16,7 @@ from gitstore.branch.changes import (
     list_changes,
     read_change,
 )
+from gitstore.branch.credits import people_of
 from gitstore.branch.discussion import Discussion
 from gitstore.branch.growth import growth_of_merge
 from gitstore.branch.merging import Merged, Merging
@@ -26,7 +27,7 @@ from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import Difference, difference
 from gitstore.errors import MergeConflict, NotFound, StoreError
 from gitstore.format.layout import JOBTYPES_LIMIT
-from gitstore.git.commits import Commit
+from gitstore.git.commits import Commit, Person
 from gitstore.git.single_flight import Once
 from gitstore.rules import Problem, errors_among
 
@@ -39,12 +40,14 @@ OUTCOMES_BYTES = 8 * 1024 * 1024
 class Outcome:
     """What would come of a merge: what it makes, and what is wrong with that.
 
-    *conflicts* are the files in which it conflicts; if there are any, nothing is made.
+    *conflicts* are the files in which it conflicts; if there are any, nothing is made. *authors*
+    wrote its last commits.
     """
 
     made: Difference
     problems: tuple[Problem, ...]
     conflicts: tuple[str, ...]
+    authors: tuple[Person, ...] = ()
 
     @property
     def state(self) -> str:
@@ -60,6 +63,7 @@ class Outcome:
         """The memory that it takes, roughly, in bytes."""
         texts = sum(len(p.path) + len(p.message) + len(p.field) for p in self.problems)
         made = len(self.made.versions) + len(self.made.touched) + len(self.made.files)
+        made += len(self.authors)
         return 1000 + 300 * (len(self.problems) + made) + 2 * texts
 
 
@@ -185,10 +189,17 @@ class Reviews:
         try:
             _, growth = growth_of_merge(self._store.repository, base, commit)
         except MergeConflict as conflict:
-            return Outcome(Difference(), (), conflict.paths)
+            return Outcome(Difference(), (), conflict.paths, self._authors(base, commit))
         problems = check_change(self._store, growth, self._jobtypes_limit)
         made = difference(growth.base, growth.base.extend(growth.steps))
-        return Outcome(made, tuple(problems), ())
+        return Outcome(made, tuple(problems), (), self._authors(base, commit))
+
+    def _authors(self, base: Catalogue, commit: str) -> tuple[Person, ...]:
+        tip = base.history.tip
+        if tip is None:
+            return ()
+        newest_first = self._store.repository.commits(commit, tip, COMMITS_SHOWN)
+        return tuple(people_of(reversed(newest_first)))
 
     def _made(self, commit: str) -> Difference | None:
         """What merging *commit* would make, None where it conflicts."""

@@ -11,6 +11,7 @@ from api.config import Config
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.catalogue.layered import Layered
+from gitstore.git.refs import Refs
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git
 
@@ -107,6 +108,27 @@ def test_many_changes_and_jobtypes_are_shown_page_by_page(branch, place):
         path = more and more[1]
 
     assert len(seen) == len(set(seen)) == 230
+
+
+def test_many_branches_are_not_looked_up_one_by_one(branch, monkeypatch):
+    fill(branch, 1, branches=230)
+    git(branch.path, "symbolic-ref", "refs/heads/also", "refs/heads/main")
+    git(
+        branch.path,
+        "update-ref",
+        "refs/heads/blob",
+        git(branch.path, "rev-parse", "main^{tree}").strip(),
+    )
+    looked: list[str] = []
+    fault = Refs.branch_fault
+    monkeypatch.setattr(
+        Refs, "branch_fault", lambda refs, ref, id: (looked.append(ref), fault(refs, ref, id))[1]
+    )
+
+    branches = Store(branch.path).repository.branches()
+
+    assert len(branches) == 231
+    assert looked == ["refs/heads/blob"]
 
 
 def test_previews_share_what_does_not_differ(branch):

@@ -247,6 +247,22 @@ def test_problems_stand_at_their_lines(farm, branch):
     assert "td/bad errors" in text(page(farm, "/changes/"))
 
 
+def test_a_change_names_all_its_authors_and_leads_to_what_agents_get(farm, branch):
+    ada, bob = Signature("Ada", "ada@x", None), Signature("Bob", "bob@x", None)
+    first = branch.side(jobtype("Maya", "# 4\n"), "Maya: four\n", author=ada)
+    second = branch.side(jobtype("Maya", "# 5\n"), "Maya: five\n", onto=first, author=bob)
+    git(branch.path, "update-ref", "refs/heads/td/two", second)
+
+    assert "td/two ready Maya: version 4 (was 3) Ada, Bob Maya: five" in text(
+        page(farm, "/changes/")
+    )
+    html = page(farm, "/changes/td/two")
+    assert 'href="/jobtypes/Maya/compare?to=td/two">Maya</a></p>' in html
+    assert "Maya: version 3 to the change td/two" in text(
+        page(farm, "/jobtypes/Maya/compare?to=td/two")
+    )
+
+
 def test_merged_changes_are_in_a_list_of_their_own(farm, branch):
     git(branch.path, "update-ref", "refs/heads/td/done", branch.tip)
 
@@ -318,6 +334,22 @@ def test_a_refused_upstream_shows_on_every_page(farm, branch, tmp_path):
     for path in ("/", "/changes/"):
         shown = text(page(client, path))
         assert "Upstream is not followed: upstream's main was rewritten" in shown
+
+
+def test_the_first_page_says_how_upstream_and_the_mirror_are(farm, branch, tmp_path):
+    origin = tmp_path / "origin.git"
+    git(tmp_path, "clone", "--quiet", "--mirror", str(branch.path), str(origin))
+    followed = create_app(Config(branch.path, upstream=str(origin))).test_client()
+    mirrored = create_app(Config(branch.path, mirror=f"sqlite:///{tmp_path}/farm")).test_client()
+
+    assert f"following Upstream: {origin}" in text(page(followed, "/"))
+    assert f"pending The master's tables: sqlite:///{tmp_path}/farm" in text(page(mirrored, "/"))
+
+
+def test_an_empty_repository_has_its_pages(client):
+    assert "There is no jobtype yet" in text(page(client, "/"))
+    assert "There is no software yet" in text(page(client, "/software/"))
+    assert "0 waiting 0 merged" in text(page(client, "/changes/"))
 
 
 def test_damaged_objects_are_named_on_every_page(farm, branch):
