@@ -103,12 +103,30 @@ class Gate:
         if secret is None:
             if standing.rows is None:
                 return EVERYBODY
-            return _by_session(request, standing) or Access("a request without a token", "", role)
+            by_session = self._identify_by_session(request, standing)
+            return by_session or Access("a request without a token", "", role)
         access = standing.find(secret)
         if access is None:
             raise Unauthorized(unknown_token(standing, secret))
         if access is not EVERYBODY:
             self._use.note(fingerprint(secret))
+        return access
+
+    def _identify_by_session(self, request: Request, standing: Standing) -> Access | None:
+        """What the session of a browser lets the sender of *request* do; None without a session.
+
+        A session changes something by our own forms alone, which prove that they are ours.
+        """
+        if "HTTP_COOKIE" not in request.environ:
+            return None
+        if changes_something(request) and request.blueprint != FORMS:
+            return None
+        from api.web.sessions import find_session
+
+        session = find_session()
+        access = standing.find_fingerprint(session.token) if session and session.token else None
+        if session and access:
+            self._use.note(session.token)
         return access
 
     def _why_lost(self, standing: Standing) -> str:
@@ -178,20 +196,6 @@ def _secret(request: Request) -> str | None:
     if header.type == "basic":
         return header.password or header.username or ""
     return header.token or ""
-
-
-def _by_session(request: Request, standing: Standing) -> Access | None:
-    """What the session of a browser lets the sender of *request* do; None without a session.
-
-    A session changes something by our own forms alone, which prove that they are ours.
-    """
-    if "HTTP_COOKIE" not in request.environ:
-        return None
-    if changes_something(request) and request.blueprint != FORMS:
-        return None
-    from api.web.sessions import find_access
-
-    return find_access(standing)
 
 
 def require_sender(gate: Gate) -> None:

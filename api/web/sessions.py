@@ -20,8 +20,6 @@ from flask import Response, after_this_request, g, request
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from api.web.parts import parts
-from gitstore.branch.access import Access
-from gitstore.branch.tokens_file import Standing
 from gitstore.errors import Forbidden, StorageFailed, machine_error
 from gitstore.git.locks import file_lock
 
@@ -130,15 +128,6 @@ def _read(key: bytes) -> Session | None:
     except (BadData, ValueError, TypeError):
         return None
     return Session(id, token) if isinstance(id, str) and isinstance(token, str) else None
-
-
-def find_access(standing: Standing) -> Access | None:
-    """What the sender of this request may do by their session; None without one.
-
-    *standing* has the tokens as they are now: one that was revoked ends its sessions.
-    """
-    session = find_session()
-    return standing.find_fingerprint(session.token) if session and session.token else None
 
 
 def begin(token: str = "") -> Session:

@@ -17,7 +17,9 @@ from api.app import create_app
 from api.config import Config
 from api.web.sessions import FILE
 from gitstore.branch.access import Role
+from gitstore.branch.token_use import TokenUse
 from gitstore.branch.tokens import Tokens
+from gitstore.branch.tokens_file import fingerprint
 from tests.support.branches import Branch, jobtype
 from tests.support.git import git
 from tests.support.plain_browser import FORM, PlainBrowser, listening
@@ -125,6 +127,15 @@ def test_a_session_ends_with_its_token_and_with_the_key(place):
     assert ada.status == 401
     assert "Ada" not in ada.open("/").text
     place.browser("Ada").open(EDIT).send("check")
+
+
+def test_a_session_counts_as_a_use_of_its_token(place):
+    secret = place.tokens.create("Rare", Role.READ, "rare@studio.example", ())
+    rare = place.anybody().log_in(secret)
+    rare.open("/me")
+
+    assert fingerprint(secret) in TokenUse(place.repo).days()
+    place.tokens.revoke("Rare")
 
 
 def test_a_session_ends_when_a_person_logs_out(place):
