@@ -90,7 +90,8 @@ _CASES = """\
 """
 
 _REQUIREMENT = re.compile(
-    r"(?P<software>[^<>=]+?)\s*(?:>=\s*(?P<low>[^<>=,]+))?(?:,?\s*<=\s*(?P<high>[^<>=,]+))?"
+    # Spaces at the ends are stripped later: to leave them out here takes long.
+    r"(?P<software>[^<>=]+)(?:>=(?P<low>[^<>=,]+))?(?:(?:,\s*)?<=(?P<high>[^<>=,]+))?"
 )
 
 
@@ -241,7 +242,7 @@ def _requirement(root: Path, text: str) -> dict[str, str]:
     match = _REQUIREMENT.fullmatch(text.strip())
     if match is None:
         raise BadRequest(f"{text!r} is no requirement; write blender, or blender>=4.2,<=4.5")
-    software = match["software"]
+    software = match["software"].strip(" ,")
     path = root / layout.software_path(software)
     if not path.is_file():
         files = (root / layout.SOFTWARE).glob(f"*{layout.YAML}")

@@ -100,7 +100,7 @@ def test_a_history_that_has_both_keeps_them_with_a_warning(branch, clone):
     assert [v.number for v in history.jobtypes["maya"].versions] == [1]
 
     td = clone(branch.path)
-    checked = jobtypes("check", str(td.path), "--repo", str(td.path))
+    checked = jobtypes("check", "--all", str(td.path), "--repo", str(td.path))
     assert checked.returncode == 0, checked.stdout
     assert "differs only in case from Maya, which was used before" in checked.stdout
 

@@ -537,7 +537,7 @@ def test_a_look_alike_name_is_another_jobtype_and_is_warned_about(farm, clone):
     assert Rest(farm)("PUT", f"/jobtypes/{quote(alike)}", body(alike)).status == 201
     worktree = clone(f"{farm.url}/jobtypes.git")
 
-    found = json.loads(jobtypes("check", "--format", "json", str(worktree.path)).stdout)
+    found = json.loads(jobtypes("check", "--all", "--format", "json", str(worktree.path)).stdout)
 
     assert "agent-name" in {problem["rule"] for problem in found}
     assert (
