@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_a_branch_of_bombs_is_looked_at_while_agents_read(bombed, serve):
     with ThreadPoolExecutor(3) as pool:
         asked = [pool.submit(server.get, "/api/v1/changes/many") for _ in range(3)]
         reads = 0
-        while not all(answer.done() for answer in asked):
+        while wait(asked, timeout=0.02).not_done:
             assert server.request("GET", "/api/v1/jobtypes/A", timeout_s=5).status == 200
             reads += 1
     answers = [answer.result() for answer in asked]
@@ -99,7 +99,7 @@ def test_hostile_metadata_does_not_take_what_is_there(branch, serve):
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(server.get, "/api/v1/changes/many")
         asked.add_done_callback(lambda _: ended.set())
-        while not ended.is_set():
+        while not ended.wait(0.02):
             assert server.request("GET", "/api/v1/jobtypes/A", timeout_s=5).status == 200
 
     said = asked.result().json

@@ -142,11 +142,11 @@ def test_tags_pushed_by_path_are_refused_in_one_line_but_for_those_that_are_ther
 
 @pytest.fixture
 def many(worktree) -> Worktree:
-    """A clone with a commit of 10,000 jobtypes that are not pushed."""
+    """A clone with a commit of 3,000 jobtypes that are not pushed."""
     write(worktree, "First")
     worktree.commit()
     tree = worktree.git("rev-parse", "HEAD:jobtypes/First").strip()
-    rows = "".join(f"M 040000 {tree} jobtypes/Many{n}\n" for n in range(10_000))
+    rows = "".join(f"M 040000 {tree} jobtypes/Many{n}\n" for n in range(3000))
     head = "commit refs/heads/many\ncommitter TD <td@studio.example> 1 +0000\ndata 1\nx\n"
     worktree.git("fast-import", "--quiet", input=f"{head}from refs/heads/main^0\n{rows}")
     return worktree
@@ -155,8 +155,8 @@ def many(worktree) -> Worktree:
 @pytest.mark.parametrize(
     ("branch", "says"),
     [
-        ("main", "Refused: the push changes 10000 jobtypes; 2000 is the limit. Push it in parts."),
-        ("mine", "mine is taken, but not checked: it changes 10000 jobtypes; 2000 is the limit."),
+        ("main", "Refused: the push changes 3000 jobtypes; 2000 is the limit. Push it in parts."),
+        ("mine", "mine is taken, but not checked: it changes 3000 jobtypes; 2000 is the limit."),
     ],
 )
 def test_more_jobtypes_than_a_push_may_change_are_counted_and_not_checked(

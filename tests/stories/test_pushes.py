@@ -162,8 +162,15 @@ def test_tags_that_are_pushed_along_get_one_line_and_stop_nothing(farm, td):
     assert "mine" not in mine
 
 
-@pytest.mark.parametrize("protocol", ["0", "1", "2"])
-@pytest.mark.parametrize("option", ["--depth=1", "--filter=blob:none"])
+@pytest.mark.parametrize(
+    ("protocol", "option"),
+    [
+        ("0", "--depth=1"),
+        ("1", "--filter=blob:none"),
+        ("2", "--depth=1"),
+        ("2", "--filter=blob:none"),
+    ],
+)
 def test_each_kind_of_clone_is_refused_asks_and_pushes_in_each_protocol(
     farm, clone, protocol, option
 ):

@@ -73,7 +73,7 @@ def test_stopped_between_any_two_statements_it_comes_to_the_same(tmp_path):
     for _ in range(4):
         life.step()
     mirrored(slow, life.branch)
-    for _ in range(6):
+    for _ in range(4):
         life.step()
     before, number = said(slow), 0
     while True:
