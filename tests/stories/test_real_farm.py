@@ -30,8 +30,9 @@ class Mark(JobType):
         return [self._command(int(task["frame"])) for task in self.assignment["tasks"]]
 
     def _command(self, frame):
-        line = "echo %s >> %s/%d" % ("MARK", self.assignment["job"]["data"]["folder"], frame)
-        return self.COMMAND_DATA("/bin/sh", "-c", line)
+        file = "%s/%d" % (self.assignment["job"]["data"]["folder"], frame)
+        wait = "until [ -e %s.running ]; do sleep 0.1; done" % file
+        return self.COMMAND_DATA("/bin/sh", "-c", "echo %s >> %s; " % ("MARK", file) + wait)
 '''
 META = "classname: Mark\nmax_batch: 1\n"
 
@@ -57,24 +58,28 @@ class Farm:
         assert pushed.returncode == 0, pushed.stderr
         return re.sub(r"(?m)^remote: ?| +$", "", pushed.stderr)
 
-    def preview(self, mark: str, name: str) -> str:
-        """The jobtype that a branch with other code of a jobtype is to the master."""
+    @contextmanager
+    def trying(self, mark: str, name: str) -> Iterator[str]:
+        """The jobtype that a branch with other code of a jobtype is to the master meanwhile."""
         self.worktree.write(f"jobtypes/{name}/code.py", CODE.replace("MARK", mark))
         self.worktree.commit()
         self.worktree.git("push", "--quiet", "origin", f"HEAD:refs/heads/{mark}")
         self.worktree.git("reset", "--quiet", "--hard", "HEAD~1")
+        # Its mirror would take the jobtype away within a minute.
+        self.service.stop()
         where = (self.master.database, "--repo", self.service.repo)
         done = jobtypes("mirror", *where, "--preview", mark)
         found = re.search(rf"{name}~[0-9a-f]{{12}}", done.stdout)
         assert found, done.stderr
-        return found[0]
+        yield found[0]
+        self.service.start()
 
     def render(self, name: str, frames: int = 1, **more: object) -> list[str]:
         """What the frames of a new job say."""
         folder = self.shots / str(len(list(self.shots.iterdir())))
         folder.mkdir()
         job = self.master.submit(name, {"folder": str(folder)}, frames, **more)
-        assert self.master.finished(job) == [DONE] * frames
+        assert self.master.finished(job, folder) == [DONE] * frames
         return [(folder / str(frame)).read_text().strip() for frame in range(1, frames + 1)]
 
 
@@ -161,10 +166,10 @@ def test_a_queued_job_whose_version_is_withdrawn_fails(farm):
 
 def test_a_preview_is_a_jobtype_of_the_master(farm):
     farm.push("released", "Tried")
-    name = farm.preview("tried", "Tried")
 
-    assert farm.render(name) == ["tried"]
-    assert farm.render("Tried") == ["released"]
+    with farm.trying("tried", "Tried") as name:
+        assert farm.render(name) == ["tried"]
+        assert farm.render("Tried") == ["released"]
 
 
 def helped() -> str:

@@ -134,6 +134,6 @@ def test_a_withdrawn_version_is_a_404_for_a_queued_job(farm):
 
 def test_a_preview_comes_from_the_master(farm):
     farm.push("released", "Tried")
-    name = farm.preview("tried", "Tried")
 
-    assert farm.render(name) == ["tried"]
+    with farm.trying("tried", "Tried") as name:
+        assert farm.render(name) == ["tried"]

@@ -146,16 +146,24 @@ class RealMaster:
         made: dict[str, Any] = self.call("POST", "/jobs/", sent | {"batch": 100} | more)
         return made
 
-    def states(self, job: Mapping[str, Any]) -> list[str]:
-        """The states of a job's tasks."""
-        return [task["state"] for task in self.call("GET", f"/jobs/{job['id']}/tasks/")]
+    def finished(self, job: Mapping[str, Any], folder: Path | None = None) -> list[str]:
+        """The states of a job's tasks when all have ended.
 
-    def finished(self, job: Mapping[str, Any]) -> list[str]:
-        """The states of a job's tasks when all have ended."""
-        wait_for(
-            lambda: set(self.states(job)) <= {DONE, FAILED}, f"job {job['id']}; see {self.folder}"
-        )
-        return self.states(job)
+        A task of frame 1 may wait for the file "1.running" in *folder*. The agent reports the
+        start and the end on two connections. If the end comes first, the master keeps the start.
+        """
+        states: list[str] = []
+
+        def is_finished() -> bool:
+            tasks = self.call("GET", f"/jobs/{job['id']}/tasks/")
+            states[:] = [task["state"] for task in tasks]
+            for task in tasks:
+                if folder is not None and task["state"] == "running":
+                    (folder / f"{task['frame']:.0f}.running").touch()
+            return set(states) <= {DONE, FAILED}
+
+        wait_for(is_finished, f"job {job['id']}; see {self.folder}")
+        return states
 
 
 @dataclass
