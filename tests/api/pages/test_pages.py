@@ -101,6 +101,7 @@ def test_a_version_says_who_wrote_merged_and_withdrew_it(farm, branch):
     story = text(page(farm, "/jobtypes/Maya/4"))
     assert "Written by Ada ada@x Merged by Bob bob@x" in story
     assert "State withdrawn Maya: it leaks By Bob" in story
+    assert "Changed max_batch, maya Files code.py meta.yaml Commit" in story
     assert re.search(
         r"4 withdrawn Maya: it leaks .*Ada \(merged by Bob\)", text(page(farm, "/jobtypes/Maya"))
     )
