@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
@@ -15,7 +16,6 @@ from gitstore.catalogue.catalogue import Catalogue, Release
 from gitstore.catalogue.entries import Jobtype
 from gitstore.edits.jobtypes import JobtypeWish
 from gitstore.errors import BadRequest
-from gitstore.format.layout import NAME_LIMIT
 from gitstore.format.schema import JobtypeFields, JobtypeMeta, Requirement
 
 TEXTS = tuple(
@@ -82,7 +82,9 @@ class JobtypeForm:
 
     def rough_wish(self) -> JobtypeWish:
         """What is wished as far as code goes, where another field can't be as it is."""
-        meta = JobtypeMeta(classname=self.texts["classname"][:NAME_LIMIT] or None)
+        meta = JobtypeMeta()
+        with suppress(ValidationError):
+            meta = JobtypeMeta(classname=self.texts["classname"] or None)
         return JobtypeWish(self.texts["name"], self.code, meta)
 
     def shown_rows(self, catalogue: Catalogue) -> list[Row]:

@@ -210,5 +210,5 @@ def _encoded(entry: Entry) -> bytes:
 
 def _folder(branch: str) -> str:
     """Where the entries of *branch* are: a name of any length or form has a folder."""
-    digest = hashlib.sha256(branch.encode()).hexdigest()
+    digest = hashlib.sha256(branch.encode(errors="surrogateescape")).hexdigest()
     return f"{digest[:2]}/{digest[2:40]}"
