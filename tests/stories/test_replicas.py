@@ -240,6 +240,7 @@ def test_agents_get_code_from_the_services_and_all_else_from_the_master(farm):
 
     got = farm.proxy.get("/api/v1/jobtypes/Blender/versions/1", **AGENTS)
     farm.proxy.get("/api/v1/agents/", **AGENTS, **{"X-Forwarded-For": "10.9.9.9"})
+    farm.proxy.get("/api/v1/jobtypes/Blender~0123456789ab/versions/1", **AGENTS)
     put = farm.proxy.request("PUT", log, b"x" * 3_000_000, AGENTS)
 
     assert (got.status, got.body) == (200, known.body)
@@ -248,6 +249,7 @@ def test_agents_get_code_from_the_services_and_all_else_from_the_master(farm):
     assert put.status == 200
     assert farm.received == [
         Received("GET /api/v1/agents/", "127.0.0.1", 0),
+        Received("GET /api/v1/jobtypes/Blender~0123456789ab/versions/1", "127.0.0.1", 0),
         Received(f"PUT {log}", "127.0.0.1", 3_000_000),
     ]
 
