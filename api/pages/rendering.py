@@ -16,6 +16,7 @@ from api.web.address import base_url
 from api.web.parts import parts, store
 from api.web.responses import error_page, ok_page
 from gitstore.branch.access import EVERYBODY, Access
+from gitstore.catalogue.meta_changes import bounds
 from gitstore.format.layout import is_id, is_text, parse_id, printable
 from gitstore.git.commits import shown_date
 
@@ -105,6 +106,7 @@ def _environment() -> Environment:
         "minute": shown_date,
         "printable": printable,
         "is_text": is_text,
+        "bounds": bounds,
     }
     return environment
 
