@@ -12,6 +12,7 @@ from gitstore.branch.tokens import Tokens
 from tests.support.axe import hold_for_everybody
 from tests.support.chromium import NARROW, Visitor, chromium, visitor
 from tests.support.demo import make_demo
+from tests.support.plain_browser import PlainBrowser
 from tests.support.server import Server
 
 pytestmark = pytest.mark.browser
@@ -116,6 +117,32 @@ def test_a_lead_proposes_a_reviewer_comments_and_merges(visit, studio, scripts):
     if scripts:
         hold_for_everybody(visit, "released")
     assert studio.json("jobtypes/Blender")["max_batch"] == int(wanted)
+
+
+def test_two_leads_save_at_once_and_nothing_is_lost(visit, studio, scripts):
+    log_in(visit, studio, "Lena Lead")
+    visit.open("/jobtypes/Nuke/edit")
+    area = visit.page.get_by_label("code.py", exact=True)
+    mine = area.input_value() + "# mine\n"
+    area.fill(mine)
+    eve = PlainBrowser(studio.server.port).log_in(studio.secrets["Eve"])
+    eve.open("/jobtypes/Nuke/edit").send("save", description=f"Hers, {scripts}")
+
+    press(visit, "Save")
+
+    assert visit.page.get_by_text("Somebody else saved Nuke meanwhile: Eve").count() == 1
+    assert area.input_value() == mine
+    if scripts:
+        hold_for_everybody(visit, "conflict")
+        visit.look(NARROW, "light")
+    press(visit, "Save")
+    assert "/changes/web/Lena_Lead/Nuke-" in visit.page.url
+    visit.page.get_by_label("Comment", exact=True).fill("x")
+    visit.page.get_by_label("Line", exact=True).fill("1")
+    press(visit, "Comment")
+    assert visit.page.get_by_text("a line needs the path of its file").count() > 0
+    if scripts:
+        hold_for_everybody(visit, "not-done")
 
 
 def test_a_td_pastes_a_traceback(visit, scripts):
