@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
@@ -316,13 +317,20 @@ def read_config_file(path: Path) -> dict[str, object]:
             raise ConfigError(
                 f"{path}: there is no setting {name}; the settings are {', '.join(sorted(known))}"
             )
-        if type(value) is not known[name] or not all(isinstance(v, str) for v in _items(value)):
+        kinds = (float, int) if known[name] is float else (known[name],)
+        if type(value) not in kinds or not all(isinstance(v, str) for v in _items(value)):
             says = f"{name} is {value!r}; it must be {_KINDS[known[name]]}"
             raise ConfigError(f"{path}: {says}")
     return settings
 
 
-_KINDS = {bool: "true or false", int: "an integer", str: "a string", list: "a list of strings"}
+_KINDS: Mapping[type, str] = {
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    str: "a string",
+    list: "a list of strings",
+}
 """The types that settings have in a file."""
 
 
@@ -330,7 +338,7 @@ def _kind(default: object) -> type:
     """The type that a setting of that default has in a file."""
     if isinstance(default, tuple):
         return list
-    return type(default) if isinstance(default, int) else str
+    return type(default) if isinstance(default, int | float) else str
 
 
 def _items(value: object) -> list[object]:

@@ -85,7 +85,7 @@ _UNIX = ("fcntl", "resource")
 def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings: object) -> None:
     """Serve the jobtypes of a repository over HTTP."""
     try:
-        from api.cli.starting import check_and_announce
+        from api.cli.starting import check
         from api.server.serve import serve as run
     except ModuleNotFoundError as error:
         if error.name not in _UNIX:
@@ -102,5 +102,4 @@ def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings
         **settings,  # type: ignore[arg-type]  # click has converted each to its field's type
     )
     # The store ends with this call: each worker is a fork, and opens its own.
-    check_and_announce(config)
-    run(config)
+    run(config, check(config))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import time
+from contextlib import suppress
 
 from api.config import ConfigError
 
@@ -29,6 +30,19 @@ def check_address(host: str, port: int) -> None:
         time.sleep(0.1)
     if error is not None:
         raise ConfigError(f"{host} port {port} can't be listened at: {error.strerror}; {_ADVICE}")
+
+
+def is_listening(host: str, port: int) -> bool:
+    """Whether somebody takes connections at the address."""
+    with suppress(OSError):
+        (family, *_, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # Left to itself, a socket may get the port that it asks for, and find itself there.
+            probe.bind(("", 0))
+            if probe.getsockname()[1] != port:
+                probe.connect(address)
+                return True
+    return False
 
 
 def _binding_error(host: str, port: int) -> OSError | None:

@@ -11,6 +11,8 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from granian.log import LogLevels
 from api.app import create_service  # Loaded here, once, and not by each worker that is forked.
 from api.config import Config
 from api.server import shutdown
+from api.server.address import is_listening
 from api.server.supervisor import Supervisor, act_on_first_signal
 from api.server.workers import Pulse
 from api.telemetry import logs
@@ -42,12 +45,15 @@ _TO_OUR_LOG: dict[str, object] = {
 }
 """granian's messages go where ours go, and in the same form."""
 
+LISTENING_S = 0.05
+"""How often it is asked whether the port takes connections, at the start."""
+
 OTHER_FILES = 512
 """Open files that a worker may need in addition to its connections: packs, pipes, logs."""
 
 
-def serve(config: Config) -> None:
-    """Serve until stopped by a signal."""
+def serve(config: Config, announce: Callable[[], None]) -> None:
+    """Serve until stopped by a signal; *announce* once the port takes connections."""
     logs.set_up(config.log_format)
     logs.log_uncaught()
     _prepare_metrics()
@@ -70,7 +76,18 @@ def serve(config: Config) -> None:
         log_dictconfig=_TO_OUR_LOG,
     )
     server.pulse = Pulse(config.workers)
-    server.serve(target_loader=partial(_load_or_exit, config, server.pulse), wrap_loader=False)
+    threading.Thread(target=_announce, args=(config, announce), daemon=True).start()
+    try:
+        server.serve(target_loader=partial(_load_or_exit, config, server.pulse), wrap_loader=False)
+    finally:
+        _LOG.info("ended")
+
+
+def _announce(config: Config, announce: Callable[[], None]) -> None:
+    """Call *announce* once somebody listens at the port."""
+    while not is_listening(config.host, config.port):
+        time.sleep(LISTENING_S)
+    announce()
 
 
 def _connections(config: Config) -> int:

@@ -89,6 +89,7 @@ class Supervisor(MPServer):
 
     def shutdown(self, exit_code: int = 0) -> None:
         """Stop listening, and wait for the workers."""
+        _LOG.info("ending: no new connections; the requests that have begun are answered")
         threading.Thread(target=shutdown.end_workers, daemon=True).start()
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # the library's own gap
 

@@ -122,6 +122,9 @@ class _JsonFormatter(logging.Formatter):
 class _PlainFormatter(logging.Formatter):
     """The service's own messages, one line each except for tracebacks."""
 
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return _when(int(record.created))
+
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = escaped(record.message)
         return super().formatMessage(record)

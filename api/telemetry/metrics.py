@@ -83,6 +83,12 @@ UPSTREAM_PROBLEMS = Gauge(
     "Errors in what upstream has, which keep it out of service",
     multiprocess_mode="mostrecent",
 )
+BUILD = Gauge(
+    "jobtypes_build_info",
+    "Always 1; the labels say which release runs, and on what",
+    ["release", "python", "git", "libgit2", "granian"],
+    multiprocess_mode="mostrecent",
+)
 GIT = Gauge("jobtypes_git_processes", "Clones and pushes that run", multiprocess_mode="livesum")
 _RUNNING = {"git_begun": 1, "git_ended": -1}
 

@@ -6,7 +6,6 @@ while the records are still in the processor's caches. A thread writes the lines
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import logging
 import os
@@ -16,9 +15,11 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from contextlib import suppress
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
 
 from api.telemetry import metrics
+from api.telemetry.build import build
 from api.telemetry.logs import AccessLog, Record
 from api.web.auth import SAFE
 from api.web.environ import HOT_KEY, ID_KEY, ROUTE_KEY, TOKEN_KEY
@@ -88,7 +89,8 @@ class Observed:
     def start(self) -> None:
         """Count and log requests regularly from now on, and when the process ends."""
         threading.Thread(target=self._run, name="observing", daemon=True).start()
-        atexit.register(self.flush)
+        # A worker is a fork, which ends without what atexit has.
+        Finalize(None, self.flush, exitpriority=0)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -201,6 +203,7 @@ class Observed:
         return [] if method == "HEAD" else [body]
 
     def _measure_branch(self) -> None:
+        metrics.BUILD.labels(**build()).set(1)
         history = self._store.catalogue().history
         metrics.JOBTYPES.set(len(history.jobtypes))
         metrics.STEPS.set(history.counters.steps)

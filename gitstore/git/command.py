@@ -172,3 +172,14 @@ def run_git(
         raise GitFailed(args, process.returncode, *texts)
     hear(stderr.decode(errors="replace"))
     return stdout
+
+
+LEAST = (2, 39)
+"""The oldest version of Git that this is tried with."""
+
+
+def git_version() -> tuple[int, ...]:
+    """The version of the git program, such as (2, 39, 5); empty if it doesn't say one."""
+    said = run_git(Path(), ["version"]).decode(errors="replace")
+    match = re.search(r"[0-9]+(?:\.[0-9]+)+", said)
+    return tuple(map(int, match[0].split("."))) if match else ()

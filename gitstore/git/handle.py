@@ -29,6 +29,9 @@ RESTORE = "run `git fsck` in the repository and restore the object from a mirror
 READ_ERRORS = (KeyError, ValueError, OSError, NoRepository, pygit2.GitError)
 """What reading by way of a handle raises."""
 
+LIBGIT2 = pygit2.LIBGIT2_VERSION
+"""The version of libgit2."""
+
 _FOREIGN = "run this as its owner, or add it to Git's safe.directory"
 
 _QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")

@@ -1,0 +1,85 @@
+"""What the log says of a start and a stop, and of the requests just before it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+
+import pytest
+
+from api.cli.starting import check
+from api.config import Config, ConfigError
+from gitstore.git import command
+from tests.support.server import Server
+from tests.support.waiting import wait_for
+
+LAST = 12
+
+
+def end(server: Server) -> list[str]:
+    """Send LAST requests and then SIGTERM, at once; the lines of the log."""
+    for number in range(LAST):
+        assert server.get(f"/api/v1/jobtypes/?last={number}").status == 200
+    server.stop(signal.SIGTERM)
+    return server.log.read_text().splitlines()
+
+
+def test_start_stop_and_the_last_requests_are_in_the_log(empty, serve):
+    server = serve(
+        *(empty, "--workers", "2", "--webhook-secret", "abcdefgh", "--git-idle-s", "77"),
+    )
+    wait_for(lambda: "\nserving " in server.log.read_text(), "the service to say where it is")
+    metrics = server.get("/metrics").body.decode()
+
+    lines = end(server)
+
+    first = next(line for line in lines if " starting: " in line)
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO ", first)
+    assert re.search(r"release \S+, python 3\.\S+, git 2\.\S+, libgit2 1\.\S+, granian \d", first)
+    assert "webhook_secret=***" in first
+    assert "abcdefgh" not in "\n".join(lines)
+    assert "git_idle_s=77" in first
+    assert "housekeeping_s" not in first
+    assert sum("GET /api/v1/jobtypes/ " in line for line in lines) == LAST
+    assert [line.rpartition(": ")[2] for line in lines[-1:]] == ["ended"]
+    assert any("ending: no new connections" in line for line in lines)
+    assert re.search(r'^jobtypes_build_info\{.*release="[^"]+".*\} 1\.0$', metrics, re.M)
+
+
+def test_as_json_every_line_is_json(empty, serve):
+    server = serve(empty, "--workers", "1", "--log-format", "json", "--protect")
+    wait_for(lambda: '"serving ' in server.log.read_text(), "the service to say where it is")
+
+    lines = [json.loads(line) for line in end(server)]
+
+    messages = [line["message"] for line in lines if "message" in line]
+    assert any(message.startswith("starting: ") for message in messages)
+    assert any("users can't be told apart" in message for message in messages)
+    assert messages[-1] == "ended"
+    assert sum(line.get("path") == "/api/v1/jobtypes/" for line in lines) == LAST
+
+
+def test_a_git_that_is_too_old_is_refused_at_the_start(empty, tmp_path, monkeypatch):
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "git version 2.25.1"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+
+    with pytest.raises(ConfigError, match=r"Git 2\.25\.1 is too old; install 2\.39 or newer"):
+        check(Config(empty))
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("git version 2.39.5 (Apple Git-154)", (2, 39, 5)),
+        ("git version 2.47.1.windows.2", (2, 47, 1)),
+        ("git version unknown", ()),
+    ],
+)
+def test_the_version_of_git_is_read_as_each_build_says_it(monkeypatch, said, version):
+    monkeypatch.setattr(command, "run_git", lambda *args: said.encode())
+
+    assert command.git_version() == version
