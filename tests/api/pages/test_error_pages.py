@@ -77,6 +77,26 @@ def test_a_reader_without_a_token_learns_that_one_is_needed(branch):
     assert "WWW-Authenticate" in answer.headers
 
 
+def test_a_form_of_another_site_is_refused_on_a_page(farm):
+    answer = farm.post("/login", headers={**BROWSER, "Origin": "https://evil.example"})
+
+    assert answer.status_code == 403
+    assert "only our own may write" in text(answer.text)
+    assert "Content-Security-Policy" in answer.headers
+
+
+def test_a_version_that_is_too_large_to_compare_is_413_on_a_page(farm, branch):
+    deep = {f"jobtypes/Deep/{'d/' * 40}file": "x\n"}
+    branch.commit(jobtype("Deep"))
+    branch.commit(deep)
+
+    answer = farm.get("/jobtypes/Deep/compare?from=1&to=2", headers=BROWSER)
+
+    assert answer.status_code == 413
+    assert "That is too large" in text(answer.text)
+    assert farm.get("/jobtypes/Deep", headers=BROWSER).status_code == 200
+
+
 def test_a_busy_service_says_so_on_a_page(farm):
     limits = parts_of(farm.application).limits
     for _ in range(4):
