@@ -17,6 +17,7 @@ _COMMANDS = {
     "changes": ("reviewing:changes", "Review pushed branches without a forge, and merge them."),
     "check": ("checking:check", "Check the jobtypes in a folder, clone or repository."),
     "compare": ("farm:compare", "Compare a PyFarm master with a repository."),
+    "completion": ("completing:completion", "Print the script that completes in a shell."),
     "diff": ("reading:diff", "Show what differs between two versions of a jobtype."),
     "hooks": ("access:hooks", "Install Git's hooks where pushes bypass the service."),
     "import": ("farm:import_", "Bring the jobtypes of a PyFarm master into a repository."),

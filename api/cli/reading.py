@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from api.cli.completing import complete_name
 from api.cli.opening import open_store, read_catalogue
 from api.cli.options import branch_option, repo_option
 from api.cli.output import print_table
@@ -34,7 +35,7 @@ def list_(repo: Path, branch: str | None) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_name)
 @repo_option
 @branch_option
 def log(name: str, repo: Path, branch: str | None) -> None:
@@ -66,7 +67,7 @@ def _state(status: Status) -> str:
 
 
 @click.command()
-@click.argument("name", metavar="NAME[@VERSION]")
+@click.argument("name", metavar="NAME[@VERSION]", shell_complete=complete_name)
 @repo_option
 @branch_option
 def show(name: str, repo: Path, branch: str | None) -> None:
@@ -83,7 +84,7 @@ def show(name: str, repo: Path, branch: str | None) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_name)
 @click.argument("old", metavar="V1")
 @click.argument("new", metavar="V2")
 @repo_option

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from api.cli.completing import complete_name
 from api.cli.opening import is_repository, read_catalogue, root_of
 from api.cli.options import EXIT_USER, branch_option, repo_option
 from api.cli.printing import Printer
@@ -36,7 +37,7 @@ class _Doing:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_name)
 @click.option("--frames", required=True, metavar="RANGE", help="As 1-10, 1-10x2 or 1,5,7-9.")
 @click.option("--tiles", metavar="NUMBER", help="Tiles of each frame, as 4 or 2x2.")
 @click.option("--batch", type=click.IntRange(1), help="The most tasks that the job puts together.")

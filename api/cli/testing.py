@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from api.cli.completing import complete_name
 from api.cli.opening import root_of
 from api.cli.options import EXIT_USER, repo_option
 from gitstore.desk.testing import run_tests
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_name)
 @click.option("-k", "match", metavar="WORDS", help="Run only the tests whose names match.")
 @click.option("--update", is_flag=True, help="Write what came out into cases.yaml.")
 @repo_option

@@ -37,6 +37,7 @@ READING = (
     "test Command --repo {clone}",
     "new Karma --repo {clone}",
     "schema meta",
+    "completion zsh",
     "changes list --repo {served}",
     "changes show topic --repo {served}",
     "summary main origin/topic --repo {clone}",
