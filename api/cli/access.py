@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from api.cli.options import branch_option, checks_options, repo_option
-from api.cli.output import print_table
+from api.cli.output import format_option, print_rows
 from api.config import Config
 from gitstore.branch.access import Role
 from gitstore.branch.token_use import TokenUse
@@ -110,7 +110,8 @@ def rotate_token(name: str, overlap: timedelta, expires: timedelta | None, repo:
 
 @token.command("list")
 @repo_option
-def list_tokens(repo: Path) -> None:
+@format_option
+def list_tokens(repo: Path, form: str) -> None:
     """List the tokens: who may do what, until when, and the day of the last use.
 
     Their secrets are kept nowhere. Those that end within two weeks are named once more.
@@ -125,7 +126,7 @@ def list_tokens(repo: Path) -> None:
         rows.append((row.name, row.role, only, row.email, row.created, ends, used))
         if row.expires and (words := _left(datetime.fromisoformat(row.expires))):
             soon.append(f"{row.name} {words}")
-    print_table(rows)
+    print_rows(rows, form)
     for line in soon:
         click.echo(line, err=True)
 

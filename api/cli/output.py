@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import click
 
 from gitstore.format.layout import escaped
+
+CommandT = TypeVar("CommandT", bound=Callable[..., object])
 
 
 def print_table(rows: Sequence[tuple[str, ...]]) -> None:
@@ -19,6 +23,35 @@ def print_table(rows: Sequence[tuple[str, ...]]) -> None:
     for row in shown:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
+
+
+def format_option(command: CommandT) -> CommandT:
+    """Add the option that prints a table as JSON, for programs."""
+    option = click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="A table for people, or JSON for programs.",
+    )
+    return option(command)
+
+
+def print_rows(rows: Sequence[tuple[str, ...]], form: str) -> None:
+    """Print *rows*, the first of which is the headings: as a table, or as JSON.
+
+    In JSON, each row is an object whose keys are the headings in lower case. ``-`` is null.
+    """
+    if form != "json":
+        print_table(rows)
+        return
+    keys = [heading.lower() for heading in rows[0]]
+    objects = [
+        {key: None if cell == "-" else cell for key, cell in zip(keys, row, strict=True)}
+        for row in rows[1:]
+    ]
+    click.echo(json.dumps(objects, indent=2))
 
 
 @contextmanager

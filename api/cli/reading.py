@@ -9,7 +9,7 @@ import click
 from api.cli.completing import complete_name
 from api.cli.opening import open_store, read_catalogue
 from api.cli.options import branch_option, repo_option
-from api.cli.output import print_table
+from api.cli.output import format_option, print_rows
 from gitstore.branch.credits import Credit
 from gitstore.branch.stories import State, Status
 from gitstore.errors import NotFound
@@ -22,7 +22,8 @@ AUTHORS_SHOWN = 3
 @click.command("list")
 @repo_option
 @branch_option
-def list_(repo: Path, branch: str | None) -> None:
+@format_option
+def list_(repo: Path, branch: str | None, form: str) -> None:
     """List the jobtypes: id, name, newest version in service, class."""
     catalogue = read_catalogue(repo, branch)
     rows = [("ID", "NAME", "NEWEST", "CLASS")]
@@ -31,14 +32,15 @@ def list_(repo: Path, branch: str | None) -> None:
         newest = str(release.version.number) if release else "-"
         classname = (release.meta.classname if release else None) or "-"
         rows.append((str(jobtype.id), jobtype.name, newest, classname))
-    print_table(rows)
+    print_rows(rows, form)
 
 
 @click.command()
 @click.argument("name", shell_complete=complete_name)
 @repo_option
 @branch_option
-def log(name: str, repo: Path, branch: str | None) -> None:
+@format_option
+def log(name: str, repo: Path, branch: str | None, form: str) -> None:
     """List the versions of the jobtype NAME, newest first.
 
     For each: number, commit, date, authors and who merged, state with its reason, subject.
@@ -49,7 +51,7 @@ def log(name: str, repo: Path, branch: str | None) -> None:
         credit = story.credit
         made = (str(story.number), credit.commit[:10], credit.shown_date, _people(credit))
         rows.append((*made, _state(story.status), credit.subject))
-    print_table(rows)
+    print_rows(rows, form)
 
 
 def _people(credit: Credit) -> str:

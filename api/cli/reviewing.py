@@ -11,7 +11,7 @@ import click
 from api.cli import report
 from api.cli.opening import open_store
 from api.cli.options import branch_option, checks_options, repo_option, setting
-from api.cli.output import print_table
+from api.cli.output import format_option, print_rows
 from gitstore.branch.discussion import Discussion
 from gitstore.branch.reviews import Outcome, Reviews
 from gitstore.branch.store import Store
@@ -31,13 +31,14 @@ def changes() -> None:
 @changes.command("list")
 @repo_option
 @branch_option
-def list_changes(repo: Path, branch: str | None) -> None:
+@format_option
+def list_changes(repo: Path, branch: str | None, form: str) -> None:
     """List the changes: branch, last commit, date, author, subject."""
     rows = [("BRANCH", "COMMIT", "DATE", "AUTHOR", "SUBJECT")]
     for row in Reviews(open_store(repo, branch)).changes():
         commit = row.commit
         rows.append((row.branch, commit.id[:10], commit.date, commit.author.name, commit.subject))
-    print_table(rows)
+    print_rows(rows, form)
 
 
 @changes.command("show")
