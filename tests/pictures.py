@@ -35,7 +35,7 @@ def type_ten(visit: Visitor) -> None:
     """Ask for ``ten`` frames of one assignment, and let the page check it."""
     field = visit.page.locator("#max_batch")
     field.fill("ten")
-    visit.page.get_by_role("button", name="Check", exact=True).click()
+    visit.press("Check")
     visit.page.locator("#max_batch").scroll_into_view_if_needed()
 
 
@@ -43,7 +43,7 @@ def paste_traceback(visit: Visitor) -> None:
     """Ask whose line it was that failed."""
     text = 'File "/var/cache/Blender_Blender_v3.py", line 157, in <module>'
     visit.page.get_by_label("Traceback").fill(text)
-    visit.page.get_by_role("button", name="Find out").click()
+    visit.press("Find out")
 
 
 def show_files(visit: Visitor) -> None:

@@ -77,6 +77,16 @@ class Visitor:
         assert response is not None
         return int(response.status)
 
+    def press(self, name: str) -> None:
+        """Press the button of that name, and wait for the page that comes."""
+        with self.page.expect_navigation():
+            self.page.get_by_role("button", name=name, exact=True).click()
+
+    def follow(self, name: str) -> None:
+        """Follow the first link of that name, and wait for the page that comes."""
+        with self.page.expect_navigation():
+            self.page.get_by_role("link", name=name, exact=True).first.click()
+
     def look(self, size: tuple[int, int], scheme: Any) -> None:
         """Change the size of the window, and whether its user prefers light or dark."""
         self.page.set_viewport_size({"width": size[0], "height": size[1]})

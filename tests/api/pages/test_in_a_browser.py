@@ -103,9 +103,10 @@ def test_a_newcomer_finds_code_and_what_changed(visit):
     visit.open("/")
     visit.page.get_by_label("Find a jobtype").fill("blen")
     assert visit.page.locator("#jobtypes tbody tr:visible").count() == 1
-    visit.page.keyboard.press("Enter")
-    visit.page.get_by_role("link", name="Blender", exact=True).first.click()
-    visit.page.get_by_role("link", name="Compare").click()
+    with visit.page.expect_navigation():
+        visit.page.keyboard.press("Enter")
+    visit.follow("Blender")
+    visit.follow("Compare")
 
     assert visit.page.get_by_text("max_batch 10 -> 5").count() == 1
     assert "TILE_SIZE = 512" in visit.page.locator("ins").all_inner_texts()

@@ -60,9 +60,9 @@ def log_in(visit: Visitor, studio: Studio, name: str) -> None:
     visit.page.context.clear_cookies()
     visit.look(NARROW, "light")
     visit.open("/")
-    visit.page.get_by_role("link", name="Log in").click()
+    visit.follow("Log in")
     visit.page.get_by_label("Token").fill(studio.secrets[name])
-    visit.page.get_by_role("button", name="Log in").click()
+    visit.press("Log in")
     assert visit.page.get_by_role("link", name=name).count() == 1
 
 
@@ -74,19 +74,15 @@ def visit(browser, studio, scripts) -> Iterator[Visitor]:
         made.faults = [fault for fault in made.faults if "the server responded with" not in fault]
 
 
-def press(visit: Visitor, name: str) -> None:
-    visit.page.get_by_role("button", name=name, exact=True).click()
-
-
 def test_a_lead_proposes_a_reviewer_comments_and_merges(visit, studio, scripts):
     page = visit.page
     before = studio.json("jobtypes/Blender")["version"]
     log_in(visit, studio, "Lena Lead")
-    page.get_by_role("link", name="Blender", exact=True).first.click()
-    page.get_by_role("link", name="Edit", exact=True).click()
+    visit.follow("Blender")
+    visit.follow("Edit")
     batch = page.get_by_label("Most frames of one assignment")
     batch.fill("ten")
-    press(visit, "Check")
+    visit.press("Check")
     assert "must be an integer, not 'ten'" in page.locator("#max_batch-problem").inner_text()
     if scripts:
         hold_for_everybody(visit, "edit-with-a-fault")
@@ -95,7 +91,7 @@ def test_a_lead_proposes_a_reviewer_comments_and_merges(visit, studio, scripts):
     wanted = "3" if scripts else "2"
     batch.fill(wanted)
     page.get_by_label("What you changed, and why").fill("Fewer frames, for the small machines")
-    press(visit, "Save")
+    visit.press("Save")
     assert "/changes/web/Lena_Lead/Blender-" in page.url
     change = page.url.removeprefix(studio.server.url)
 
@@ -105,14 +101,14 @@ def test_a_lead_proposes_a_reviewer_comments_and_merges(visit, studio, scripts):
     page.get_by_label("Comment", exact=True).fill("Why not <4>?")
     page.get_by_label("File", exact=True).fill("jobtypes/Blender/meta.yaml")
     page.get_by_label("Line", exact=True).fill("3")
-    press(visit, "Comment")
+    visit.press("Comment")
     assert page.locator(".comments .comment-text").inner_text() == "Why not <4>?"
     assert page.locator(".diff .comment-text").inner_text() == "Why not <4>?"
-    press(visit, "Approve")
+    visit.press("Approve")
     assert page.get_by_text("1 of 1 approvals").count() == 1
     if scripts:
         hold_for_everybody(visit, "change-approved")
-    press(visit, "Merge")
+    visit.press("Merge")
     assert page.locator("h1").inner_text() == f"Released as Blender {before + 1}"
     if scripts:
         hold_for_everybody(visit, "released")
@@ -128,18 +124,18 @@ def test_two_leads_save_at_once_and_nothing_is_lost(visit, studio, scripts):
     eve = PlainBrowser(studio.server.port).log_in(studio.secrets["Eve"])
     eve.open("/jobtypes/Nuke/edit").send("save", description=f"Hers, {scripts}")
 
-    press(visit, "Save")
+    visit.press("Save")
 
     assert visit.page.get_by_text("Somebody else saved Nuke meanwhile: Eve").count() == 1
     assert area.input_value() == mine
     if scripts:
         hold_for_everybody(visit, "conflict")
         visit.look(NARROW, "light")
-    press(visit, "Save")
+    visit.press("Save")
     assert "/changes/web/Lena_Lead/Nuke-" in visit.page.url
     visit.page.get_by_label("Comment", exact=True).fill("x")
     visit.page.get_by_label("Line", exact=True).fill("1")
-    press(visit, "Comment")
+    visit.press("Comment")
     assert visit.page.get_by_text("a line needs the path of its file").count() > 0
     if scripts:
         hold_for_everybody(visit, "not-done")
@@ -149,7 +145,7 @@ def test_a_td_pastes_a_traceback(visit, scripts):
     visit.open("/whose")
     text = 'File "/cache/Blender_Blender_v3.py", line 5, in <module>'
     visit.page.get_by_label("Traceback").fill(text)
-    press(visit, "Find out")
+    visit.press("Find out")
 
     assert "Blender, version 3, line 5" in visit.page.locator("h2").first.inner_text()
     if scripts:
@@ -160,7 +156,7 @@ def test_an_admin_adds_a_software_version_and_withdraws_a_version(visit, studio,
     page = visit.page
     log_in(visit, studio, "Eve")
     visit.open("/software/blender")
-    page.get_by_role("link", name="Edit", exact=True).click()
+    visit.follow("Edit")
     if scripts:
         hold_for_everybody(visit, "edit-software")
         visit.look(NARROW, "light")
@@ -170,7 +166,7 @@ def test_an_admin_adds_a_software_version_and_withdraws_a_version(visit, studio,
     new.get_by_text("Discovery code").click()
     new.get_by_label("Function").fill("found")
     new.get_by_label("Code").fill("def found():\n    return True\n")
-    press(visit, "Save")
+    visit.press("Save")
     assert visit.overflow() <= 0
     rows = studio.json("software/blender/versions/")
     assert rows[-1]["version"] == version
@@ -179,14 +175,14 @@ def test_an_admin_adds_a_software_version_and_withdraws_a_version(visit, studio,
     if number is None:
         return
     visit.open(f"/jobtypes/Maya/{number}")
-    page.get_by_role("link", name="Withdraw").click()
+    visit.follow("Withdraw")
     page.get_by_label("Why").fill("It eats frames")
     hold_for_everybody(visit, "withdraw")
-    press(visit, "Withdraw")
+    visit.press("Withdraw")
     assert studio.server.get(f"/api/v1/jobtypes/Maya/versions/{number}").status == 404
     visit.open(f"/jobtypes/Maya/{number}/restore")
     page.get_by_label("Why").fill("It was the disk")
-    press(visit, "Restore")
+    visit.press("Restore")
     assert studio.json("jobtypes/Maya")["version"] == number
 
 
