@@ -129,5 +129,7 @@ def running(folder: Path, *options: str) -> Iterator[Rest]:
     """A service on a new repository in *folder*, for a whole module of tests."""
     git_dir = init_repository(folder / "served.git", "main").git_dir
     server = Server(git_dir, *(options or ("--workers", "1")))
-    yield Rest(server)
-    server.stop()
+    try:
+        yield Rest(server)
+    finally:
+        server.stop()
