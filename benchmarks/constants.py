@@ -54,7 +54,7 @@ def flask(config: Config, *_: object) -> WSGIApplication:
 def main(kind: str, port: str) -> None:
     """Serve the baseline *kind* with the service's settings."""
     serve._load = globals()[kind]
-    serve.serve(Config(Path("."), port=int(port)))
+    serve.serve(Config(Path("."), port=int(port)), announce=lambda: None)
 
 
 if __name__ == "__main__":
