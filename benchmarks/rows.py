@@ -37,7 +37,7 @@ class Row:
         """The target in words."""
         if self.target is None:
             return "-"
-        return f"{'>=' if self.at_least else '<='} {self.target:g}{self.unit}"
+        return f"{'>=' if self.at_least else '<='} {self.target:.3g}{self.unit}"
 
 
 Measure = Callable[[Path], Iterator[Row]]
