@@ -14,7 +14,7 @@ from api.web.parts import is_preview, require_served, store
 from api.web.query import Query, Switch, read_query
 from api.web.resource import Operation, Resource, Routes, add_routes
 from api.web.responses import JSON, encode, etag_of, is_known, not_modified, ok, tag_headers
-from api.web.streams import sends, stream
+from api.web.streams import LARGE_BYTES, sends, stream
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.requiring import required_by
 from gitstore.catalogue.search import Where, search
@@ -56,9 +56,10 @@ class Newest(Resource):
         """List the newest version in service of every jobtype, by name."""
         body = _body(current(), read_query(NewestQuery).code)
         headers = tag_headers(body.tag, None)
-        if is_known(body.tag):
-            return not_modified(headers)
         size = len(body.data)
+        # What fits in memory goes on whole, so that the cache has it for the next poll.
+        if size > LARGE_BYTES and is_known(body.tag):
+            return not_modified(headers)
         return stream([body.data], size, JSON, headers, sends(size))
 
 

@@ -556,6 +556,16 @@ def test_a_poll_of_the_newest_versions_is_hot_until_the_branch_moves(pair, path)
     pair.warm(path)
 
 
+@pytest.mark.parametrize("path", [NEWEST, f"{NEWEST}?code=true", JOB, f"{PREFIX}/events"])
+def test_a_poller_that_knows_the_answer_makes_a_new_worker_hot(pair, path):
+    tag = pair.long.get(path).headers["ETag"]
+
+    answers = [pair.get(path, If_None_Match=tag) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [304, 304]
+    assert pair.was_hot
+
+
 @pytest.mark.parametrize("query", ["code=1", "x=1", "code=true&code=true"])
 def test_a_query_that_is_refused_is_refused_each_time(pair, query):
     pair.warm(NEWEST)
