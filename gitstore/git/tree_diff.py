@@ -132,8 +132,17 @@ class TreeDiff:
 
     def _compared_bytes(self, delta: pygit2.DiffDelta) -> int:
         """The size of the larger of the two files that *delta* is about."""
-        headers = (self._objects.header(str(f.id)) for f in (delta.old_file, delta.new_file))
+        headers = (self._objects.header(id) for id in _blobs(delta) if id)
         return max((header.size for header in headers if header), default=0)
+
+
+def _blobs(delta: pygit2.DiffDelta) -> tuple[str | None, str | None]:
+    """The ids of the contents that *delta* is about, None on the side where there is no file."""
+    status = delta.status_char()
+    return (
+        None if status == "A" else str(delta.old_file.id),
+        None if status == "D" else str(delta.new_file.id),
+    )
 
 
 def _patches(diff: pygit2.Diff, sizes: list[int]) -> Iterator[str]:
@@ -145,36 +154,49 @@ def _patches(diff: pygit2.Diff, sizes: list[int]) -> Iterator[str]:
             yield f"diff --git a/{path} b/{path}\ntoo large to be shown: {size} bytes\n"
             continue
         left -= size
-        patch = diff[index]
-        yield (patch.text or "") if patch else ""
+        yield _patch_text(diff, index)
+
+
+def _patch_text(diff: pygit2.Diff, index: int) -> str:
+    """The patch of a file. It is large while it is an object, so only one of them is at a time."""
+    patch = diff[index]
+    return (patch.text or "") if patch else ""
 
 
 def _file_diffs(diff: pygit2.Diff, sizes: list[int]) -> Iterator[FileDiff]:
     """Yield each file, with its hunks unless it is binary or there are too many bytes or lines."""
     bytes_left, lines_left = DIFF_LIMIT_BYTES, LINES_SHOWN
     for index, (delta, size) in enumerate(zip(diff.deltas, sizes, strict=True)):
+        hunks: tuple[Passage, ...] = ()
+        if size > min(bytes_left, COMPARED_LIMIT_BYTES):
+            note: str | None = f"too large to be shown: {size} bytes"
+        else:
+            bytes_left -= size
+            hunks, note = _passages(diff, index, lines_left)
+            lines_left -= sum(len(hunk.lines) for hunk in hunks)
         status, path = delta.status_char(), printable(delta.new_file.path)
         old_path = printable(delta.old_file.path) if status in "RC" else None
-        blobs = (
-            None if status == "A" else str(delta.old_file.id),
-            None if status == "D" else str(delta.new_file.id),
-        )
-        if size > min(bytes_left, COMPARED_LIMIT_BYTES):
-            note = f"too large to be shown: {size} bytes"
-            yield FileDiff(status, path, old_path, (), note, *blobs)
-            continue
-        bytes_left -= size
-        patch = diff[index]
-        hunks = patch.hunks if patch else []
-        lines = sum(len(hunk.lines) for hunk in hunks)
-        if patch and patch.delta.is_binary:
-            yield FileDiff(status, path, old_path, (), "binary", *blobs)
-        elif lines > lines_left:
-            note = f"too large to be shown: {lines} lines, and {LINES_SHOWN} are shown in all"
-            yield FileDiff(status, path, old_path, (), note, *blobs)
-        else:
-            lines_left -= lines
-            yield FileDiff(status, path, old_path, tuple(map(_passage, hunks)), None, *blobs)
+        yield FileDiff(status, path, old_path, hunks, note, *_blobs(delta))
+
+
+def _passages(
+    diff: pygit2.Diff, index: int, lines_left: int
+) -> tuple[tuple[Passage, ...], str | None]:
+    """The hunks of a file of *lines_left* lines at most, or why there are none."""
+    patch = diff[index]
+    if patch is None:
+        return (), None
+    if patch.delta.is_binary:
+        return (), "binary"
+    # A million lines are counted without an object for each.
+    lines = sum(patch.line_stats)
+    if lines <= lines_left:
+        # With the words on missing line ends.
+        lines = sum(len(hunk.lines) for hunk in patch.hunks)
+    if lines > lines_left:
+        note = f"too large to be shown: {lines} lines, and {LINES_SHOWN} are shown in all"
+        return (), note
+    return tuple(map(_passage, patch.hunks)), None
 
 
 _NO_LINE_END = "<>="
