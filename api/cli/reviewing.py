@@ -58,7 +58,7 @@ def show_change(change: str, repo: Path, branch: str | None) -> None:
     _print_discussion(reviews.discussion, change)
     for commit in review.commits:
         click.echo(escaped(f"commit {commit.id[:10]} {commit.author.name}: {commit.subject}"))
-    click.echo(review.diff, nl=False)
+    click.echo(reviews.diff(review), nl=False)
 
 
 def _print_discussion(discussion: Discussion, change: str) -> None:

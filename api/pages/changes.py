@@ -63,10 +63,9 @@ def changes() -> Response:
 
 def change(branch: str) -> Response:
     """Show a change, and what merging it would make."""
-    review = parts().reviews.review(branch)
-    repository = store().repository
-    old = repository.commit(review.fork).tree if review.fork else None
-    patches = repository.file_diffs(old, review.row.commit.tree)
+    reviews = parts().reviews
+    review = reviews.review(branch)
+    patches = reviews.file_diffs(review)
     view = view_of_query()
     return page(
         "change.html",
@@ -74,7 +73,7 @@ def change(branch: str) -> Response:
         talk=talk(branch),
         view=view,
         views=VIEWS,
-        files=tables(repository, patches, view == "split", review.outcome.problems),
+        files=tables(store().repository, patches, view == "split", review.outcome.problems),
         anchors={patch.path: f"f{number}" for number, patch in enumerate(patches, 1)},
         tries=_tries(review),
         compared=_compared(review),

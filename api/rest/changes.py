@@ -69,7 +69,7 @@ def _review(review: Review) -> dict[str, object]:
         ],
         "commits": [_commit(commit) for commit in review.commits],
         "files": [{"status": status, "path": path} for status, path in review.files],
-        "diff": review.diff,
+        "diff": _reviews().diff(review),
     }
 
 

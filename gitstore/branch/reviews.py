@@ -29,6 +29,7 @@ from gitstore.errors import MergeConflict, NotFound, StoreError
 from gitstore.format.layout import JOBTYPES_LIMIT
 from gitstore.git.commits import Commit, Person
 from gitstore.git.single_flight import Once
+from gitstore.git.tree_diff import FileDiff
 from gitstore.rules import Problem, errors_among
 
 COMMITS_SHOWN = 250
@@ -71,16 +72,16 @@ class Outcome:
 class Review:
     """What a reviewer sees of a change: its commits and files, and what a merge would make.
 
-    *merged* is whether it is in the served branch already, *fork* the commit where it left it.
+    *merged* is whether it is in the served branch already, *old* the tree where it left it, None
+    if they have no commit in common.
     """
 
     row: ChangeRow
     commits: tuple[Commit, ...]
     files: tuple[tuple[str, str], ...]
-    diff: str
     outcome: Outcome
     merged: bool
-    fork: str | None
+    old: str | None
 
 
 class Reviews:
@@ -173,11 +174,18 @@ class Reviews:
             row=row,
             commits=tuple(repository.commits(row.commit.id, tip, COMMITS_SHOWN)),
             files=tuple(repository.changed_paths(old, row.commit.tree)),
-            diff=repository.diff(old, row.commit.tree),
             outcome=outcome,
             merged=fork == row.commit.id,
-            fork=fork,
+            old=old,
         )
+
+    def diff(self, review: Review) -> str:
+        """The unified diff of a change."""
+        return self._store.repository.diff(review.old, review.row.commit.tree)
+
+    def file_diffs(self, review: Review) -> tuple[FileDiff, ...]:
+        """The files that a change changes, with their lines."""
+        return self._store.repository.file_diffs(review.old, review.row.commit.tree)
 
     def outcome(self, commit: str) -> Outcome:
         """What would come of merging *commit* into the served branch."""
