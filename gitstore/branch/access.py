@@ -65,14 +65,19 @@ class Access:
         if self.role < Role.WRITE:
             yield f"{self.name} may only read; writing needs a token with the role write"
             return
-        others = sorted(name for name in difference.jobtypes() if not self.may_touch(name))
-        if self.only:
-            others += [path for path in difference.files if not self._has_tests(path)]
-        if others:
-            allowed = " ".join(self.only)
-            yield f"{self.name} may only change {allowed}; this changes {_listed(others)}"
+        yield from self.limit_refusals(difference, "change")
         if self.role < Role.ADMIN:
             yield from self._admin_only(difference)
+
+    def limit_refusals(self, difference: Difference, verb: str) -> Iterator[str]:
+        """Yield a sentence if that change goes beyond *only*; *verb* is what they want of it."""
+        if not self.only:
+            return
+        others = sorted(name for name in difference.jobtypes() if not self.may_touch(name))
+        others += [path for path in difference.files if not self._has_tests(path)]
+        if others:
+            allowed = " ".join(self.only)
+            yield f"{self.name} may only {verb} {allowed}; this changes {_listed(others)}"
 
     def _admin_only(self, difference: Difference) -> Iterator[str]:
         withdrawn = {name for name, _ in (*difference.withdrawn, *difference.restored)}

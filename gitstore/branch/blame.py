@@ -12,7 +12,7 @@ from gitstore.catalogue.entries import Jobtype, Version
 from gitstore.catalogue.marks import name_at
 from gitstore.errors import BadRequest, NotFound, OutOfBounds
 from gitstore.format import layout
-from gitstore.git.blame import blame
+from gitstore.git.blame import blame, count_lines
 from gitstore.git.commits import Commit
 from gitstore.git.lineage import Lineage
 from gitstore.git.repository import Repository
@@ -63,7 +63,7 @@ def blame_version(
     code = contents.directory(version.tree).code
     if not code:
         raise NotFound(f"version {number} of {jobtype.name} has no code.py that can be read")
-    total = _count_lines(contents.objects.read_blob(code))
+    total = count_lines(contents.objects.read_blob(code))
     if last is None and total > LINES_LIMIT:
         fault = f"has {total} lines, and {LINES_LIMIT} is the limit; ask for some: ?lines=1-1000"
         raise OutOfBounds(layout.CODE, fault)
@@ -82,11 +82,6 @@ def blame_version(
     came = {id: _came_in(lineage, jobtype, id) for id in set(commits)}
     rows = [(id, came[id], changed[line]) for line, id in enumerate(commits, first)]
     return list(_runs(repository, rows, first))
-
-
-def _count_lines(code: bytes) -> int:
-    """How many lines *code* has, as Git counts them."""
-    return code.count(b"\n") + (not code.endswith(b"\n") and bool(code))
 
 
 def _runs(

@@ -17,6 +17,7 @@ from gitstore.branch.store import Store
 from gitstore.branch.writing import Writer
 from gitstore.errors import BadRequest, Forbidden, Moved, NotFound, ReadOnly
 from gitstore.format.layout import escaped, shown
+from gitstore.git.blame import count_lines
 from gitstore.git.commits import trimmed
 
 if TYPE_CHECKING:
@@ -189,14 +190,8 @@ class Discussion:
         made = self._makes(commit)
         if made is None:
             raise Forbidden(f"the change conflicts, so {access.name} can't approve it yet")
-        others = sorted(name for name in made.jobtypes() if not access.may_touch(name))
-        names = [*map(escaped, others), *map(escaped, made.files)]
-        if names:
-            allowed = " ".join(access.only)
-            raise Forbidden(
-                f"{access.name} may only approve changes of {allowed}; this changes"
-                f" {', '.join(names[:20])}"
-            )
+        for refusal in access.limit_refusals(made, "approve changes of"):
+            raise Forbidden(refusal)
 
     def take_back_approval(self, branch: str, writer: Writer) -> None:
         """Take back the approvals that *writer* gave the change on *branch*, if there are any."""
@@ -251,10 +246,6 @@ class Discussion:
         if not is_file or id is None:
             raise UnknownPlace(f"the change has no file {shown(path)} at {commit}", "path")
         if line is not None:
-            count = _lines(repository.read_blob(id))
+            count = count_lines(repository.read_blob(id))
             if not 1 <= line <= count:
                 raise UnknownPlace(f"{shown(path)} has {count} lines, and no line {line}", "line")
-
-
-def _lines(data: bytes) -> int:
-    return data.count(b"\n") + (not data.endswith(b"\n") and bool(data))

@@ -17,6 +17,11 @@ _SETTINGS = (("blame.ignoreRevsFile", ""),)
 """With --no-textconv, what makes the answer depend on the history alone."""
 
 
+def count_lines(data: bytes) -> int:
+    """How many lines *data* has, as Git counts them."""
+    return data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
+
+
 def blame(repository: Path, commit: str, path: str, first: int, last: int) -> list[str]:
     """The commits that wrote the lines *first* to *last*, which exist, of *path* in *commit*.
 

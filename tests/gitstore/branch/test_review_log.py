@@ -250,6 +250,9 @@ def test_a_limited_token_approves_what_it_may_change(farm):
     with pytest.raises(Forbidden, match="this changes Blender"):
         discussion.approve("fix", limited("Nuke*"), tip)
     assert discussion.approve("fix", limited("Blen*"), tip).author == "Flo"
+    tests = farm.side({"tests/Blender/cases.yaml": "[]\n"}, onto=tip)
+    git(farm.path, "update-ref", "refs/heads/fix", tests)
+    assert discussion.approve("fix", limited("Blen*"), tests).commit == tests
 
 
 # Limits, races, damage
