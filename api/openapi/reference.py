@@ -39,7 +39,6 @@ class Field:
     kind: Kind
     description: str
     where: str = ""
-    is_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,6 @@ def _parameter(parameter: Json) -> Field:
         _kind(parameter["schema"]),
         parameter.get("description", ""),
         parameter["in"],
-        parameter.get("required", False),
     )
 
 
@@ -152,10 +150,8 @@ def _reply(status: str, reply: Json) -> Reply:
 
 
 def _fields(schema: Json) -> Iterator[Field]:
-    required = schema.get("required", ())
     for name, field in schema["properties"].items():
-        described = field.get("description", "")
-        yield Field(name, _kind(field), described, is_required=name in required)
+        yield Field(name, _kind(field), field.get("description", ""))
 
 
 def _kind(schema: Json) -> Kind:

@@ -8,7 +8,7 @@ from api.pages.forms import own_path, read_form, see_other
 from api.pages.rendering import page
 from api.web import auth, sessions
 from api.web.parts import store
-from gitstore.branch.access import EVERYBODY, Access, Role
+from gitstore.branch.access import EVERYBODY, Role
 from gitstore.branch.token_use import TokenUse
 from gitstore.branch.tokens import Tokens
 from gitstore.branch.tokens_file import fingerprint
@@ -36,17 +36,21 @@ def login() -> Response:
         raise TokensLost(f"nobody can log in: {standing.lost}")
     if standing.rows is None or not standing.find(secret):
         problem = "" if standing.rows is None else auth.unknown_token(standing, secret)
-        response = _login_page(to, problem)
-        response.status_code = 401 if problem else 200
-        return response
+        return _login_page(to, problem)
     TokenUse(store().repository.git_dir).note(fingerprint(secret))
     sessions.begin(fingerprint(secret))
     return see_other(to)
 
 
 def _login_page(to: str, problem: str = "") -> Response:
-    needs = not is_open()
-    return page("login.html", to=to, problem=problem, needs=needs, access=auth.current())
+    return page(
+        "login.html",
+        status=401 if problem else 200,
+        to=to,
+        problem=problem,
+        needs=not is_open(),
+        access=auth.current(),
+    )
 
 
 def logout() -> Response:
@@ -73,9 +77,3 @@ def is_logged_in() -> bool:
     """Whether this browser has a session with a token that is known."""
     session = sessions.find_session()
     return bool(session and session.token and auth.current().email)
-
-
-def shown_account() -> Access | None:
-    """Who is logged in, for the head of each page; None if nobody is."""
-    access = auth.current()
-    return access if access.email else None

@@ -15,7 +15,14 @@ from api.web import auth
 from api.web.bodies import InvalidBody
 from api.web.errors import status_of
 from api.web.parts import parts, store
-from api.web.writes import Target, perform, proposal_link, require_message, why_reviewed
+from api.web.writes import (
+    Target,
+    perform,
+    person_target,
+    proposal_link,
+    require_message,
+    why_reviewed,
+)
 from gitstore.branch.access import Role
 from gitstore.branch.proposals import Proposed, change_catalogue
 from gitstore.branch.writing import Writer, Written
@@ -126,20 +133,16 @@ def _save(key: str, typed: JobtypeForm, form: Form) -> Response:
     if message:
         require_message(message, "the reason", "message")
     change = _change()
-    target = Target.REVIEW if typed.review or _why_reviewed() else Target.BRANCH
+    access = auth.current()
     written = perform(
         *_edits(key, wish),
-        writer=Writer(auth.current(), message),
+        writer=Writer(access, message),
         precondition=partial(_require_base, key, typed.base) if key else None,
         judge=partial(jobtypes.check_wish, wish),
-        target=Target.CHANGE if change else target,
+        target=Target.CHANGE if change else person_target(access, typed.review),
         change=change,
     )
     return done(written)
-
-
-def _why_reviewed() -> str:
-    return why_reviewed(auth.current())
 
 
 def _require_base(key: str, base: str, catalogue: Catalogue) -> None:
@@ -199,8 +202,9 @@ def _page(
     number: int | None = None,
 ) -> Response:
     catalogue, change = store().catalogue(), _change()
-    response = page(
+    return page(
         "jobtype_form.html",
+        status=status,
         key=key,
         is_served=bool(key) and catalogue.find_jobtype(key) is not None,
         typed=typed,
@@ -211,8 +215,6 @@ def _page(
         makes=makes,
         number=number,
         change=change,
-        reviewed=_why_reviewed(),
+        reviewed=why_reviewed(auth.current()),
         may_write=auth.current().role >= Role.WRITE,
     )
-    response.status_code = status
-    return response

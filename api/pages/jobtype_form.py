@@ -115,28 +115,25 @@ def new_form() -> JobtypeForm:
 
 def form_of(catalogue: Catalogue, release: Release, base: str) -> JobtypeForm:
     """The form that shows *release*."""
-    meta = release.meta
-    return JobtypeForm(
-        texts={"name": release.jobtype.name, **_texts(meta)},
-        ticks={name: getattr(meta, name) for name in TICKS},
-        rows=tuple(_row(requirement) for requirement in meta.requirements),
-        code=catalogue.code(release),
-        base=base,
-    )
+    return _form(release.jobtype.name, release.meta, catalogue.code(release), base)
 
 
 def broken_form(catalogue: Catalogue, jobtype: Jobtype) -> JobtypeForm:
     """The form that shows what can be read of *jobtype*, which no version in service has."""
     contents = catalogue.contents
     directory = contents.directory(jobtype.tree)
-    meta = directory.meta or JobtypeMeta()
     blob = directory.code
+    code = contents.objects.read_blob(blob).decode(errors="replace") if blob else ""
+    return _form(jobtype.name, directory.meta or JobtypeMeta(), code, jobtype.tree)
+
+
+def _form(name: str, meta: JobtypeMeta, code: str, base: str) -> JobtypeForm:
     return JobtypeForm(
-        texts={"name": jobtype.name, **_texts(meta)},
-        ticks={name: getattr(meta, name) for name in TICKS},
+        texts={"name": name, **_texts(meta)},
+        ticks={tick: getattr(meta, tick) for tick in TICKS},
         rows=tuple(_row(requirement) for requirement in meta.requirements),
-        code=contents.objects.read_blob(blob).decode(errors="replace") if blob else "",
-        base=jobtype.tree,
+        code=code,
+        base=base,
     )
 
 

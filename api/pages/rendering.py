@@ -32,9 +32,11 @@ ROWS = 100
 """Rows of a page; there are links to the others."""
 
 
-def page(template: str, commit: str | None = None, **values: object) -> Response:
+def page(template: str, commit: str | None = None, status: int = 200, **values: object) -> Response:
     """The page that *template* makes of *values*; *commit* is the one that it is about."""
-    return ok_page(_render(template, {**_troubles(), **values}), commit)
+    response = ok_page(_render(template, {**_troubles(), **values}), commit)
+    response.status_code = status
+    return response
 
 
 def failure_page(status: int, **values: object) -> Response:

@@ -80,16 +80,15 @@ def act(branch: str) -> Response:
     except StoreError as error:
         faults = Faults()
         faults.add_error(error, _FIELDS)
-        response = page(
+        return page(
             "change_action.html",
+            status=status_of(error),
             branch=branch,
             action=action,
             form=form,
             faults=faults,
             tip=_tip(branch),
         )
-        response.status_code = status_of(error)
-        return response
 
 
 def _discussion() -> Discussion:

@@ -17,7 +17,7 @@ from api.web import auth
 from api.web.bodies import InvalidBody
 from api.web.errors import status_of
 from api.web.parts import store
-from api.web.writes import Target, perform, require_message, why_reviewed
+from api.web.writes import perform, person_target, require_message, why_reviewed
 from gitstore.branch.access import Role
 from gitstore.branch.writing import Writer
 from gitstore.catalogue.catalogue import Catalogue
@@ -186,13 +186,12 @@ def _do(action: str, key: str, typed: SoftwareForm) -> Response:
     if typed.message:
         require_message(typed.message, "the reason", "message")
     access = auth.current()
-    is_reviewed = typed.review or why_reviewed(access)
     return done(
         perform(
             edit,
             writer=Writer(access, typed.message or None),
             precondition=partial(_require_base, typed),
-            target=Target.REVIEW if is_reviewed else Target.BRANCH,
+            target=person_target(access, typed.review),
         )
     )
 
@@ -222,8 +221,9 @@ def _page(
     catalogue = store().catalogue()
     saved = _form_of(catalogue, typed.name)
     is_conflict = status == 412
-    response = page(
+    return page(
         "software_form.html",
+        status=status,
         key=key,
         typed=typed,
         # After a conflict, another try replaces what stands there now.
@@ -236,5 +236,3 @@ def _page(
         may_write=auth.current().role >= Role.WRITE,
         back=url_for("pages.software", name=key) if key else url_for("pages.all_software"),
     )
-    response.status_code = status
-    return response

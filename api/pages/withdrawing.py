@@ -10,7 +10,7 @@ from api.pages.rendering import page
 from api.web import auth
 from api.web.errors import status_of
 from api.web.parts import store
-from api.web.writes import Target, perform, require_message, why_reviewed
+from api.web.writes import perform, person_target, require_message, why_reviewed
 from gitstore.branch.access import Role
 from gitstore.branch.writing import Writer
 from gitstore.edits import jobtypes
@@ -44,8 +44,9 @@ def _show(action: str, key: str, number: int) -> Response:
         except StoreError as error:
             faults.add_error(error, _FIELDS)
             status = status_of(error)
-    response = page(
+    return page(
         "withdraw.html",
+        status=status,
         action=action,
         name=found.name,
         number=number,
@@ -57,8 +58,6 @@ def _show(action: str, key: str, number: int) -> Response:
         may_write=auth.current().role >= Role.WRITE,
         back=url_for("pages.version", jobtype=found.name, number=number),
     )
-    response.status_code = status
-    return response
 
 
 def _do(action: str, name: str, number: int, reason: str) -> Response:
@@ -73,6 +72,6 @@ def _do(action: str, name: str, number: int, reason: str) -> Response:
             writer=Writer(access, reason),
             # What a withdrawal brings back was accepted once.
             checked=action == "restore",
-            target=Target.REVIEW if why_reviewed(access) else Target.BRANCH,
+            target=person_target(access),
         )
     )

@@ -22,6 +22,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from api.web.parts import parts
 from gitstore.errors import Forbidden, StorageFailed, machine_error
 from gitstore.git.locks import file_lock
+from gitstore.git.private_file import write_private
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,7 +73,6 @@ def _make_key(git_dir: Path) -> bytes:
         StorageFailed: the disk would not take it.
     """
     path = git_dir / FILE
-    fresh = path.with_suffix(".new")
     try:
         with file_lock(path.with_suffix(".lock")):
             if (key := read_key(git_dir)) is not None:
@@ -80,13 +80,7 @@ def _make_key(git_dir: Path) -> bytes:
             if path.exists():
                 _LOG.warning("%s is not as we make it; everybody has to log in again", path)
             key = secrets.token_bytes(_KEY_BYTES)
-            fresh.unlink(missing_ok=True)
-            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(key)
-                file.flush()
-                os.fsync(handle)
-            fresh.replace(path)
+            write_private(path, key)
     except OSError as error:
         raise (machine_error(error) or error) from error
     return key

@@ -130,6 +130,11 @@ def why_reviewed(access: Access) -> str:
     return (direct_refusal(access) if store().protect else None) or ""
 
 
+def person_target(access: Access, is_wished: bool = False) -> Target:
+    """Where a form of *access* writes to; *is_wished* is whether they want it reviewed."""
+    return Target.REVIEW if is_wished or why_reviewed(access) else Target.BRANCH
+
+
 def proposal_link(proposed: Proposed) -> str | None:
     """The link to open a pull request at upstream, where its forge is known."""
     follower = parts().follower

@@ -22,6 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, TypeAdapte
 from gitstore.branch.access import EVERYBODY, Access, Role
 from gitstore.git.file_watch import Watch, Watched
 from gitstore.git.locks import file_lock, try_file_lock
+from gitstore.git.private_file import sync_folder, write_private
 
 _LOG = logging.getLogger(__name__)
 
@@ -242,7 +243,7 @@ class TokenFile:
 
     def _mark(self) -> None:
         text = f"There are tokens. While {FILE} can't be read, nobody may write.\n"
-        _write(self._marker, text.encode())
+        write_private(self._marker, text.encode())
 
     @property
     def is_there(self) -> bool:
@@ -262,14 +263,14 @@ class TokenFile:
         if rows is None:
             # A file with rows and without a marker still asks for a token.
             self._marker.unlink(missing_ok=True)
-            _sync(self._marker.parent)
-            _write(self.path, b"")
+            sync_folder(self._marker.parent)
+            write_private(self.path, b"")
         else:
             self._mark()
             # Without a date for those that don't end, earlier releases can read it, too.
             plain = [row.model_dump(exclude={} if row.expires else {"expires"}) for row in rows]
             data = json.dumps(plain, indent=1)
-            _write(self.path, data.encode())
+            write_private(self.path, data.encode())
 
 
 def _parse(data: bytes) -> Standing:
@@ -305,25 +306,3 @@ def _is_there(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Replace *path* by a file with *data* that only its owner may read, and flush it."""
-    fresh = path.with_suffix(".new")
-    # A file that a killed process left may have another mode, or links.
-    fresh.unlink(missing_ok=True)
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(handle)
-    os.replace(fresh, path)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
