@@ -259,23 +259,23 @@ class JobType:
 
     def handle_stdout_line(self, protocol: object, stdout: str) -> None:
         """Log a line of standard output, with the hooks around it."""
-        before = self.preprocess_stdout_line(protocol, stdout)
-        if before is False:
-            return
-        line = stdout if before is None else before
-        line = self.format_stdout_line(protocol, line) or line
-        self.log_stdout_line(protocol, line)
-        self.process_stdout_line(protocol, line)
+        self._handle_line(protocol, stdout, "stdout")
 
     def handle_stderr_line(self, protocol: object, stderr: str) -> None:
         """Log a line of standard error, with the hooks around it."""
-        before = self.preprocess_stderr_line(protocol, stderr)
+        self._handle_line(protocol, stderr, "stderr")
+
+    def _handle_line(self, protocol: object, line: str, stream: str) -> None:
+        def call(step: str, line: object) -> object:
+            return getattr(self, f"{step}_{stream}_line")(protocol, line)
+
+        before = call("preprocess", line)
         if before is False:
             return
-        line = stderr if before is None else before
-        line = self.format_stderr_line(protocol, line) or line
-        self.log_stderr_line(protocol, line)
-        self.process_stderr_line(protocol, line)
+        shown = line if before is None else before
+        shown = call("format", shown) or shown
+        call("log", shown)
+        call("process", shown)
 
     def log_stdout_line(self, protocol: object, stdout: object) -> None:
         """Log a line."""

@@ -92,8 +92,8 @@ class TreeDiff:
             OutOfBounds: a tree is too large to be compared.
         """
         diff = self._diff(old, new)
-        sizes = [self._compared_bytes(delta) for delta in diff.deltas]
-        if sum(sizes) <= DIFF_LIMIT_BYTES and max(sizes, default=0) <= COMPARED_LIMIT_BYTES:
+        sizes = self._sizes(diff)
+        if _fit(sizes):
             diff.find_similar()
             return diff.patch or ""
         return "".join(_patches(diff, sizes))
@@ -114,10 +114,10 @@ class TreeDiff:
             OutOfBounds: a tree is too large to be compared.
         """
         diff = self._diff(old, new)
-        sizes = [self._compared_bytes(delta) for delta in diff.deltas]
-        if sum(sizes) <= DIFF_LIMIT_BYTES and max(sizes, default=0) <= COMPARED_LIMIT_BYTES:
+        sizes = self._sizes(diff)
+        if _fit(sizes):
             diff.find_similar()
-            sizes = [self._compared_bytes(delta) for delta in diff.deltas]
+            sizes = self._sizes(diff)
         return tuple(islice(_file_diffs(diff, sizes), FILES_SHOWN))
 
     def _diff(self, old: str | None, new: str) -> pygit2.Diff:
@@ -130,10 +130,19 @@ class TreeDiff:
             return before.diff_to_tree(after)
         return after.diff_to_tree(swap=True)
 
+    def _sizes(self, diff: pygit2.Diff) -> list[int]:
+        """How many bytes have to be compared for each file of *diff*."""
+        return [self._compared_bytes(delta) for delta in diff.deltas]
+
     def _compared_bytes(self, delta: pygit2.DiffDelta) -> int:
         """The size of the larger of the two files that *delta* is about."""
         headers = (self._objects.header(id) for id in _blobs(delta) if id)
         return max((header.size for header in headers if header), default=0)
+
+
+def _fit(sizes: list[int]) -> bool:
+    """Whether files of these *sizes* can be compared all at once."""
+    return sum(sizes) <= DIFF_LIMIT_BYTES and max(sizes, default=0) <= COMPARED_LIMIT_BYTES
 
 
 def _blobs(delta: pygit2.DiffDelta) -> tuple[str | None, str | None]:
