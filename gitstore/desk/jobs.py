@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -119,30 +120,29 @@ def batches(job: Job, fields: JobtypeFields) -> list[list[dict[str, object]]]:
         )
     tiles = range(job.tiles) if job.tiles else (None,)
     places = [(frame, tile) for frame in job.frames for tile in tiles]
-    waiting: list[dict[str, object]] = [
+    tasks: list[dict[str, object]] = [
         {"id": number, "frame": frame, "tile": tile, "attempt": 1}
         for number, (frame, tile) in enumerate(places, 1)
     ]
-    limit = min(job.batch or len(waiting), fields.max_batch or len(waiting))
-    made = []
-    while waiting:
-        batch = _next_batch(waiting, limit, job.by if fields.batch_contiguous else None)
-        taken = {task["id"] for task in batch}
-        waiting = [task for task in waiting if task["id"] not in taken]
-        made.append(batch)
-    return made
+    limit = min(job.batch or len(tasks), fields.max_batch or len(tasks))
+    if fields.batch_contiguous:
+        return list(_contiguous(tasks, limit, job.by))
+    return [tasks[start : start + limit] for start in range(0, len(tasks), limit)]
 
 
-def _next_batch(
-    waiting: Sequence[dict[str, object]], limit: int, by: int | None
-) -> list[dict[str, object]]:
-    batch: list[dict[str, object]] = []
-    for task in waiting:
-        if len(batch) == limit:
-            break
-        if by is None or not batch or task["frame"] == _frame(batch[-1]) + by:
-            batch.append(task)
-    return batch
+def _contiguous(
+    tasks: Sequence[dict[str, object]], limit: int, by: int
+) -> Iterator[list[dict[str, object]]]:
+    """Yield batches of *tasks*, which are by frame; each takes one task of a frame at most."""
+    waiting: dict[int, deque[dict[str, object]]] = {}
+    for task in tasks:
+        waiting.setdefault(_frame(task), deque()).append(task)
+    for frame in waiting:
+        while waiting[frame]:
+            batch: list[dict[str, object]] = []
+            while len(batch) < limit and waiting.get(frame + len(batch) * by):
+                batch.append(waiting[frame + len(batch) * by].popleft())
+            yield batch
 
 
 def _frame(task: Mapping[str, object]) -> int:
