@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from api.cli.opening import is_repository, root_of
+from api.cli.opening import is_bare, root_of
 from api.cli.options import repo_option
 from gitstore.desk.beginning import Wish, begin
 from gitstore.errors import NotFound
@@ -34,7 +34,7 @@ def new(
     can be the one to begin from, too.
     """
     root = root_of(repo)
-    if is_repository(root) and not (root / ".git").exists():
+    if is_bare(root):
         raise NotFound(f"{root} is a bare repository; make the jobtype in a clone of it")
     for path in begin(root, Wish(name, source, description, requires)):
         click.echo(f"made {path}")

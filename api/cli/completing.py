@@ -30,9 +30,36 @@ def complete_name(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The jobtypes of the clone around the current folder whose names begin so."""
+    return _begin_with(incomplete, _names())
+
+
+def complete_version(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Like complete_name; after an @, the versions in service, newest first."""
+    name, at, _ = incomplete.partition("@")
+    if not at:
+        return complete_name(ctx, param, incomplete)
+    # Imported here: names are completed without reading the history.
+    from api.cli.opening import read_catalogue
+    from gitstore.errors import StoreError
+
+    try:
+        catalogue = read_catalogue(ctx.params.get("repo") or Path(), ctx.params.get("branch"))
+        versions = catalogue.versions(catalogue.jobtype(name))
+    except StoreError:
+        return []
+    return _begin_with(incomplete, [f"{name}@{v.number}" for v in reversed(versions)])
+
+
+def _names() -> list[str]:
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "jobtypes").is_dir():
-            names = sorted(path.name for path in (folder / "jobtypes").glob("*/"))
-            return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        # In a bare repository, the folder is the service's own.
+        if (folder / "jobtypes").is_dir() and not (folder / "objects").is_dir():
+            return sorted(path.name for path in (folder / "jobtypes").glob("*/"))
     return []
+
+
+def _begin_with(incomplete: str, words: list[str]) -> list[CompletionItem]:
+    return [CompletionItem(word) for word in words if word.startswith(incomplete)]

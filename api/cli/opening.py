@@ -60,6 +60,11 @@ def is_repository(folder: Path) -> bool:
     return (folder / ".git").exists() or (folder / "objects").is_dir()
 
 
+def is_bare(folder: Path) -> bool:
+    """Whether *folder* is a bare repository, whose folder jobtypes/ is the service's own."""
+    return is_repository(folder) and not (folder / ".git").exists()
+
+
 def store_of(where: Path) -> Store | None:
     """The store of the repository whose root is *where*, None for any other folder."""
     return Store(where) if is_repository(where) else None

@@ -20,6 +20,7 @@ from gitstore.branch.writing import Writer
 from gitstore.checks.settings import Checks
 from gitstore.errors import NotFound, ReadOnly
 from gitstore.format.layout import escaped
+from gitstore.format.spelling import did_you_mean
 from gitstore.git.repository import Repository
 
 
@@ -104,10 +105,12 @@ def summary(
     """
     repository = Repository(repo)
     repository.require_whole()
-    refs = (f"refs/heads/{base}", f"refs/remotes/{base}")
-    ref = next((ref for ref in refs if repository.tip(ref)), None)
+    roots = ("refs/heads/", "refs/remotes/")
+    ref = next((root + base for root in roots if repository.tip(root + base)), None)
     if ref is None:
-        raise NotFound(f"there is no branch {base} in {repo}; fetch it first")
+        known = [ref.split("/", 2)[2] for root in roots for ref in repository.refs(root)]
+        near = did_you_mean(base, known) or "; fetch it first"
+        raise NotFound(f"there is no branch {base} in {repo}{near}")
     commit = repository.resolve(revision).id
     store = Store(repository, ref, checks)
     outcome = Reviews(store).outcome(commit)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import click
 
-from api.cli.completing import complete_name
-from api.cli.opening import is_repository, read_catalogue, root_of
+from api.cli.completing import complete_version
+from api.cli.naming import Named, parse_named, parse_version
+from api.cli.opening import is_bare, is_repository, read_catalogue, root_of
 from api.cli.options import EXIT_USER, branch_option, repo_option
 from api.cli.printing import Printer
 from api.cli.variables import environment
@@ -37,12 +38,14 @@ class _Doing:
 
 
 @click.command()
-@click.argument("name", shell_complete=complete_name)
+@click.argument(
+    "named", metavar="NAME[@VERSION]", type=parse_named, shell_complete=complete_version
+)
 @click.option("--frames", required=True, metavar="RANGE", help="As 1-10, 1-10x2 or 1,5,7-9.")
 @click.option("--tiles", metavar="NUMBER", help="Tiles of each frame, as 4 or 2x2.")
 @click.option("--batch", type=click.IntRange(1), help="The most tasks that the job puts together.")
 @click.option("--data", "pairs", multiple=True, metavar="KEY=VALUE", help="May be repeated.")
-@click.option("--version", "number", type=click.IntRange(1), help="Run that version instead.")
+@click.option("--version", "number", type=parse_version, help="Run that version instead: 3 or v3.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -52,7 +55,7 @@ class _Doing:
 @repo_option
 @branch_option
 def run(
-    name: str,
+    named: Named,
     frames: str,
     tiles: str | None,
     batch: int | None,
@@ -68,22 +71,23 @@ def run(
     This runs the jobtype's code, in a process of its own, with your rights. In a clone, it is
     the code that stands there, committed or not.
 
-    Frames are put together as max_batch and batch_contiguous of meta.yaml say. Each command is
-    a line for your shell.
+    NAME@3 is version 3, as --version 3 is. Frames are put together as max_batch and
+    batch_contiguous of meta.yaml say. Each command is a line for your shell.
     """
     if output is not None and execute:
         raise click.UsageError("--output and --execute exclude each other; choose one")
+    if None not in (number, named.number):
+        raise click.UsageError("name the version once, after @ or after --version")
     job = Job(
         parse_frames(frames),
         parse_tiles(tiles) if tiles else 0,
         batch,
         parse_data(pairs),
     )
-    tried = _tried(repo, branch, name, number)
-    click.echo(
-        f"running the code of {escaped(name)}, {escaped(tried.origin)}, in a process of its own",
-        err=True,
-    )
+    number = named.number if number is None else number
+    tried = _tried(repo, branch, named.key, number)
+    what = escaped(f"{tried.source.name}, {tried.origin}")
+    click.echo(f"running the code of {what}, in a process of its own", err=True)
     if not _run(tried, job, _Doing(output, execute)):
         sys.exit(EXIT_USER)
 
@@ -91,7 +95,7 @@ def run(
 def _tried(repo: Path, branch: str | None, name: str, number: int | None) -> Tried:
     """The jobtype *name* in the clone or folder *repo*, or version *number* of it."""
     root = root_of(repo)
-    is_served = is_repository(root) and not (root / JOBTYPES).is_dir()
+    is_served = is_bare(root) or (is_repository(root) and not (root / JOBTYPES).is_dir())
     if number is not None or is_served:
         return of_catalogue(read_catalogue(root, branch), name, number)
     return of_folder(root, name)

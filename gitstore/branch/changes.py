@@ -9,6 +9,7 @@ from gitstore.branch.growth import Growth
 from gitstore.branch.store import Store
 from gitstore.errors import Forbidden, Invalid, NotFound
 from gitstore.format import layout
+from gitstore.format.spelling import did_you_mean
 from gitstore.git.commits import Commit
 from gitstore.rules import Problem, errors_among
 
@@ -74,11 +75,21 @@ def read_change(store: Store, branch: str) -> ChangeRow:
     ref = HEADS + branch
     commit = None if ref == store.ref else store.repository.tip(ref)
     if commit is None:
-        raise NotFound(f"there is no change on a branch {branch}")
+        raise missing_change(store, branch)
     fault = store.repository.branch_fault(ref, commit)
     if fault is not None:
         raise NotFound(f"the branch {branch} is no change: it {fault}; delete it")
     return ChangeRow(branch, store.commit(commit))
+
+
+def missing_change(store: Store, branch: str) -> NotFound:
+    """The error for a *branch* on which there is no change."""
+    return NotFound(f"there is no change on a branch {branch}{near_change(store, branch)}")
+
+
+def near_change(store: Store, name: str) -> str:
+    """The end of a sentence about a missing *name*: the change that was probably meant."""
+    return did_you_mean(name, (branch for branch, _ in _branches(store)))
 
 
 def check_change(store: Store, growth: Growth, jobtypes_limit: int) -> list[Problem]:

@@ -9,6 +9,7 @@ from gitstore.branch.changes import (
     HEADS,
     ChangeRow,
     check_change,
+    missing_change,
     read_change,
     require_acceptable,
 )
@@ -121,7 +122,7 @@ class Merging:
         tip = self._store.catalogue().history.tip
         merge = find_merge(self._repository, tip, branch) if tip else None
         if merge is None:
-            raise NotFound(f"there is no change on a branch {branch}")
+            raise missing_change(self._store, branch)
         merged = merge.parents[1:]
         if seen not in (None, *merged):
             raise Moved(

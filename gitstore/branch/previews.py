@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from gitstore.branch import pulls
+from gitstore.branch.changes import near_change
 from gitstore.branch.growth import growth_of_merge
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
@@ -79,7 +80,8 @@ class Previews:
                 return repository.resolve(ref).id
         if _ID.fullmatch(name):
             return repository.resolve(name).id
-        raise NotFound(f"there is no branch, pull request, tag or commit {name}")
+        near = near_change(self._store, name)
+        raise NotFound(f"there is no branch, pull request, tag or commit {name}{near}")
 
     def _make_preview(self, tip: str | None, commit: str) -> _Preview:
         with self._slot():

@@ -14,13 +14,13 @@ from enum import StrEnum
 
 from gitstore.branch.credits import Credit, Credits
 from gitstore.branch.pushers import Pushers
-from gitstore.catalogue.catalogue import Catalogue
+from gitstore.catalogue.catalogue import Catalogue, missing_version
 from gitstore.catalogue.contents import Contents
 from gitstore.catalogue.entries import Jobtype, Version
 from gitstore.catalogue.marks import JOBTYPE_DEEDS, Deed, Mark, find_mark, name_at
 from gitstore.catalogue.version_diff import UNKNOWN, VersionDiff, version_diff
 from gitstore.catalogue.withdrawals import withdrawal_reason
-from gitstore.errors import Damaged, NotFound
+from gitstore.errors import Damaged
 from gitstore.format import layout
 from gitstore.git.commits import Person
 from gitstore.git.lineage import Lineage
@@ -150,7 +150,7 @@ class Stories:
         line = _line(catalogue, key)
         place = line.place(number)
         if place == len(line.made) or line.made[place][1].number != number:
-            raise NotFound(f"{line.name} has no version {layout.shown(str(number))}")
+            raise missing_version(line.name, number, (version for _, version in line.made))
         return self._story(catalogue, line, place)
 
     def credit(self, catalogue: Catalogue, jobtype: Jobtype, version: Version) -> Credit:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gitstore.branch.access import Role
 from gitstore.branch.tokens_file import Standing, Token, TokenFile, digest, time_text
 from gitstore.errors import Exists, NotFound, TokensLost
+from gitstore.format.spelling import did_you_mean
 
 PREFIX = "jtr_"
 """Begins every token, so that secret scanners recognize it."""
@@ -16,6 +18,12 @@ PREFIX = "jtr_"
 
 def _end(now: datetime, lasts: timedelta | None) -> str | None:
     return None if lasts is None else time_text(now + lasts)
+
+
+def _missing(name: str, rows: Iterable[Token]) -> NotFound:
+    """The error for a *name* that none of the tokens *rows* has."""
+    near = did_you_mean(name, (row.name for row in rows))
+    return NotFound(f"there is no token {name}{near or '; see jobtypes token list'}")
 
 
 class Tokens:
@@ -93,7 +101,7 @@ class Tokens:
             rows = self.rows()
             own = [row for row in rows if row.name == name]
             if not own:
-                raise NotFound(f"there is no token {name}; see jobtypes token list")
+                raise _missing(name, rows)
             newest = own[-1]
             if lasts is None and newest.expires is not None:
                 made = datetime.fromisoformat(newest.created)
@@ -128,7 +136,7 @@ class Tokens:
             rows = self.rows()
             left = tuple(row for row in rows if row.name != name)
             if len(left) == len(rows):
-                raise NotFound(f"there is no token {name}; see jobtypes token list")
+                raise _missing(name, rows)
             replace(left)
 
     def turn_off(self) -> None:

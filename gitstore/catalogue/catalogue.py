@@ -6,7 +6,7 @@ a version's content is read on demand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -110,7 +110,7 @@ class Catalogue:
         """
         version = jobtype.find_version(number)
         if version is None:
-            raise NotFound(f"{jobtype.name} has no version {layout.shown(str(number))}")
+            raise missing_version(jobtype.name, number, jobtype.versions)
         return version
 
     def versions(self, jobtype: Jobtype) -> list[Version]:
@@ -252,6 +252,24 @@ def _missing(kind: str, key: str, names: Iterable[str]) -> NotFound:
         return NotFound(f"there is no {kind} of the id {layout.shown(key)}")
     sentence = f"there is no {kind} of the name {layout.shown(key)}"
     return NotFound(sentence + did_you_mean(key, names))
+
+
+def missing_version(name: str, number: int, versions: Iterable[Version]) -> NotFound:
+    """The error for a *number* that none of the *versions* of the jobtype *name* has."""
+    made = [version.number for version in versions if not is_preview(version.number)]
+    return NotFound(f"{name} has no version {layout.shown(str(number))}{_span(made)}")
+
+
+def _span(numbers: Sequence[int]) -> str:
+    """The end of a sentence about *numbers*, lowest first, as those that exist."""
+    if not numbers:
+        return ""
+    first, last = numbers[0], numbers[-1]
+    if first == last:
+        return f"; it has only version {first}"
+    if last - first + 1 == len(numbers):
+        return f"; it has versions {first} to {last}"
+    return f"; it has {len(numbers)} versions from {first} to {last}"
 
 
 @lru_cache(maxsize=1 << 16)
