@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from api.cli import report
-from api.cli.opening import is_repository, root_of, store_of
+from api.cli.opening import UPSTREAM, is_repository, root_of, store_of
 from api.cli.options import EXIT_USER, checks_options, repo_option
 from api.cli.variables import environment
 from gitstore.branch.store import Store
@@ -26,9 +26,6 @@ from gitstore.format.spelling import did_you_mean
 from gitstore.git.repository import Repository
 from gitstore.git.trees import Objects
 from gitstore.rules import Problem, Severity
-
-UPSTREAM = "refs/remotes/origin/HEAD"
-"""The branch that a clone came from."""
 
 
 @dataclass(frozen=True, slots=True)

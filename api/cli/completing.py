@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
+
+if TYPE_CHECKING:
+    from gitstore.catalogue.catalogue import Catalogue
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -40,16 +44,38 @@ def complete_version(
     name, at, _ = incomplete.partition("@")
     if not at:
         return complete_name(ctx, param, incomplete)
-    # Imported here: names are completed without reading the history.
+    catalogue = _catalogue(ctx)
+    jobtype = catalogue.find_jobtype(name) if catalogue else None
+    if catalogue is None or jobtype is None:
+        return []
+    versions = reversed(catalogue.versions(jobtype))
+    return _begin_with(incomplete, [f"{name}@{version.number}" for version in versions])
+
+
+def complete_file(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The newest versions, as agents name their files in a traceback."""
+    catalogue = _catalogue(ctx)
+    if catalogue is None:
+        return []
+    from gitstore.format.layout import agents_file
+
+    newest = [r for jobtype in catalogue.jobtypes() if (r := catalogue.find_newest(jobtype))]
+    files = [agents_file(r.jobtype.name, r.meta.classname, r.version.number) for r in newest]
+    return _begin_with(incomplete, [f"{file}:" for file in files])
+
+
+def _catalogue(ctx: click.Context) -> Catalogue | None:
+    """The catalogue of the repository that the options name; None if it can't be read."""
+    # Imported here: commands and names are completed without reading the history.
     from api.cli.opening import read_catalogue
     from gitstore.errors import StoreError
 
     try:
-        catalogue = read_catalogue(ctx.params.get("repo") or Path(), ctx.params.get("branch"))
-        versions = catalogue.versions(catalogue.jobtype(name))
+        return read_catalogue(ctx.params.get("repo") or Path(), ctx.params.get("branch"))
     except StoreError:
-        return []
-    return _begin_with(incomplete, [f"{name}@{v.number}" for v in reversed(versions)])
+        return None
 
 
 def _names() -> list[str]:

@@ -34,6 +34,7 @@ _COMMANDS = {
     "summary": ("reviewing:summary", "Say which versions merging a revision would make."),
     "test": ("testing:test", "Test jobtypes with the tests in their repository. Runs code."),
     "token": ("access:token", "Make, list, rotate and revoke the tokens needed to write."),
+    "whose": ("whose:whose", "Tell who wrote the lines that a traceback names."),
 }
 """Where each command is, below api.cli, and its line in the list of commands."""
 

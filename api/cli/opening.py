@@ -12,6 +12,10 @@ from gitstore.catalogue.catalogue import Catalogue
 from gitstore.checks.folder import NAMED
 from gitstore.checks.settings import Checks
 from gitstore.errors import NotFound
+from gitstore.git.repository import Repository
+
+UPSTREAM = "refs/remotes/origin/HEAD"
+"""The branch that a clone came from."""
 
 
 def open_store(repo: Path, branch: str | None, checks: Checks | None = None) -> Store:
@@ -31,6 +35,15 @@ def open_store(repo: Path, branch: str | None, checks: Checks | None = None) -> 
         message = f"there is no branch {branch} in {repo}; its branches are {', '.join(others)}"
         raise NotFound(message)
     return store
+
+
+def open_served(repo: Path, branch: str | None) -> Store:
+    """Like open_store; in a clone without *branch*, of the branch that it came from."""
+    repository = Repository(repo)
+    if branch is not None or repository.is_bare or repository.tip(UPSTREAM) is None:
+        return open_store(repo, branch)
+    repository.require_whole()
+    return Store(repository, UPSTREAM)
 
 
 def read_catalogue(repo: Path, branch: str | None) -> Catalogue:

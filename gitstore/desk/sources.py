@@ -60,7 +60,6 @@ def of_catalogue(catalogue: Catalogue, name: str, number: int | None) -> Tried:
     release = catalogue.newest(name) if number is None else catalogue.release(name, number)
     jobtype, version = release.jobtype.name, release.version.number
     classname = release.meta.classname or jobtype
-    # As the agent names the file that it keeps the code in.
-    path = f"{jobtype}_{classname}_v{version}.py"
+    path = layout.agents_file(jobtype, classname, version)
     source = Source(jobtype, version, classname, catalogue.code(release), path)
     return Tried(source, release.meta, f"version {version}")

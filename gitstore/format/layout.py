@@ -276,6 +276,14 @@ def software_path(name: str) -> str:
     return f"{SOFTWARE}/{_software_file_name(name)}"
 
 
+def agents_file(name: str, classname: str | None, number: int) -> str:
+    """The file in which agents keep the code of that version, as tracebacks name it.
+
+    *classname* None means that the class has the jobtype's *name*.
+    """
+    return f"{name}_{classname or name}_v{number}.py"
+
+
 def tag_name(name: str, number: int) -> str:
     """The tag of version *number* of jobtype *name*, below ``refs/tags/``."""
     return f"{ref_component(name)}/v{number}"

@@ -43,6 +43,7 @@ READING = (
     "summary main origin/topic --repo {clone}",
     "hooks install --repo {clone}",
     "index --repo {served} --rebuild",
+    "whose Nuke_Nuke_v1.py:1 --repo {clone}",
 )
 
 WRITING = (
