@@ -38,7 +38,10 @@ Precondition = Callable[[Catalogue], None]
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Who writes, and the commit's message (None: the edit's own subject)."""
+    """Who writes, and the commit's message (None: the edit's own subject).
+
+    The message stands below the subject of an edit that keeps its own.
+    """
 
     access: Access = EVERYBODY
     message: str | None = None
@@ -216,7 +219,7 @@ class BranchWriter:
             if is_checked and edited.is_checked:
                 problems = check_tree(repository, tree, base, self._checks, touched=edited.jobtypes)
                 _require_none(errors_among(problems))
-            message = _message(writer.message or edited.subject, edited.trailers)
+            message = _message(edited, writer)
             parents = (history.tip,) if history.tip else ()
             commit = repository.write_commit(tree, parents, message, writer.signature, SERVICE)
             after = base.extend([step_between(repository, history.tree, tree, commit, message)])
@@ -273,6 +276,10 @@ def _require_none(errors: Collection[Problem]) -> None:
         raise Invalid(errors)
 
 
-def _message(subject: str, trailers: tuple[str, ...]) -> str:
-    lines = [subject.strip(), *(["", *trailers] if trailers else [])]
-    return "\n".join(lines) + "\n"
+def _message(edited: Edited, writer: Writer) -> str:
+    """The commit's message: the trailers are its last paragraph, which is never its first."""
+    message = (writer.message or edited.subject).strip()
+    if edited.keeps_subject and writer.message:
+        message = f"{edited.subject}\n\n{message}"
+    trailers = "\n".join(edited.trailers)
+    return f"{message}\n\n{trailers}\n" if trailers else f"{message}\n"

@@ -14,13 +14,15 @@ from gitstore.git.tree_edit import Changes
 class Edited:
     """A tree after an edit: the *files* that differ, the commit's subject and its trailers.
 
-    *is_checked* False is for an edit that is only valid together with the next one.
+    *is_checked* False is for an edit that is only valid together with the next one. If it
+    *keeps_subject*, a message of the writer's own stands below the subject, else in its place.
     """
 
     files: Changes
     subject: str
     trailers: tuple[str, ...] = ()
     is_checked: bool = True
+    keeps_subject: bool = False
 
     @property
     def jobtypes(self) -> frozenset[str]:

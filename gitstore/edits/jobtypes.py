@@ -15,7 +15,7 @@ from gitstore.checks.past import case_fault, other_spellings
 from gitstore.checks.settings import Checks
 from gitstore.edits.edit import Edit, Edited
 from gitstore.edits.files import meta_content, requirement_files, root_file
-from gitstore.errors import BadRequest, Exists
+from gitstore.errors import BadRequest, Exists, NotFound
 from gitstore.format import layout
 from gitstore.format.schema import JobtypeMeta, Requirement, Withdrawn
 from gitstore.format.yaml_editor import Plain, edit_yaml
@@ -122,10 +122,11 @@ def _put(catalogue: Catalogue, wish: JobtypeWish) -> Edited:
         layout.code_path(wish.name): wish.code.encode(),
         layout.meta_path(wish.name): _meta_file(catalogue, jobtype, meta),
     }
-    return _edited_version(catalogue, wish.name, files, "change" if jobtype else "new jobtype")
+    return edited_version(catalogue, wish.name, files, "change" if jobtype else "new jobtype")
 
 
-def _edited_version(catalogue: Catalogue, name: str, files: Changes, what: str) -> Edited:
+def edited_version(catalogue: Catalogue, name: str, files: Changes, what: str) -> Edited:
+    """The next version of the jobtype *name*, also where *files* are what it has already."""
     number = catalogue.history.next_number(name)
     made = trailer(TRAILER_VERSION, number, name)
     return Edited(files, f"{name}: {what}, version {number}", (made,))
@@ -181,6 +182,9 @@ def restore(key: str, number: int) -> Edit:
         name, history = jobtype.name, catalogue.history
         if not history.is_withdrawn(name, number):
             return None
+        problem = catalogue.why_broken(jobtype, version)
+        if problem:
+            raise NotFound(f"version {number} of {name} can't come back: it is broken: {problem}")
         files = dict(_withdrawn_files(catalogue, name, rename_to=name, remove=number))
         kept = [v.number for v in jobtype.versions if not history.is_withdrawn(name, v.number)]
         if number > max(kept, default=0):
@@ -273,7 +277,7 @@ def _edited_requirements(
 ) -> Edited:
     name = release.jobtype.name
     files = requirement_files(catalogue, release, requirements)
-    return _edited_version(catalogue, name, files, f"{no_longer}requires {software}")
+    return edited_version(catalogue, name, files, f"{no_longer}requires {software}")
 
 
 # Files
