@@ -116,9 +116,13 @@ class Problem:
         """What it says about the change."""
         return RULES[self.rule].kind
 
+    @property
+    def where(self) -> str:
+        """Its path, and its line if there is one."""
+        return self.path if self.line is None else f"{self.path}:{self.line}"
+
     def __str__(self) -> str:
-        where = self.path if self.line is None else f"{self.path}:{self.line}"
-        return f"{where}: {self.severity}: {self.message}"
+        return f"{self.where}: {self.severity}: {self.message}"
 
 
 def errors_among(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -93,9 +93,8 @@ def problem_lines(problems: Sequence[Problem]) -> Iterator[str]:
     """Yield each problem as ``path:line: sentence``, errors first, and the number of the rest."""
     ordered = sorted(problems, key=lambda p: p.severity is Severity.WARNING)
     for problem in ordered[:_PROBLEMS_SHOWN]:
-        where = problem.path if problem.line is None else f"{problem.path}:{problem.line}"
         label = "warning: " if problem.severity is Severity.WARNING else ""
-        yield f"{label}{escaped(where)}: {problem.message}"
+        yield f"{label}{escaped(problem.where)}: {problem.message}"
     if len(ordered) > _PROBLEMS_SHOWN:
         yield f"... and {len(ordered) - _PROBLEMS_SHOWN} more; see them all with: jobtypes check"
 

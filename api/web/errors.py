@@ -162,9 +162,8 @@ def _of_store(error: Exception) -> Failure:
 
 def _sentence(problems: list[Problem]) -> str:
     first = problems[0]
-    where = first.path if first.line is None else f"{first.path}:{first.line}"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{where}: {first.message}{more}"
+    return f"{first.where}: {first.message}{more}"
 
 
 def _path(problem: Problem) -> str:
