@@ -24,6 +24,7 @@ from api.rest import (
     health,
     jobtypes,
     overviews,
+    rollbacks,
     schemas,
     software,
     stories,
@@ -131,7 +132,7 @@ def _add_routes(app: FlaskApp, transports: Transports) -> None:
     diffs.install(app)
     pages.install(app)
     for module in (
-        *(jobtypes, stories, files, software, changes, comments, overviews, events),
+        *(jobtypes, rollbacks, stories, files, software, changes, comments, overviews, events),
         *(document, reference),
     ):
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)

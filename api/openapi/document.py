@@ -27,12 +27,12 @@ from api.rest import (
     files,
     jobtypes,
     overviews,
+    rollbacks,
     software,
     stories,
 )
 from api.rest.changes import MergeBody
 from api.rest.models import ErrorAnswer, ProposedAnswer
-from api.rest.payloads import SoftwareBody
 from api.web.address import public_base
 from api.web.query import Query
 from api.web.resource import Bytes, Operation, Routes, View, add_routes
@@ -115,7 +115,7 @@ class OpenApi(View):
 
 OWN_ROUTES: Routes = (("/openapi.json", OpenApi),)
 TAGGED: Mapping[str, Routes] = {
-    "jobtypes": jobtypes.ROUTES,
+    "jobtypes": (*jobtypes.ROUTES, *rollbacks.ROUTES),
     "history": (*stories.ROUTES, *stories.BLAMING),
     "files": files.ROUTES,
     "software": software.ROUTES,
@@ -247,8 +247,9 @@ def _request(method: str, operation: Operation, refs: Refs) -> Schema:
         if method != "post":
             says = "The ETag that a GET of this path had; else 412"
             parameters.append(_header("If-Match", says))
-        elif operation.takes is MergeBody:
-            says = "The ETag that a GET of the change had; else 409"
+        elif operation.tag_of:
+            status = 409 if operation.takes is MergeBody else 412
+            says = f"The ETag that a GET of {operation.tag_of} had; else {status}"
             parameters.append(_header("If-Match", says))
     told: Schema = {"parameters": parameters}
     if operation.takes is not None:
@@ -295,11 +296,11 @@ def _responses(
         yield "304", _response(304, None, refs, _READ_HEADERS)
         errors = {*operation.errors, *_COMMON, *_PREVIEW}
     else:
-        is_new = 200 not in operation.status or operation.takes is SoftwareBody
-        if operation.commits and is_new:
+        is_merge = operation.takes is MergeBody
+        if operation.commits and not is_merge:
             yield "202", _response(202, ProposedAnswer, refs)
         errors = {*operation.errors, *_COMMON, *_WRITING, *(_BODY if operation.takes else ())}
-        if method != "post" and operation.commits:
+        if operation.commits and not is_merge and (method != "post" or operation.tag_of):
             errors.add(412)
     if "number" in names or "comment" in names:
         errors.add(404)  # What is no number is no path.

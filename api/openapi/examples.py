@@ -14,6 +14,7 @@ from api.rest import models, story_models
 from api.rest.changes import MergeBody
 from api.rest.comments import ApprovalBody, CommentBody
 from api.rest.payloads import JOBTYPE_SCHEMA, JobtypeBody, SoftwareBody, SoftwareVersionBody
+from api.rest.rollbacks import RestoreBody, RollbackBody
 from api.web.errors import SENTENCES
 from gitstore.format.schema import Requirement
 
@@ -47,6 +48,8 @@ BODIES: Mapping[type[BaseModel], Example] = {
     },
     ApprovalBody: {"commit": _COMMIT},
     MergeBody: {"commit": _COMMIT, "delete_branch": True},
+    RollbackBody: {"version": 3},
+    RestoreBody: {},
 }
 """A body for each model that is taken."""
 

@@ -62,6 +62,7 @@ FORMS = (
     Page("/jobtypes/<jobtype>/edit", "editing:edit", _BOTH),
     Page("/jobtypes/<jobtype>/<number:number>/withdraw", "withdrawing:withdraw", _BOTH),
     Page("/jobtypes/<jobtype>/<number:number>/restore", "withdrawing:restore", _BOTH),
+    Page("/jobtypes/<jobtype>/<number:number>/rollback", "withdrawing:rollback", _BOTH),
     Page("/new-software", "software_editing:new_software", _BOTH),
     Page("/edit-software/<slashed:name>", "software_editing:edit_software", _BOTH),
     Page("/changes/<slashed:branch>", "reviewing:act", ("POST",)),

@@ -1,6 +1,8 @@
-"""Taking a version out of service, and putting it back, each with a reason."""
+"""Taking a version out of service, putting it back, and rolling back to it, with a reason."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 from flask import Response, request, url_for
 
@@ -14,9 +16,17 @@ from api.web.writes import perform, person_target, require_message, why_reviewed
 from gitstore.branch.access import Role
 from gitstore.branch.writing import Writer
 from gitstore.edits import jobtypes
-from gitstore.errors import BadRequest, StoreError
+from gitstore.edits.edit import Edit
+from gitstore.edits.rollback import roll_back
+from gitstore.errors import BadRequest, Invalid, StoreError
 
 _FIELDS = {"reason": "reason"}
+
+_EDITS: Mapping[str, Callable[[str, int], Edit]] = {
+    "withdraw": jobtypes.withdraw,
+    "restore": jobtypes.restore,
+    "rollback": roll_back,
+}
 
 
 def withdraw(jobtype: str, number: int) -> Response:
@@ -27,6 +37,11 @@ def withdraw(jobtype: str, number: int) -> Response:
 def restore(jobtype: str, number: int) -> Response:
     """Put a withdrawn version back into service."""
     return _show("restore", jobtype, number)
+
+
+def rollback(jobtype: str, number: int) -> Response:
+    """Make a new version of an old one."""
+    return _show("rollback", jobtype, number)
 
 
 def _show(action: str, key: str, number: int) -> Response:
@@ -41,6 +56,10 @@ def _show(action: str, key: str, number: int) -> Response:
             if lost is not None:
                 raise lost
             return _do(action, found.name, number, reason)
+        except Invalid as error:
+            # This form has no field for what is in the files.
+            faults.others += [(p.severity, f"{p.where}: {p.message}") for p in error.problems]
+            status = status_of(error)
         except StoreError as error:
             faults.add_error(error, _FIELDS)
             status = status_of(error)
@@ -62,16 +81,16 @@ def _show(action: str, key: str, number: int) -> Response:
 
 def _do(action: str, name: str, number: int, reason: str) -> Response:
     if not reason:
-        raise BadRequest("the reason is empty; say why, for those who miss the version", "reason")
+        raise BadRequest("the reason is empty; say why, for those who read the history", "reason")
     require_message(reason, "the reason", "reason")
-    edit = {"withdraw": jobtypes.withdraw, "restore": jobtypes.restore}[action]
+    edit = _EDITS[action]
     access = auth.current()
     return done(
         perform(
             edit(name, number),
             writer=Writer(access, reason),
             # What a withdrawal brings back was accepted once.
-            checked=action == "restore",
+            checked=action != "withdraw",
             target=person_target(access),
         )
     )

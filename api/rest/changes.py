@@ -107,7 +107,9 @@ class Merge(View):
     """Merging the change on one branch."""
 
     operations: ClassVar = {
-        "post": Operation(models.MergedAnswer, (200,), (404, 409, 428), takes=MergeBody),
+        "post": Operation(
+            models.MergedAnswer, (200,), (404, 409, 428), takes=MergeBody, tag_of="the change"
+        ),
     }
 
     def post(self, branch: str) -> Response:

@@ -24,11 +24,14 @@ from gitstore.format.spelling import did_you_mean
 blueprint = Blueprint("jobtypes", __name__)
 
 
-def _newest(key: str) -> Represent:
+def newest_answer(key: str) -> Represent:
+    """What a GET of the jobtype *key* says."""
     return lambda catalogue: payloads.jobtype_payload(catalogue, catalogue.newest(key))
 
 
-def _respond_newest(name: str) -> Respond:
+def respond_newest(name: str) -> Respond:
+    """The response to a write that made the newest version of the jobtype of that name or id."""
+
     def respond(done: Written) -> Response:
         release = done.after.newest(name)
         payload = payloads.jobtype_payload(done.after, release)
@@ -53,7 +56,7 @@ class Jobtypes(Resource):
         """Create a jobtype."""
         wish = read_body(JobtypeBody).wish()
         create, judge = jobtypes.create_jobtype(wish), partial(jobtypes.check_wish, wish)
-        return write(create, judge=judge, respond=_respond_newest(wish.name))
+        return write(create, judge=judge, respond=respond_newest(wish.name))
 
 
 class JobtypeSchema(Resource):
@@ -88,13 +91,13 @@ class Jobtype(Resource):
         """Make a new version, or a new jobtype; another name renames."""
         wish = read_body(JobtypeBody).wish()
         put, judge = jobtypes.put_jobtype(jobtype, wish), partial(jobtypes.check_wish, wish)
-        respond = _respond_newest(wish.name)
-        return write(*put, represent=_newest(jobtype), judge=judge, respond=respond)
+        respond = respond_newest(wish.name)
+        return write(*put, represent=newest_answer(jobtype), judge=judge, respond=respond)
 
     def delete(self, jobtype: str) -> Response:
         """End the jobtype, all versions with it."""
         delete = jobtypes.delete_jobtype(jobtype)
-        return write(delete, represent=_newest(jobtype), respond=lambda _: deleted())
+        return write(delete, represent=newest_answer(jobtype), respond=lambda _: deleted())
 
 
 class Versions(Resource):

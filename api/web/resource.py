@@ -32,7 +32,8 @@ class Operation:
 
     *gives* is a model, a list of one, ``str`` for Python source, other Bytes, or None for no body.
     *errors* are its own; openapi/document.py adds those that all have. *commits* is whether a
-    write makes a commit, which has a message. *query* has the parameters of the path's query: any
+    write makes a commit, which has a message. *tag_of* is what a POST's If-Match names, if it can
+    have one. *query* has the parameters of the path's query: any
     other is refused. Where it is None, as on PyFarm's own routes, the query is ignored.
     """
 
@@ -41,6 +42,7 @@ class Operation:
     errors: tuple[int, ...] = ()
     takes: type[BaseModel] | None = None
     commits: bool = True
+    tag_of: str = ""
     query: type[Query] | None = None
 
 

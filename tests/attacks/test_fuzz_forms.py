@@ -20,7 +20,12 @@ PATHS = (
     *("/new", "/jobtypes/Blender/edit", "/jobtypes/FFmpeg/edit", "/jobtypes/Maya/edit?change="),
     *("/jobtypes/Blender/edit?change=td/blender-quiet", "/jobtypes/Maya/edit?change=.."),
     *("/jobtypes/Blender/edit?from=9", "/jobtypes/Blender/edit?from=%00"),
-    *("/jobtypes/Blender/1/withdraw", "/jobtypes/Blender/2/restore", "/new-software"),
+    *(
+        "/jobtypes/Blender/1/withdraw",
+        "/jobtypes/Blender/2/restore",
+        "/jobtypes/Blender/1/rollback",
+        "/new-software",
+    ),
     *("/edit-software/blender", "/edit-software/%2Fbin%2Ftouch", "/changes/td/blender-quiet"),
     *("/changes/td/blender-ten", "/changes/none", "/changes/%00", "/whose", "/login", "/logout"),
 )

@@ -30,6 +30,12 @@ def test_a_write_is_on_upstream_when_it_is_acknowledged(pair):
     assert tip(origin) == answer.headers["x-git-commit"] == tip(server.repo)
     assert server.request("DELETE", "/api/v1/jobtypes/Put/versions/1").status == 204
     assert git(origin, "show", "main:withdrawn.yaml") == "Put: [1]\n"
+    again = server.request("POST", "/api/v1/jobtypes/Put/versions/1/restore", {})
+    assert (again.status, again.json["version"]) == (200, 1)
+    put(server, 2, "Put")
+    back = server.request("POST", "/api/v1/jobtypes/Put/rollback", {"version": 1})
+    assert (back.status, back.json["version"]) == (201, 3)
+    assert tip(origin) == back.headers["x-git-commit"] == tip(server.repo)
 
 
 def test_a_write_that_lost_a_race_is_made_again_on_top(pair):
@@ -175,6 +181,20 @@ def test_for_review_a_write_becomes_a_branch_upstream(reviewed, clone):
     worktree.push()
     # A preview's code ends with the name of its class.
     assert previewed["code"].startswith(server.get(TWO).json["code"])
+
+
+def test_for_review_a_rollback_becomes_a_branch_upstream(reviewed):
+    reviewed.commit(jobtype("Back"))
+    reviewed.commit(jobtype("Back", "    two = 2\n"))
+    origin, server = reviewed.origin.path, reviewed.server
+    server.get("/api/v1/jobtypes/Unknown")  # The service asks upstream, and so fetches.
+
+    answer = server.request("POST", "/api/v1/jobtypes/Back/rollback", {"version": 1})
+
+    assert answer.status == 202, answer.body
+    branch = answer.json["branch"]
+    trees = git(origin, "rev-parse", f"{branch}:jobtypes/Back", "main~1:jobtypes/Back").split()
+    assert trees[0] == trees[1]
 
 
 def test_for_review_a_branch_is_named_for_the_software(reviewed):

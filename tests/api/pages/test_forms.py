@@ -14,6 +14,7 @@ from api.config import Config
 from gitstore.branch.access import Role
 from gitstore.branch.setup import create_repository, sample_path
 from gitstore.branch.tokens import Tokens
+from tests.support.branches import jobtype
 from tests.support.git import git
 from tests.support.plain_browser import PlainBrowser, listening
 
@@ -261,6 +262,46 @@ def test_a_version_is_withdrawn_with_a_reason_and_comes_back(studio):
     assert "role admin" in lena.text
     assert lena.form().fields["reason"] == "I want to"
     assert lena.open("/jobtypes/Gone/9/withdraw").status == 404
+
+
+def test_an_old_version_is_rolled_back_to_with_a_reason(studio):
+    make(studio, "Back", **{"software.0": "blender"})
+    lena = studio.browser("Lena Lead").open("/jobtypes/Back/edit")
+    lena.send("save", code=f"{CODE}# 2\n")
+    lena.open("/jobtypes/Back/1")
+    assert 'href="/jobtypes/Back/1/rollback"' in lena.page.body.decode()
+    assert "rollback" not in lena.open("/jobtypes/Back/2").page.body.decode()
+
+    lena.open("/jobtypes/Back/1/rollback").send(reason="")
+    assert lena.status == 400
+    assert "the reason is empty" in lena.text
+    lena.send(reason="It eats <frames>")
+
+    assert "Released as Back 3" in lena.text
+    assert studio.api("jobtypes/Back")["code"] == CODE
+    assert studio.last() == "Lena Lead: Back: roll back to version 1, version 3"
+    assert "It eats <frames>" in lena.open("/jobtypes/Back/3").text
+    lena.open("/jobtypes/Back/3/rollback").send(reason="again")
+    assert lena.status == 409
+    assert "version 3 is the newest of Back already" in lena.text
+    assert lena.form().fields["reason"] == "again"
+    assert lena.open("/jobtypes/Back/9/rollback").status == 404
+
+
+def test_what_keeps_an_old_version_from_coming_back_is_named_by_file_and_line(branch):
+    meta = "requirements:\n  - software: maya\n"
+    branch.commit({**jobtype("Dry", meta=meta), "software/maya.yaml": "versions: []\n"})
+    branch.commit({**jobtype("Dry"), "software/maya.yaml": None})
+    branch.commit(jobtype("Dry", "print 'Python 2'\n"))
+    branch.commit(jobtype("Dry", "    n = 4\n"))
+    with listening(create_app(Config(branch.path))) as port:
+        browser = PlainBrowser(port)
+        browser.open("/jobtypes/Dry/1/rollback").send(reason="Back")
+        assert browser.status == 404
+        assert "jobtypes/Dry/meta.yaml:3: the software maya is not in the catal" in browser.text
+        browser.open("/jobtypes/Dry/3/rollback").send(reason="Back")
+        assert browser.status == 400
+        assert "jobtypes/Dry/code.py:3:" in browser.text
 
 
 # Software

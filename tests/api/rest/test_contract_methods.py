@@ -12,6 +12,8 @@ METHODS = {
     "/jobtypes/Methods": "GET PUT DELETE",
     "/jobtypes/Methods/versions": "GET",
     "/jobtypes/Methods/versions/1": "GET DELETE",
+    "/jobtypes/Methods/versions/1/restore": "POST",
+    "/jobtypes/Methods/rollback": "POST",
     "/jobtypes/Methods/versions/1/code": "GET",
     "/jobtypes/Methods/versions/1/software_requirements": "GET",
     "/jobtypes/Methods/versions/1/files": "GET",

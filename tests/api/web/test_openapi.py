@@ -490,6 +490,14 @@ WRITES = {
         *("post", "/changes/{branch}/approvals", "/changes/fix-tiles/approvals"),
         *({"commit": "4" * 40}, 409),
     ),
+    "a rollback to the newest": (
+        *("post", "/jobtypes/{jobtype}/rollback", "/jobtypes/Blender/rollback"),
+        *({"version": 1}, 409),
+    ),
+    "a version that is in service": (
+        *("post", "/jobtypes/{jobtype}/versions/{number}/restore"),
+        *("/jobtypes/Blender/versions/1/restore", {}, 200),
+    ),
     "no comment": (
         *("delete", "/changes/{branch}/comments/{comment}"),
         *("/changes/fix-tiles/comments/99", None, 204),
