@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from api.cli.later import Later, LaterGroup, loaded
-from api.cli.options import EXIT_OURS, EXIT_USER
+from api.cli.options import CONFIG_HELP, EXIT_OURS, EXIT_USER
 from api.cli.variables import environment, unknown_variables
 from api.config import ConfigError, LogFormat, read_config_file
 from api.telemetry import logs
@@ -67,7 +67,7 @@ class _Group(LaterGroup):
     type=click.Path(path_type=Path),
     envvar="JOBTYPES_CONFIG",
     show_envvar=True,
-    help="A TOML file with settings; options and JOBTYPES_* variables win.",
+    help=CONFIG_HELP,
 )
 @click.version_option(package_name="jobtype-repository")
 @click.pass_context

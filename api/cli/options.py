@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import fields
-from enum import Enum
+from enum import Enum, StrEnum
+from functools import partial, wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from api.cli.variables import is_link, link_warning
-from api.config import Config, make_checks
+from api.config import Config, make_checks, read_config_file
 from gitstore.checks.settings import CodeChecks
 
 EXIT_USER = 1
@@ -23,8 +23,33 @@ CommandT = TypeVar("CommandT", bound=Callable[..., object])
 _DEFAULTS = {field.name: field.default for field in fields(Config)}
 
 
-class _Setting(click.Option):
-    """An option that ignores its variable where Kubernetes or Docker set it."""
+CONFIG_HELP = "A TOML file with settings; options and JOBTYPES_* variables win."
+
+
+class Subject(StrEnum):
+    """What settings are about: the headings of ``serve --help`` and of docs/settings.md."""
+
+    WHERE = "What is served, and where"
+    WRITERS = "Who may write"
+    LIMITS = "Limits"
+    MASTER = "Keeping a PyFarm master in step"
+    UPSTREAM = "Following an upstream"
+    LOG = "The log"
+    CHECKS = "The checks"
+    OTHER = "Other options"
+
+
+class Setting(click.Option):
+    """An option for a setting, about *subject*.
+
+    It ignores its variable where Kubernetes or Docker set it.
+    """
+
+    def __init__(
+        self, *args: Any, subject: Subject = Subject.OTHER, **extra: Any
+    ) -> None:  # click's own parameters, passed on
+        super().__init__(*args, **extra)
+        self.subject = subject
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """The variable's value; None, with a warning, for the address of a Service."""
@@ -38,7 +63,7 @@ class _Setting(click.Option):
 def setting(*names: str, **extra: object) -> Callable[[CommandT], CommandT]:
     """Make an option that can also be set by JOBTYPES_<NAME> and in the TOML file.
 
-    Its default is the one in Config.
+    Its default is the one in Config. The command gets --config, too.
     """
     name = names[0].split("/")[0].lstrip("-").replace("-", "_")
     variable = f"JOBTYPES_{name.upper()}"
@@ -46,25 +71,49 @@ def setting(*names: str, **extra: object) -> Callable[[CommandT], CommandT]:
         default = _DEFAULTS[name]
         extra["default"] = default.value if isinstance(default, Enum) else default
     extra |= {"envvar": variable, "show_envvar": True, "show_default": True}
-    extra.setdefault("cls", _Setting)
-    return click.option(*names, **extra)  # type: ignore[arg-type]  # click's own parameters, passed on
+    extra.setdefault("cls", Setting)
+    option = click.option(*names, **extra)  # type: ignore[arg-type]  # click's own parameters, passed on
+    return lambda command: option(_with_config(command))
 
 
+def _with_config(command: CommandT) -> CommandT:
+    """Add --config to *command*, unless it has it."""
+    made: list[click.Parameter] = getattr(command, "__click_params__", [])
+    return command if any(param.name == "config" for param in made) else _config_option(command)
+
+
+def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+    if path is not None:
+        ctx.default_map = read_config_file(path)
+
+
+_config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    is_eager=True,  # The other options take their defaults from it.
+    expose_value=False,
+    callback=_read_config,
+    help=CONFIG_HELP,
+)
 repo_option = setting(
     "--repo",
+    subject=Subject.WHERE,
     type=click.Path(path_type=Path),
     default=Path("."),
     help="The Git repository; to be served, a bare one.",
 )
-branch_option = setting("--branch", help="The served branch.  [default: the one HEAD names]")
+branch_option = setting(
+    "--branch", subject=Subject.WHERE, help="The served branch.  [default: the one HEAD names]"
+)
+_check = partial(setting, subject=Subject.CHECKS)
 _CHECKS = (
-    setting(
+    _check(
         "--code-checks",
         type=click.Choice([c.value for c in CodeChecks]),
         help="What is asked of code: a class, valid Python, or nothing (Python 2 code).",
     ),
-    setting("--ignore", multiple=True, metavar="RULE", help="Switch off an agent-... rule."),
-    setting("--agent-python27", is_flag=True, help="Warn of syntax that Python 2.7 lacks."),
+    _check("--ignore", multiple=True, metavar="RULE", help="Switch off an agent-... rule."),
+    _check("--agent-python27", is_flag=True, help="Warn of syntax that Python 2.7 lacks."),
 )
 
 
@@ -78,7 +127,7 @@ def raw_checks_options(command: CommandT) -> CommandT:
 def checks_options(command: Callable[..., object]) -> Callable[..., object]:
     """Add the same options; *command* gets them as one value, ``checks``."""
 
-    @functools.wraps(command)
+    @wraps(command)
     def with_checks(
         code_checks: str, ignore: tuple[str, ...], agent_python27: bool, **others: object
     ) -> object:

@@ -14,6 +14,9 @@ import click
 import pytest
 
 from api.app import create_app
+from api.cli.later import loaded
+from api.cli.main import main
+from api.cli.options import Setting
 from api.config import PREFIX, Config
 from api.telemetry.requests import METRICS_PATH
 from gitstore.pyfarm.fitting import REASONS
@@ -129,6 +132,22 @@ def test_settings_are_those_of_config_with_their_defaults():
         )
         for field in fields(Config)
     }
+
+
+def test_settings_have_the_subjects_of_the_help():
+    documented = {}
+    for section in (DOCS / "settings.md").read_text("utf-8").split("\n## ")[1:]:
+        heading = section.partition("\n")[0]
+        names = re.findall(r"^\| `(\w+)` \| `--", section, re.M)
+        documented |= dict.fromkeys(names, heading)
+
+    found = {
+        str(param.name): str(param.subject)
+        for param in loaded(main.commands["serve"]).params
+        if isinstance(param, Setting)
+    }
+    assert documented == found
+    assert list(documented) == list(found)
 
 
 def test_rules_are_those_of_the_validator():

@@ -10,10 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pytest
 
 from api.cli.main import main
+from api.cli.options import Setting
 from gitstore.git.commits import Signature
 from tests.support.branches import jobtype
 from tests.support.commands import commands, jobtypes
@@ -246,7 +246,7 @@ def test_the_help_names_the_variable_of_each_option():
     help_ = jobtypes("serve", "--help").stdout
 
     for option in commands()["serve",].params:
-        assert not isinstance(option, click.Option) or f"JOBTYPES_{option.name.upper()}" in help_
+        assert not isinstance(option, Setting) or f"JOBTYPES_{option.name.upper()}" in help_
 
 
 def test_init_leaves_what_is_there_alone(example):

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from api.cli.options import Setting
 from tests.support.cloning import add_large_branch, begin_clone
-from tests.support.commands import Done, jobtypes
+from tests.support.commands import Done, commands, jobtypes
 from tests.support.processes import workers
 from tests.support.rest import Rest, body, error, running
 from tests.support.server import Server, free_port
@@ -219,10 +220,38 @@ def test_an_option_is_stronger_than_a_variable_and_that_than_the_file(file):
     assert named_host(jobtypes("serve", env={"JOBTYPES_CONFIG": str(file)})) == "192.0.2.1"
 
 
-def test_the_file_is_for_every_command(file):
-    done = jobtypes("--config", file, "list")
+def test_the_file_can_be_named_after_the_command_too(file, tmp_path):
+    other = tmp_path / "other.toml"
+    other.write_text('host = "192.0.2.4"\n')
+    variable = {"JOBTYPES_HOST": "192.0.2.2"}
+    file_variable = {"JOBTYPES_CONFIG": str(other)}
 
-    assert (done.returncode, done.stdout) == (0, "ID  NAME  NEWEST  CLASS\n")
+    assert named_host(jobtypes("serve", "--config", file)) == "192.0.2.1"
+    assert named_host(jobtypes("serve", "--config", file, env=variable)) == "192.0.2.2"
+    done = jobtypes("serve", "--host", "192.0.2.3", "--config", file, env=variable)
+    assert named_host(done) == "192.0.2.3"
+    assert named_host(jobtypes("--config", other, "serve", "--config", file)) == "192.0.2.1"
+    assert named_host(jobtypes("serve", "--config", file, env=file_variable)) == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(True, False), (False, True)], ids=["before", "after"]
+)
+def test_the_file_is_for_every_command(file, before, after):
+    config = ("--config", file)
+    listed = jobtypes(*config * before, "list", *config * after)
+    changes = jobtypes(*config * before, "changes", "list", *config * after)
+
+    assert (listed.returncode, listed.stdout) == (0, "ID  NAME  NEWEST  CLASS\n")
+    assert (changes.returncode, changes.stdout.split()[0]) == (0, "BRANCH")
+
+
+def test_commands_with_settings_take_the_file():
+    for words, command in commands().items():
+        names = [param.name for param in command.params]
+        has_settings = any(isinstance(param, Setting) for param in command.params)
+
+        assert names.count("config") == (has_settings or not words), words
 
 
 def test_every_kind_of_setting_can_stand_in_the_file(file, serve):
@@ -266,6 +295,7 @@ def test_a_bad_settings_file_is_an_error_of_every_command(tmp_path, command, con
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"jobtypes: {path}")
     assert says in done.stderr
+    assert jobtypes(command, "--config", path) == done
 
 
 def test_a_settings_file_that_is_not_there_is_an_error(tmp_path):
