@@ -9,6 +9,7 @@ import click
 from api.cli.later import Later, LaterGroup, loaded
 from api.cli.options import CONFIG_HELP, EXIT_OURS, EXIT_USER
 from api.cli.variables import environment, unknown_variables
+from api.client.errors import ServiceFailed
 from api.config import ConfigError, LogFormat, read_config_file
 from api.telemetry import logs
 from gitstore.errors import Damaged, FarmFailed, StorageFailed, StoreError
@@ -39,6 +40,10 @@ _COMMANDS = {
 """Where each command is, below api.cli, and its line in the list of commands."""
 
 
+_OURS = (StorageFailed, Damaged, FarmFailed, ServiceFailed)
+"""Errors of a machine, and not of the user's."""
+
+
 class _Group(LaterGroup):
     """Turns exceptions of the packages into a sentence and an exit status."""
 
@@ -47,9 +52,7 @@ class _Group(LaterGroup):
             return super().invoke(ctx)
         except (StoreError, ConfigError) as error:
             click.echo(f"jobtypes: {error}", err=True)
-            ctx.exit(
-                EXIT_OURS if isinstance(error, StorageFailed | Damaged | FarmFailed) else EXIT_USER
-            )
+            ctx.exit(EXIT_OURS if isinstance(error, _OURS) else EXIT_USER)
         except BrokenPipeError:
             raise  # The reader closed the pipe; click ends quietly.
         except OSError as error:

@@ -6,11 +6,14 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TypeVar
 
 import click
+from pydantic import BaseModel
 
 from gitstore.format.layout import escaped
+from gitstore.git.commits import shown_date
 
 CommandT = TypeVar("CommandT", bound=Callable[..., object])
 
@@ -38,6 +41,15 @@ def format_option(command: CommandT) -> CommandT:
     return option(command)
 
 
+def print_json(answer: BaseModel | Sequence[BaseModel]) -> None:
+    """Print *answer* as JSON, for programs."""
+    if isinstance(answer, BaseModel):
+        value: object = answer.model_dump(mode="json")
+    else:
+        value = [row.model_dump(mode="json") for row in answer]
+    click.echo(json.dumps(value, indent=2))
+
+
 def print_rows(rows: Sequence[tuple[str, ...]], form: str) -> None:
     """Print *rows*, the first of which is the headings: as a table, or as JSON.
 
@@ -52,6 +64,11 @@ def print_rows(rows: Sequence[tuple[str, ...]], form: str) -> None:
         for row in rows[1:]
     ]
     click.echo(json.dumps(objects, indent=2))
+
+
+def day(date: str | None) -> str:
+    """*date*, which is in ISO 8601, as tables have it."""
+    return shown_date(datetime.fromisoformat(date) if date else None)
 
 
 @contextmanager

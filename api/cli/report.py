@@ -15,7 +15,12 @@ from gitstore.rules import RULES, Problem, Severity
 
 
 def _text(problems: Sequence[Problem]) -> str:
-    return "".join(f"{escaped(str(problem))} [{problem.rule}]\n" for problem in problems)
+    return "".join(text_line(str(problem), problem.rule) for problem in problems)
+
+
+def text_line(problem: str, rule: str) -> str:
+    """The line for a person about *problem*, which breaks *rule*."""
+    return f"{escaped(problem)} [{rule}]\n"
 
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from api.cli import report
+from api.cli.asking import Place, service_options
 from api.cli.opening import open_store
 from api.cli.options import branch_option, checks_options, repo_option, setting
-from api.cli.output import format_option, print_rows
-from gitstore.branch.discussion import Discussion
-from gitstore.branch.reviews import Outcome, Reviews
+from api.cli.output import day, format_option, print_json, print_table
+from api.client.source import ShownChange
+from api.rest.models import ProblemAnswer
+from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.upstream_state import state_file
 from gitstore.branch.writing import Writer
@@ -30,56 +33,64 @@ def changes() -> None:
 
 
 @changes.command("list")
-@repo_option
-@branch_option
+@service_options
 @format_option
-def list_changes(repo: Path, branch: str | None, form: str) -> None:
+def list_changes(place: Place, form: str) -> None:
     """List the changes: branch, last commit, date, author, subject."""
-    rows = [("BRANCH", "COMMIT", "DATE", "AUTHOR", "SUBJECT")]
-    for row in Reviews(open_store(repo, branch)).changes():
-        commit = row.commit
-        rows.append((row.branch, commit.id[:10], commit.date, commit.author.name, commit.subject))
-    print_rows(rows, form)
+    rows = place.source().changes()
+    if form == "json":
+        print_json(rows)
+        return
+    headings = ("BRANCH", "COMMIT", "DATE", "AUTHOR", "SUBJECT")
+    print_table(
+        [headings, *((r.branch, r.commit[:10], day(r.date), r.author, r.subject) for r in rows)]
+    )
 
 
 @changes.command("show")
 @click.argument("change")
-@repo_option
-@branch_option
-def show_change(change: str, repo: Path, branch: str | None) -> None:
+@service_options
+@format_option
+def show_change(change: str, place: Place, form: str) -> None:
     """Show what merging CHANGE would make, what is wrong with it, and its difference."""
-    reviews = Reviews(open_store(repo, branch))
-    review = reviews.review(change)
-    if review.merged:
+    shown = place.source().change(change)
+    if form == "json":
+        print_json(shown)
+        return
+    if shown.merged:
         click.echo("merged already")
     else:
-        words = ("jobtypes", "changes", "merge", change, "--commit", review.row.commit.id)
+        words = ("jobtypes", "changes", "merge", change, "--commit", shown.commit)
         click.echo(escaped(f"merge what is shown here:  {shlex.join(words)}"))
-    _print_outcome(review.outcome)
-    _print_discussion(reviews.discussion, change)
-    for commit in review.commits:
-        click.echo(escaped(f"commit {commit.id[:10]} {commit.author.name}: {commit.subject}"))
-    click.echo(reviews.diff(review), nl=False)
+    _print_made(shown.conflicts, shown.makes)
+    for problem in shown.problems:
+        click.echo(report.text_line(_problem(problem), problem.rule), nl=False)
+    _print_discussion(shown)
+    for commit in shown.commits:
+        click.echo(escaped(f"commit {commit.commit[:10]} {commit.author}: {commit.subject}"))
+    click.echo(shown.diff, nl=False)
 
 
-def _print_discussion(discussion: Discussion, change: str) -> None:
-    for entry in discussion.approvals(change).counted:
-        click.echo(escaped(f"approved by {entry.author}, {entry.date}"))
-    for entry in discussion.comments(change).entries:
-        place = "" if entry.path is None else f" {entry.path}"
-        place += "" if entry.line is None else f":{entry.line}"
-        about = f"comment by {entry.author}, {entry.date}, at {entry.commit[:10]}{place}:"
-        click.echo("\n  ".join(map(escaped, (about, *entry.text.splitlines()))))
+def _problem(problem: ProblemAnswer) -> str:
+    where = problem.path if problem.line is None else f"{problem.path}:{problem.line}"
+    return f"{where}: {problem.severity}: {problem.message}"
 
 
-def _print_outcome(outcome: Outcome) -> None:
-    for path in outcome.conflicts:
-        click.echo(f"conflict: {path}")
-    for sentence in outcome.made.sentences():
-        click.echo(sentence)
-    if not (outcome.conflicts or list(outcome.made.sentences())):
-        click.echo("no jobtype changes")
-    click.echo(report.FORMATS["text"](outcome.problems), nl=False)
+def _print_discussion(change: ShownChange) -> None:
+    for approval in change.approvals.approvals if change.approvals else ():
+        if approval.counts:
+            click.echo(escaped(f"approved by {approval.author}, {approval.date}"))
+    for comment in change.comments or ():
+        place = "" if comment.path is None else f" {comment.path}"
+        place += "" if comment.line is None else f":{comment.line}"
+        about = f"comment by {comment.author}, {comment.date}, at {comment.commit[:10]}{place}:"
+        click.echo("\n  ".join(map(escaped, (about, *comment.text.splitlines()))))
+
+
+def _print_made(conflicts: Iterable[str], made: Iterable[str]) -> None:
+    lines = [*(f"conflict: {path}" for path in conflicts), *made]
+    for line in lines or ["no jobtype changes"]:
+        click.echo(escaped(line))
 
 
 @click.command()
@@ -114,7 +125,8 @@ def summary(
     commit = repository.resolve(revision).id
     store = Store(repository, ref, checks)
     outcome = Reviews(store).outcome(commit)
-    _print_outcome(outcome)
+    _print_made(outcome.conflicts, outcome.made.sentences())
+    click.echo(report.FORMATS["text"](outcome.problems), nl=False)
     if cases and not outcome.conflicts:
         # Imported here: nothing else about reviews may come near what runs code.
         from gitstore.desk.comparing import compare_merge

@@ -22,7 +22,8 @@ _OURS = frozenset(
         "CONFIG",
         "HOOK",  # what the service tells a hook
         "PACKAGE",  # in the workflows that the sample brings
-        "URL",  # what jobtypes read on agents to fetch files of their own
+        "TOKEN",  # the token for that service
+        "URL",  # the service that commands ask, and jobtypes on agents
     }
 )
 _LINK = re.compile(r"(?:tcp|udp|sctp)://")

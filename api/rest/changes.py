@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import ClassVar
 
 from flask import Blueprint, Response, request
 
 from api.rest import models
 from api.rest.models import CommitId
+from api.rest.review_payloads import change_payload, change_row, merged_payload
 from api.web import auth
 from api.web.bodies import read_optional_body
 from api.web.merging import merge_change, require_merges_here
@@ -16,12 +16,10 @@ from api.web.parts import parts
 from api.web.resource import Operation, Routes, View, add_routes
 from api.web.responses import deleted, encode, etag_of, ok, written
 from api.web.writes import writer
-from gitstore.branch.changes import ChangeRow
 from gitstore.branch.reviews import Review, Reviews
 from gitstore.errors import Moved
-from gitstore.format.layout import printable, shown
+from gitstore.format.layout import shown
 from gitstore.format.schema import Model
-from gitstore.git.commits import Commit
 
 blueprint = Blueprint("changes", __name__)
 
@@ -37,40 +35,10 @@ def _reviews() -> Reviews:
     return parts().reviews
 
 
-def _commit(commit: Commit) -> dict[str, object]:
-    when = commit.author.when
-    return {
-        "commit": commit.id,
-        "author": commit.author.name,
-        "email": commit.author.email,
-        "date": when.isoformat() if when else None,
-        "subject": commit.subject,
-    }
-
-
-def _row(row: ChangeRow) -> dict[str, object]:
-    return {"branch": row.branch, **_commit(row.commit)}
-
-
-def _review(review: Review) -> dict[str, object]:
-    return {
-        **_row(review.row),
-        "merged": review.merged,
-        "mergeable": not review.outcome.conflicts,
-        "conflicts": list(review.outcome.conflicts),
-        "makes": list(review.outcome.made.sentences()),
-        "versions": {
-            printable(version.name): list(version.numbers)
-            for version in review.outcome.made.versions
-        },
-        "problems": [
-            {"path": p.path, "line": p.line, "severity": p.severity, "message": p.message}
-            for p in review.outcome.problems
-        ],
-        "commits": [_commit(commit) for commit in review.commits],
-        "files": [{"status": status, "path": path} for status, path in review.files],
-        "diff": _reviews().diff(review),
-    }
+def _reviewed(branch: str) -> tuple[Review, str]:
+    """What a reviewer sees of the change on *branch*, and its difference."""
+    review = _reviews().review(branch)
+    return review, _reviews().diff(review)
 
 
 class Changes(View):
@@ -82,7 +50,7 @@ class Changes(View):
 
     def get(self) -> Response:
         """List the changes by branch, each with its last commit."""
-        return ok([_row(row) for row in _reviews().changes()])
+        return ok([change_row(row) for row in _reviews().changes()])
 
 
 class Change(View):
@@ -95,7 +63,7 @@ class Change(View):
 
     def get(self, branch: str) -> Response:
         """Show its commits, files and difference, and what merging it would make."""
-        return ok(_review(_reviews().review(branch)))
+        return ok(change_payload(*_reviewed(branch)))
 
     def delete(self, branch: str) -> Response:
         """Delete the branch."""
@@ -118,8 +86,7 @@ class Merge(View):
         require_merges_here()
         seen = _seen(branch, body)
         merged = merge_change(branch, writer(), body.delete_branch, seen)
-        payload = {"branch": branch, "merged": True, **asdict(merged)}
-        return written(payload, 200, merged.commit)
+        return written(merged_payload(branch, merged), 200, merged.commit)
 
 
 def _seen(branch: str, body: MergeBody) -> str | None:
@@ -131,9 +98,9 @@ def _seen(branch: str, body: MergeBody) -> str | None:
     tags = request.if_match
     if not tags or tags.star_tag:
         return body.commit
-    review = _reviews().review(branch)
+    review, diff = _reviewed(branch)
     # A proxy that compresses a response weakens its tag. The content is the same.
-    if not tags.contains_weak(etag_of(encode(_review(review)))):
+    if not tags.contains_weak(etag_of(encode(change_payload(review, diff)))):
         row = review.row
         raise Moved(
             f"the branch {branch} moved, or what merging it makes: look again. It is at"

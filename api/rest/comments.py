@@ -9,13 +9,14 @@ from pydantic import Field
 
 from api.rest import models
 from api.rest.models import CommitId
+from api.rest.review_payloads import approvals_payload, comment_payload
 from api.web import auth
 from api.web.bodies import read_body
 from api.web.parts import parts
 from api.web.resource import Operation, Resource, Routes, add_routes
 from api.web.responses import deleted, ok, written
-from gitstore.branch.discussion import Approvals, Discussion
-from gitstore.branch.review_log import TEXT_LIMIT, Entry
+from gitstore.branch.discussion import Discussion
+from gitstore.branch.review_log import TEXT_LIMIT
 from gitstore.branch.writing import Writer
 from gitstore.format.schema import INTEGER_LIMIT, Model, Text
 
@@ -44,38 +45,6 @@ def _discussion() -> Discussion:
 def writer() -> Writer:
     """Who sent this request."""
     return Writer(auth.current())
-
-
-def comment_payload(entry: Entry) -> dict[str, object]:
-    """A comment as it goes over the wire."""
-    return {
-        "id": entry.number,
-        "commit": entry.commit,
-        "path": entry.path,
-        "line": entry.line,
-        "text": entry.text,
-        **_who(entry),
-    }
-
-
-def _who(entry: Entry) -> dict[str, object]:
-    return {"author": entry.author, "email": entry.email, "date": entry.date}
-
-
-def approvals_payload(approvals: Approvals) -> dict[str, object]:
-    """The approvals of a change as they go over the wire, those that count first."""
-    rows = [(entry, True) for entry in approvals.counted]
-    rows += [(entry, False) for entry in approvals.others]
-    return {
-        "commit": approvals.commit,
-        "required": approvals.required,
-        "missing": approvals.missing,
-        "approvals": [_approval(entry, counts) for entry, counts in rows],
-    }
-
-
-def _approval(entry: Entry, counts: bool) -> dict[str, object]:
-    return {"commit": entry.commit, **_who(entry), "counts": counts}
 
 
 class Comments(Resource):

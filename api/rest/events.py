@@ -11,8 +11,9 @@ from flask import Blueprint, Response, g
 from pydantic import AfterValidator, Field
 
 from api.rest.payloads import Payload
-from api.rest.stories import PAGE_LIMIT, credit_payload
+from api.rest.stories import PAGE_LIMIT
 from api.rest.story_models import EventsAnswer
+from api.rest.story_payloads import credit_payload
 from api.web.parts import parts, require_served, store
 from api.web.query import Query, Whole, next_link, read_query
 from api.web.resource import Operation, Resource, Routes, add_routes

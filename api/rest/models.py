@@ -20,10 +20,18 @@ CommitId = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+_ANSWER = ConfigDict(
+    json_schema_serialization_defaults_required=True,
+    # A client reads the answers of later releases, too, which may have more keys.
+    extra="ignore",
+    json_schema_extra={"additionalProperties": False},
+)
+
+
 class Answer(Model):
     """An answer: all of its keys are always there."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+    model_config = _ANSWER
 
 
 class JobtypeRow(Answer):
@@ -36,13 +44,13 @@ class JobtypeRow(Answer):
 class RequirementRow(RequirementBody):
     """A requirement in a jobtype object; an id is null for what never was in the catalogue."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+    model_config = _ANSWER
 
 
 class JobtypeAnswer(JobtypeFields):
     """The jobtype object: one version of a jobtype."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+    model_config = _ANSWER
 
     id: Id
     name: str
@@ -53,6 +61,8 @@ class JobtypeAnswer(JobtypeFields):
 
 class NewestAnswer(JobtypeFields):
     """The newest version in service of a jobtype; *code* is there if it was asked for."""
+
+    model_config = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
 
     id: Id
     name: str
@@ -225,6 +235,7 @@ class ProblemAnswer(Answer):
     path: str
     line: int | None
     severity: Literal["error", "warning"]
+    rule: str = Field(description="The rule's id, such as meta-field")
     message: str
 
 

@@ -33,6 +33,7 @@ from gitstore.format.schema import (
     check_unique,
     refusal,
 )
+from gitstore.git.tree_diff import FileDiff
 
 RANK_STEP = 100
 
@@ -169,10 +170,20 @@ def diff_payload(diff: VersionComparison) -> Payload:
         "jobtype": diff.jobtype,
         "old": diff.old,
         "new": diff.new,
-        "files": [asdict(file) for file in diff.files],
+        "files": list(map(_file_diff, diff.files)),
         "fields": changes if diff.is_readable else None,
         "requirements_added": [r.model_dump() for r in diff.added],
         "requirements_removed": [r.model_dump() for r in diff.removed],
+    }
+
+
+def _file_diff(file: FileDiff) -> Payload:
+    return {
+        "status": file.status,
+        "path": file.path,
+        "old_path": file.old_path,
+        "hunks": list(map(asdict, file.hunks)),
+        "note": file.note,
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import ClassVar
 
 from flask import Blueprint, Response
@@ -11,16 +10,15 @@ from pydantic import Field
 
 from api.rest import story_models as models
 from api.rest.payloads import Payload
+from api.rest.story_payloads import date_payload, person_payload, story_payload
 from api.web.parts import catalogue, require_served, store
 from api.web.query import Query, Whole, next_link, read_query
 from api.web.resource import Operation, Resource, Routes, add_routes
 from api.web.responses import ok
 from gitstore.branch.blame import Lines
-from gitstore.branch.credits import Credit
-from gitstore.branch.stories import PAGE, State, Story
+from gitstore.branch.stories import PAGE
 from gitstore.errors import BadRequest
-from gitstore.format.layout import parse_number, printable, shown
-from gitstore.git.commits import Person
+from gitstore.format.layout import parse_number, shown
 
 blueprint = Blueprint("stories", __name__)
 blaming = Blueprint("blaming", __name__)
@@ -28,62 +26,6 @@ blaming = Blueprint("blaming", __name__)
 
 PAGE_LIMIT = 500
 """Stories, or steps of events, in one answer."""
-
-
-def person_payload(person: Person) -> Payload:
-    """A person."""
-    return {"name": person.name, "email": person.email}
-
-
-def date_payload(when: datetime | None) -> str | None:
-    """A date."""
-    return when.isoformat() if when else None
-
-
-def credit_payload(credit: Credit) -> Payload:
-    """A commit, and who made what it brought."""
-    return {
-        "commit": credit.commit,
-        "date": date_payload(credit.date),
-        "authors": [person_payload(person) for person in credit.authors],
-        "subject": credit.subject,
-    }
-
-
-def story_payload(story: Story) -> Payload:
-    """The story of a version."""
-    credit, diff = story.credit, story.diff
-    return {
-        **credit_payload(credit),
-        "jobtype": printable(story.name),
-        "number": story.number,
-        "before": story.before,
-        "state": story.status.state,
-        "out_of_service": _out_of_service(story),
-        "authors_complete": not credit.is_cut,
-        "merged_by": person_payload(credit.merged_by) if credit.merged_by else None,
-        "pushed_by": story.pushed_by,
-        "message": credit.message,
-        "pull_request": credit.pull_request,
-        "branch": credit.branch,
-        "files": [{"status": file.status, "path": file.path} for file in diff.files],
-        "files_total": diff.files_total,
-        "fields": diff.fields,
-        "requirements": diff.requirements,
-        "size": diff.size_bytes,
-    }
-
-
-def _out_of_service(story: Story) -> Payload | None:
-    status = story.status
-    if status.state is State.IN_SERVICE:
-        return None
-    return {
-        "reason": status.reason,
-        "by": [person_payload(person) for person in status.by],
-        "date": date_payload(status.date),
-        "commit": status.commit,
-    }
 
 
 class HistoryQuery(Query):

@@ -10,6 +10,7 @@ from flask import Request, g, request
 from api.config import Config
 from api.web.browsers import Senders
 from api.web.environ import PREVIEW_KEY, ROUTE_KEY, TOKEN_KEY
+from api.web.sentences import ASKS
 from gitstore.branch.access import EVERYBODY, Access, Role
 from gitstore.branch.token_use import TokenUse
 from gitstore.branch.tokens import Tokens
@@ -46,9 +47,6 @@ RECEIVE_PACK = "git-receive-pack"
 
 NOBODY = Access("a request that needs no token", "", Role.NOBODY)
 """Who sends what is OPEN."""
-
-_ASKS = "send a token, as Authorization: Bearer jtr_... or as the password of Basic"
-
 
 _GIVEN_UP = (
     "the tokens were given up while other machines reach the service; make new ones, or start it"
@@ -154,7 +152,7 @@ class Gate:
         if lost:
             raise Unauthorized(f"{what} needs a token, and {lost}")
         if not access.email:
-            raise Unauthorized(f"{what} needs a token; {_ASKS}")
+            raise Unauthorized(f"{what} needs a token; {ASKS}")
         needs = role.name.lower()
         raise Forbidden(f"{what} needs a token with the role {needs}; {access.name} has less")
 
@@ -163,7 +161,7 @@ def unknown_token(standing: Standing, secret: str) -> str:
     """Why the token of that *secret* does not do, which nobody may use."""
     token = standing.find_token(secret)
     if token is None or token.expires is None:
-        return f"this token is not known, or was revoked; {_ASKS}"
+        return f"this token is not known, or was revoked; {ASKS}"
     day = token.expires.partition("T")[0]
     return (
         f"the token {token.name} ended on {day}; ask for another one, which an operator makes"

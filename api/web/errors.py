@@ -14,6 +14,7 @@ from api.web.auth import BASIC, CHALLENGES
 from api.web.bodies import InvalidBody
 from api.web.preferences import vary_by_preference, wants_error_page
 from api.web.responses import json_response
+from api.web.sentences import NOTHING_HERE
 from gitstore.errors import (
     BadRequest,
     Busy,
@@ -75,7 +76,7 @@ RETRY_AFTER_S = 5
 """Seconds after which a client that came at a busy moment should retry."""
 
 SENTENCES = {
-    404: "there is nothing at this path; docs/api.md lists the routes",
+    404: NOTHING_HERE,
     405: "this path does not take that method; the header Allow lists those it takes",
     408: "the body took too long to come; nothing was changed, send it again",
     413: "the body is over the size limit",

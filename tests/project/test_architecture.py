@@ -37,7 +37,8 @@ ONLY = {
     "granian": {"api.server.serve", "api.server.supervisor"},
     "prometheus_client": {"api.telemetry.metrics"},
     "subprocess": {
-        *("gitstore.git.command", "gitstore.checks.parsing", "api.git_http.processes"),
+        *("gitstore.git.command", "gitstore.git.credentials", "gitstore.checks.parsing"),
+        "api.git_http.processes",
         *("gitstore.desk.process", "gitstore.desk.executing", "gitstore.desk.shell"),
         "gitstore.desk.testing",
     },
@@ -85,7 +86,7 @@ ROOMS = {
     "gitstore": "format rules < errors < git < catalogue < checks < edits < branch < pyfarm desk",
     "api": (
         "config < worker < web < rest git_http telemetry < pages < openapi cache"
-        " < app < server < cli < __main__"
+        " < app < server < client < cli < __main__"
     ),
 }
 """The rooms of each package. A room imports only what stands left of its own ``<``."""

@@ -74,11 +74,11 @@ def test_log_of_a_version_tells_all_about_it(repo):
     assert told.endswith("\n\n    Second\n\n    Because of this.\n")
 
 
-def test_log_of_a_version_as_json_is_its_row_of_the_table(repo):
+def test_log_of_a_version_as_json_is_its_story_in_the_list(repo):
     rows = jobtypes("log", "Maya", "--format", "json", "--repo", repo).stdout
     row = jobtypes("log", "Maya@2", "--format", "json", "--repo", repo).stdout
 
-    assert row.count('"version"') == 1
+    assert row.count('"number"') == 1
     assert row.strip("[]\n") in rows
 
 

@@ -1,0 +1,100 @@
+"""Where a command asks: the options --repo, --branch and --url, and what they come to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from api.cli.opening import open_store
+from api.cli.options import branch_option, repo_option
+from api.cli.variables import environment
+from api.client.address import find_origin, parse_service_url
+from api.client.local import LocalSource
+from gitstore.checks.settings import Checks
+
+if TYPE_CHECKING:
+    from api.client.remote import RemoteSource
+
+_RANKS = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+"""Where a value comes from, the strongest first; anything else is no choice of the user's."""
+
+
+url_option = click.option(
+    "--url",
+    envvar="JOBTYPES_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="The service to ask instead of a repository: http://farm:8080",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The service at *url*; if that is None, the repository at *repo*, and a branch of it."""
+
+    repo: Path
+    branch: str | None
+    url: str | None
+
+    def source(self, checks: Checks | None = None) -> LocalSource | RemoteSource:
+        """What answers; *checks* are those of a repository that is written to."""
+        if self.url is None:
+            return LocalSource(open_store(self.repo, self.branch, checks))
+        # Imported here: a repository needs no HTTP.
+        from api.client.login import TOKEN_VARIABLE
+        from api.client.remote import RemoteSource
+        from api.client.transport import Service
+
+        service = Service(parse_service_url(self.url), environment().get(TOKEN_VARIABLE))
+        return RemoteSource(service)
+
+
+def place_options(command: Callable[..., object]) -> Callable[..., object]:
+    """Add the options; *command* gets what they come to as ``place``."""
+    return _with_place(command, asks_origin=False)
+
+
+def service_options(command: Callable[..., object]) -> Callable[..., object]:
+    """As place_options, for what clones don't have: a clone asks the service it came from."""
+    return _with_place(command, asks_origin=True)
+
+
+def _with_place(command: Callable[..., object], asks_origin: bool) -> Callable[..., object]:
+    @functools.wraps(command)
+    def with_place(repo: Path, branch: str | None, url: str | None, **others: object) -> object:
+        place = _place(click.get_current_context(), repo, branch, url, asks_origin)
+        return command(place=place, **others)
+
+    return repo_option(branch_option(url_option(with_place)))
+
+
+def _place(
+    ctx: click.Context, repo: Path, branch: str | None, url: str | None, asks_origin: bool
+) -> Place:
+    """What the options come to. What the user says now wins over what the environment says."""
+    ranks = {name: _rank(ctx, name) for name in ("repo", "url")}
+    if min(ranks.values()) == len(_RANKS):
+        origin = find_origin(repo) if asks_origin else None
+        if origin is not None:
+            base = parse_service_url(origin).base
+            click.echo(f"jobtypes: asking {base}, where this clone came from", err=True)
+        url = origin
+    elif ranks["repo"] == ranks["url"]:
+        names = ("--repo", "--url") if not ranks["url"] else ("JOBTYPES_REPO", "JOBTYPES_URL")
+        raise click.UsageError(f"{' and '.join(names)} exclude each other; use one of them")
+    elif ranks["repo"] < ranks["url"]:
+        url = None
+    if url is not None and _rank(ctx, "branch") == 0:
+        raise click.UsageError("--branch is for a repository; a service has its own branch")
+    return Place(repo, branch, url)
+
+
+def _rank(ctx: click.Context, name: str) -> int:
+    source = ctx.get_parameter_source(name)
+    return _RANKS.index(source) if source in _RANKS else len(_RANKS)

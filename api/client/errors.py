@@ -1,0 +1,24 @@
+"""What goes wrong with a service that a command asks."""
+
+from __future__ import annotations
+
+from gitstore.errors import StoreError
+
+
+class ServiceRefused(StoreError):
+    """The service said no, or is none: the person at the command line has to act.
+
+    *status* is that of its answer, 0 if the answer is none of ours.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NoSuchRoute(ServiceRefused):
+    """The service has no route for what is asked: it is older than the command."""
+
+
+class ServiceFailed(StoreError):
+    """The service could not be reached, did not answer in time, or failed."""

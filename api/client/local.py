@@ -1,0 +1,100 @@
+"""The answers of a repository on this machine's disk."""
+
+from __future__ import annotations
+
+import json
+from typing import TypeVar
+
+from pydantic import TypeAdapter
+
+from api.client.source import ListedJobtype, ShownChange, ShownVersion
+from api.rest.models import ChangeRow, DiffAnswer, JobtypeAnswer
+from api.rest.payloads import Payload, diff_payload, jobtype_payload
+from api.rest.review_payloads import (
+    approvals_payload,
+    change_payload,
+    change_row,
+    comment_payload,
+)
+from api.rest.story_models import StoryAnswer
+from api.rest.story_payloads import story_payload
+from gitstore.branch.reviews import Reviews
+from gitstore.branch.store import Store
+from gitstore.branch.upstream_state import state_file
+
+T = TypeVar("T")
+
+
+def _as(model: type[T], payload: object) -> T:
+    """*payload* as it would come over the wire, so that nothing differs from a service's."""
+    return TypeAdapter(model).validate_json(json.dumps(payload))
+
+
+class LocalSource:
+    """The repository and branch of *store*."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._reviews = Reviews(store)
+
+    def jobtypes(self) -> list[ListedJobtype]:
+        """The jobtypes by name."""
+        catalogue = self._store.catalogue()
+        rows: list[Payload] = []
+        for jobtype in catalogue.jobtypes():
+            release = catalogue.find_newest(jobtype)
+            rows.append(
+                {
+                    "id": jobtype.id,
+                    "name": jobtype.name,
+                    "version": release.version.number if release else None,
+                    "classname": release.meta.classname if release else None,
+                    "description": release.meta.description if release else None,
+                }
+            )
+        return _as(list[ListedJobtype], rows)
+
+    def history(self, key: str) -> list[StoryAnswer]:
+        """The stories of the versions of the jobtype *key*, newest first."""
+        stories = self._store.stories(key, limit=None).stories
+        return _as(list[StoryAnswer], list(map(story_payload, stories)))
+
+    def story(self, key: str, number: int) -> StoryAnswer:
+        """The story of one version."""
+        return _as(StoryAnswer, story_payload(self._store.story(key, number)))
+
+    def version(self, key: str, number: int | None) -> ShownVersion:
+        """The version of that number, None for the newest in service."""
+        catalogue = self._store.catalogue()
+        release = catalogue.newest(key) if number is None else catalogue.release(key, number)
+        meta = catalogue.contents.objects.read_blob(release.directory.meta_blob).decode()
+        jobtype = _as(JobtypeAnswer, jobtype_payload(catalogue, release))
+        return ShownVersion(jobtype, release.version.commit, meta)
+
+    def diff_text(self, key: str, old: int, new: int) -> str:
+        """The unified diff between two versions."""
+        return self._store.diff(key, old, new)[0]
+
+    def diff(self, key: str, old: int, new: int) -> DiffAnswer:
+        """What differs between two versions."""
+        return _as(DiffAnswer, diff_payload(self._store.compare(key, old, new)))
+
+    def changes(self) -> list[ChangeRow]:
+        """The changes by branch."""
+        return _as(list[ChangeRow], list(map(change_row, self._reviews.changes())))
+
+    def change(self, branch: str) -> ShownChange:
+        """The change on *branch*, and what merging it would make."""
+        review = self._reviews.review(branch)
+        payload = change_payload(review, self._reviews.diff(review))
+        return _as(ShownChange, payload | self._discussed(branch))
+
+    def _discussed(self, branch: str) -> Payload:
+        """What people say about the change on *branch*, unless they do so upstream."""
+        if state_file(self._store.repository).exists():
+            return {"comments": None, "approvals": None}
+        discussion = self._reviews.discussion
+        return {
+            "comments": list(map(comment_payload, discussion.comments(branch).entries)),
+            "approvals": approvals_payload(discussion.approvals(branch)),
+        }

@@ -1,0 +1,128 @@
+"""The answers of a service, over its REST API."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+from urllib.parse import quote
+
+from pydantic import TypeAdapter, ValidationError
+
+from api.client.errors import ServiceRefused
+from api.client.source import ListedJobtype, ShownChange, ShownVersion
+from api.client.transport import Service
+from api.config import PREFIX
+from api.rest.models import (
+    ApprovalsAnswer,
+    ChangeAnswer,
+    ChangeRow,
+    CommentAnswer,
+    DiffAnswer,
+    JobtypeAnswer,
+    JobtypeRow,
+    NewestAnswer,
+)
+from api.rest.story_models import StoryAnswer
+
+T = TypeVar("T")
+
+PAGE = 200
+"""Stories in one answer."""
+
+ANY = "*/*"
+TEXT = "text/plain"
+
+FORBIDDEN = 403
+"""Where changes are reviewed upstream, nobody comments here."""
+
+
+class RemoteSource:
+    """The repository that *service* serves."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def _as(self, model: type[T], body: bytes) -> T:
+        """*body* as a *model*.
+
+        Raises:
+            ServiceRefused: it is none.
+        """
+        try:
+            return TypeAdapter(model).validate_json(body)
+        except ValidationError:
+            raise ServiceRefused(
+                f"{self._service.base} does not answer as this release of jobtypes expects; is it"
+                " the service? If so, use its own release of this command"
+            ) from None
+
+    def _get(self, model: type[T], path: str) -> T:
+        return self._as(model, self._service.get(path).body)
+
+    def jobtypes(self) -> list[ListedJobtype]:
+        """The jobtypes by name."""
+        newest = {row.id: row for row in self._get(list[NewestAnswer], f"{PREFIX}/newest")}
+        return [
+            _listed(row, newest.get(row.id))
+            for row in self._get(list[JobtypeRow], f"{PREFIX}/jobtypes/")
+        ]
+
+    def history(self, key: str) -> list[StoryAnswer]:
+        """The stories of the versions of the jobtype *key*, newest first."""
+        pages = self._service.pages(f"{_jobtype(key)}/history", limit=PAGE)
+        return [story for page in pages for story in self._as(list[StoryAnswer], page)]
+
+    def story(self, key: str, number: int) -> StoryAnswer:
+        """The story of one version."""
+        return self._get(StoryAnswer, f"{_jobtype(key)}/versions/{number}/history")
+
+    def version(self, key: str, number: int | None) -> ShownVersion:
+        """The version of that number, None for the newest in service."""
+        path = _jobtype(key)
+        reply = self._service.get(path if number is None else f"{path}/versions/{number}")
+        jobtype = self._as(JobtypeAnswer, reply.body)
+        meta = self._service.get(f"{path}/versions/{jobtype.version}/files/meta.yaml", accept=ANY)
+        return ShownVersion(jobtype, reply.commit, meta.body.decode(errors="replace"))
+
+    def diff_text(self, key: str, old: int, new: int) -> str:
+        """The unified diff between two versions."""
+        reply = self._service.get(f"/diff/{quote(key, safe='')}/{old}..{new}", accept=TEXT)
+        return reply.body.decode(errors="replace")
+
+    def diff(self, key: str, old: int, new: int) -> DiffAnswer:
+        """What differs between two versions."""
+        return self._get(DiffAnswer, f"{_jobtype(key)}/diff/{old}..{new}")
+
+    def changes(self) -> list[ChangeRow]:
+        """The changes by branch."""
+        return self._get(list[ChangeRow], f"{PREFIX}/changes/")
+
+    def change(self, branch: str) -> ShownChange:
+        """The change on *branch*, and what merging it would make."""
+        path = _change(branch)
+        change = self._get(ChangeAnswer, path)
+        try:
+            comments = tuple(self._get(list[CommentAnswer], f"{path}/comments"))
+            approvals = self._get(ApprovalsAnswer, f"{path}/approvals")
+        except ServiceRefused as error:
+            if error.status != FORBIDDEN:
+                raise
+            return ShownChange(**dict(change), comments=None, approvals=None)
+        return ShownChange(**dict(change), comments=comments, approvals=approvals)
+
+
+def _jobtype(key: str) -> str:
+    return f"{PREFIX}/jobtypes/{quote(key, safe='')}"
+
+
+def _change(branch: str) -> str:
+    return f"{PREFIX}/changes/{quote(branch)}"
+
+
+def _listed(row: JobtypeRow, newest: NewestAnswer | None) -> ListedJobtype:
+    return ListedJobtype(
+        id=row.id,
+        name=row.name,
+        version=newest.version if newest else None,
+        classname=newest.classname if newest else None,
+        description=newest.description if newest else None,
+    )

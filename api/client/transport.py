@@ -1,0 +1,236 @@
+"""Requests to a service over HTTP, and its errors as sentences."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.message import Message
+from typing import Protocol
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from api.client.address import ServiceUrl
+from api.client.errors import NoSuchRoute, ServiceFailed, ServiceRefused
+from api.client.login import Login
+from api.web.sentences import ASKS, NOTHING_HERE
+from gitstore.format.layout import escaped, shown
+
+READ_LIMIT_S = 60.0
+"""For how long an answer to a read may be silent."""
+
+WRITE_LIMIT_S = 180.0
+"""For how long one to a write may: it waits for other writers, for checks, for an upstream."""
+
+ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
+
+PAGES_LIMIT = 10_000
+"""Parts of one list."""
+
+_JSON = "application/json"
+_SENTENCE_LIMIT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the service answered; *commit* is the one that made what is shown, if it says so."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def commit(self) -> str:
+        """The commit that made the version that is shown."""
+        return self.headers.get("X-Git-Commit", "")
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: our services send none, and a token must not go elsewhere."""
+
+    def redirect_request(self, *args: object, **kwargs: object) -> None:
+        """Nothing to go on with."""
+        return
+
+
+class Service:
+    """The service at *url*. It is sent no token until it asks for one."""
+
+    def __init__(self, url: ServiceUrl, token: str | None = None) -> None:
+        self.base = url.base
+        self._login = Login(url, token)
+        self._authorization: str | None = None
+        # With the proxies of the environment, and the system's certificates or SSL_CERT_FILE's.
+        self._opener = urllib.request.build_opener(_NoRedirects)
+
+    def get(self, path: str, accept: str = _JSON) -> Reply:
+        """The answer to a GET of *path*, which is quoted.
+
+        Raises:
+            ServiceRefused: the answer is an error of the asker's, or not from a service.
+            ServiceFailed: there is none, or it is an error of the service's.
+        """
+        return self._exchange("GET", path, None, {"Accept": accept})
+
+    def pages(self, path: str, **query: object) -> Iterator[bytes]:
+        """Yield the parts of the list at *path*, as long as it goes on."""
+        parameters = {name: str(value) for name, value in query.items()}
+        for _ in range(PAGES_LIMIT):
+            reply = self.get(f"{path}?{urlencode(parameters)}" if parameters else path)
+            yield reply.body
+            following = _next_query(reply.headers.get_all("Link", []))
+            if following is None:
+                return
+            parameters = following
+        raise ServiceFailed(f"the list at {self.base}{path} does not end")
+
+    def send(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """The answer to a request that changes something; *body* is sent as JSON.
+
+        Raises as get does.
+        """
+        data = None if body is None else json.dumps(body).encode()
+        kind = {} if data is None else {"Content-Type": _JSON}
+        return self._exchange(method, path, data, {"Accept": _JSON, **kind, **(headers or {})})
+
+    def _exchange(
+        self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]
+    ) -> Reply:
+        reply = self._once(method, path, data, headers)
+        if reply.status == 401 and self._authorization is None:
+            challenges = reply.headers.get_all("WWW-Authenticate", [])
+            self._authorization = self._login.answer(challenges)
+            if self._authorization is not None:
+                reply = self._once(method, path, data, headers)
+                if reply.status == 401:
+                    self._login.refused()
+                else:
+                    self._login.accepted()
+        if not 200 <= reply.status < 300:
+            raise self._error(reply, path)
+        return reply
+
+    def _once(
+        self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]
+    ) -> Reply:
+        request = urllib.request.Request(
+            f"{self.base}{path}",
+            data,
+            {"User-Agent": "jobtypes", **headers},
+            method=method,
+        )
+        if self._authorization is not None:
+            # Not for proxies, and in no copy of the request.
+            request.add_unredirected_header("Authorization", self._authorization)
+        limit_s = READ_LIMIT_S if method == "GET" else WRITE_LIMIT_S
+        try:
+            try:
+                with self._opener.open(request, timeout=limit_s) as response:
+                    return _read(response.status, response.headers, response)
+            except urllib.error.HTTPError as error:
+                with error:
+                    return _read(error.code, error.headers, error)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._failure(error, method, limit_s) from None
+
+    def _failure(self, error: Exception, method: str, limit_s: float) -> ServiceFailed:
+        """Why there is no answer, as a sentence."""
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        base = self.base
+        if isinstance(reason, TimeoutError):
+            more = "try again" if method == "GET" else "look what became of it, then try again"
+            return ServiceFailed(f"{base} did not answer within {limit_s:.0f} s; {more}")
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            return ServiceFailed(
+                f"the certificate of {base} can't be trusted: {reason.verify_message}; name the"
+                " studio's certificates in SSL_CERT_FILE"
+            )
+        if isinstance(reason, ssl.SSLError):
+            said = reason.reason or str(reason)
+            return ServiceFailed(
+                f"{base} does not speak TLS as this machine does ({said}); is it http://?"
+            )
+        if isinstance(reason, http.client.HTTPException):
+            kind = type(reason).__name__
+            return ServiceFailed(
+                f"{base} ended its answer early, or does not speak HTTP ({kind}); is it https://?"
+            )
+        said = getattr(reason, "strerror", None) or str(reason)
+        return ServiceFailed(
+            f"{base} can't be reached: {said}; is the address right, and does the service run?"
+        )
+
+    def _error(self, reply: Reply, path: str) -> ServiceRefused | ServiceFailed:
+        """The error that *reply* tells of."""
+        status, base = reply.status, self.base
+        if 300 <= status < 400:
+            to = shown(reply.headers.get("Location", "nowhere").split("?")[0])
+            return ServiceRefused(
+                f"{base} leads elsewhere, to {to}; if that is the service, name it with --url"
+            )
+        sentence = _sentence(reply)
+        if status == 401:
+            why = (sentence or f"{base} wants a login").removesuffix(f"; {ASKS}")
+            return ServiceRefused(f"{why}; {self._login.advice}")
+        if sentence is None:
+            if status >= 500:
+                return ServiceFailed(f"{base} answers with status {status}; try again later")
+            return ServiceRefused(
+                f"{base} is no service of jobtypes, or its proxy refuses: it answers with status"
+                f" {status} and no sentence of ours; name the service with --url"
+            )
+        if status == 405 or (status == 404 and sentence == NOTHING_HERE):
+            return NoSuchRoute(
+                f"the service at {base} has nothing at {path}: the address has a path too many,"
+                " or the service is older than this command and needs an update"
+            )
+        return ServiceFailed(sentence) if status >= 500 else ServiceRefused(sentence, status)
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _read(status: int, headers: Message, response: _Readable) -> Reply:
+    """The whole reply, which must not be larger than ANSWER_LIMIT_BYTES."""
+    body = response.read(ANSWER_LIMIT_BYTES + 1)
+    if len(body) > ANSWER_LIMIT_BYTES:
+        raise ServiceFailed(f"the answer is over {ANSWER_LIMIT_BYTES // 2**20} MiB")
+    length = headers.get("Content-Length", "")
+    if length.isdecimal() and len(body) < int(length):
+        # A read of some bytes does not notice this by itself.
+        raise http.client.IncompleteRead(body, int(length) - len(body))
+    return Reply(status, headers, body)
+
+
+def _sentence(reply: Reply) -> str | None:
+    """The sentence of an error, as our services write it; None for anything else."""
+    if reply.headers.get_content_type() != _JSON:
+        return None
+    try:
+        said = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return None
+    sentence = said.get("error") if isinstance(said, dict) else None
+    return escaped(sentence[:_SENTENCE_LIMIT]) if isinstance(sentence, str) else None
+
+
+_NEXT = re.compile(r"<([^<>]*)> *; *rel=\"?next\b")
+
+
+def _next_query(links: list[str]) -> dict[str, str] | None:
+    """The parameters of the part that follows, None after the last.
+
+    Only they are taken of the link: the service is at the address that the user named.
+    """
+    for link in links:
+        if match := _NEXT.search(link):
+            pairs = parse_qs(urlsplit(match[1]).query)
+            return {name: values[-1] for name, values in pairs.items()}
+    return None

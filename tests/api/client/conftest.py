@@ -1,0 +1,16 @@
+"""The service that the tests of the client share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.asked import Farm, asked_farm
+
+
+@pytest.fixture(scope="package")
+def farm(tmp_path_factory) -> Iterator[Farm]:
+    """A service with a history, a change and tokens. Tests that write keep apart by names."""
+    with asked_farm(tmp_path_factory.mktemp("asked")) as made:
+        yield made

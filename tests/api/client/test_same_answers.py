@@ -1,0 +1,94 @@
+"""A command prints the same of a repository and of the service that serves it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.asked import CHANGE, NAME
+from tests.support.commands import jobtypes
+
+READING = {
+    "list": ["list"],
+    "log": ["log", NAME],
+    "log of one version": ["log", f"{NAME}@2"],
+    "log of what is deleted": ["log", "Gone"],
+    "log by id": ["log", "3"],
+    "show": ["show", NAME],
+    "show of one version": ["show", f"{NAME}@2"],
+    "diff": ["diff", NAME, "1..4"],
+    "diff of a broken version": ["diff", NAME, "2", "3"],
+    "changes list": ["changes", "list"],
+    "changes show": ["changes", "show", CHANGE],
+}
+
+REFUSED = {
+    "log": ["log", "Ünï code +2"],
+    "log of no version": ["log", f"{NAME}@9"],
+    "show": ["show", "Unknown"],
+    "show of what is withdrawn": ["show", f"{NAME}@1"],
+    "show of what is broken": ["show", f"{NAME}@3"],
+    "show of no version": ["show", "Old"],
+    "diff": ["diff", NAME, "1..9"],
+    "changes show": ["changes", "show", "fix/tiles"],
+}
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("command", READING.values(), ids=READING)
+def test_a_service_and_its_repository_give_the_same_output(farm, command, form):
+    words = [*command, "--format", form]
+
+    here = jobtypes(*words, "--repo", farm.server.repo)
+    there = jobtypes(*words, "--url", farm.url)
+
+    assert (there.returncode, there.stderr) == (0, "")
+    assert there.stdout == here.stdout
+    assert len(there.stdout) > 10
+    assert form == "text" or json.loads(there.stdout)
+
+
+@pytest.mark.parametrize("command", REFUSED.values(), ids=REFUSED)
+def test_a_refusal_is_the_same_sentence(farm, command):
+    here = jobtypes(*command, "--repo", farm.server.repo)
+    there = jobtypes(*command, "--url", farm.url)
+
+    assert (there.returncode, there.stdout) == (1, "")
+    assert there.stderr == here.stderr
+    assert len(there.stderr.splitlines()) == 1
+
+
+def test_json_has_the_objects_of_the_api(farm):
+    def asked(*command):
+        return json.loads(jobtypes(*command, "--format", "json", "--url", farm.url).stdout)
+
+    def rest(path):
+        return json.loads(farm.server.get(f"/api/v1/{path}").body)
+
+    name, branch = "%C3%9Cn%C3%AF%20code%20%2B1", "fix/t%C3%AFles%231"
+    assert asked("log", NAME) == rest(f"jobtypes/{name}/history")
+    assert asked("show", NAME) == rest(f"jobtypes/{name}")
+    assert asked("diff", NAME, "1..2") == rest(f"jobtypes/{name}/diff/1..2")
+    assert asked("changes", "list") == rest("changes/")
+    change = asked("changes", "show", CHANGE)
+    assert change.pop("comments") == rest(f"changes/{branch}/comments")
+    assert change.pop("approvals") == rest(f"changes/{branch}/approvals")
+    assert change == rest(f"changes/{branch}")
+    assert asked("list")[1] == {
+        "id": 3,
+        "name": NAME,
+        "version": 4,
+        "classname": "Job",
+        "description": None,
+    }
+
+
+def test_a_long_history_comes_in_parts(farm, monkeypatch):
+    from api.client import remote
+
+    whole = jobtypes("log", NAME, "--url", farm.url).stdout
+    monkeypatch.setattr(remote, "PAGE", 1)
+
+    assert jobtypes("log", NAME, "--url", farm.url).stdout == whole
+    assert len(whole.splitlines()) == 5

@@ -1,0 +1,193 @@
+"""What goes wrong with a service, as one sentence and an exit status."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from api.cli.options import EXIT_OURS, EXIT_USER
+from api.client import transport
+from tests.support.asked import NAME
+from tests.support.commands import jobtypes
+from tests.support.odd_server import odd_server, says
+from tests.support.server import free_port
+
+JSON = "application/json"
+
+
+def refusal(url: str, status: int, *command: str) -> str:
+    """The one sentence that the command ends with."""
+    done = jobtypes(*(command or ("list",)), "--url", url)
+    assert (done.returncode, done.stdout) == (status, ""), done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("jobtypes: ")
+    return line
+
+
+ODD = {
+    "a page": (says(200, b"<html>Hello"), EXIT_USER, "is it the service?"),
+    "a page of an error": (says(404, b"<html>"), EXIT_USER, "no service of jobtypes"),
+    "JSON of another": (says(404, b'{"message": "no"}', JSON), EXIT_USER, "no service of jobtypes"),
+    "no JSON": (says(400, b"{", JSON), EXIT_USER, "no service of jobtypes"),
+    "other JSON": (says(200, b'[{"id": "one"}]', JSON), EXIT_USER, "its own release"),
+    "an older service": (
+        says(
+            404, b'{"error": "there is nothing at this path; docs/api.md lists the routes"}', JSON
+        ),
+        EXIT_USER,
+        "older than this command",
+    ),
+    "a method that is none": (says(405, b'{"error": "x"}', JSON), EXIT_USER, "older than this"),
+    "a proxy without the service": (says(502, b"<html>"), EXIT_OURS, "status 502"),
+    "a service in trouble": (says(503, b'{"error": "the disk failed"}', JSON), EXIT_OURS, "disk"),
+    "control characters": (says(400, b'{"error": "x\\u001b[2J"}', JSON), EXIT_USER, r"x\x1b[2J"),
+    "a login of another": (says(401, WWW_Authenticate='Basic realm="x"'), EXIT_USER, "a login"),
+    "another place": (says(301, Location="https://a.b/"), EXIT_USER, "to https://a.b/; if that"),
+}
+
+
+@pytest.mark.parametrize(("respond", "status", "words"), ODD.values(), ids=ODD)
+def test_an_odd_answer_is_one_sentence(respond, status, words):
+    with odd_server(respond) as server:
+        assert words in refusal(server.url, status)
+
+
+def test_nobody_there():
+    assert "Connection refused; is the address right" in refusal(
+        f"http://127.0.0.1:{free_port()}", EXIT_OURS
+    )
+    assert "can't be reached" in refusal("http://nowhere.invalid", EXIT_OURS)
+
+
+def test_plain_http_where_tls_is_wanted(farm):
+    url = farm.url.replace("http", "https")
+
+    assert "does not speak TLS" in refusal(url, EXIT_OURS)
+
+
+def test_a_silent_service_is_waited_for_no_longer_than_the_limit(monkeypatch):
+    monkeypatch.setattr(transport, "READ_LIMIT_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+
+        assert "did not answer within" in refusal(url, EXIT_OURS)
+
+
+def test_an_answer_that_ends_early():
+    def respond(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        handler.wfile.write(b"[")
+
+    with odd_server(respond) as server:
+        assert "ended its answer early" in refusal(server.url, EXIT_OURS)
+
+
+def test_what_speaks_no_http():
+    with odd_server(lambda handler: handler.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n")) as server:
+        assert "does not speak HTTP" in refusal(server.url, EXIT_OURS)
+
+
+def test_a_large_answer_is_read_up_to_the_limit(monkeypatch):
+    monkeypatch.setattr(transport, "ANSWER_LIMIT_BYTES", 1000)
+    with odd_server(says(200, b" " * 1001, JSON)) as server:
+        assert "the answer is over" in refusal(server.url, EXIT_OURS)
+
+
+def test_a_list_without_an_end(monkeypatch):
+    monkeypatch.setattr(transport, "PAGES_LIMIT", 3)
+    with odd_server(says(200, b"[]", JSON, Link='</x?before=1>; rel="next"')) as server:
+        assert "does not end" in refusal(server.url, EXIT_OURS, "log", "A")
+        assert [path for path, _ in server.asked] == [
+            "/api/v1/jobtypes/A/history?limit=200",
+            *["/api/v1/jobtypes/A/history?before=1"] * 2,
+        ]
+
+
+# Where a command asks
+
+URLS = ["{0}", "{0}/", "{0}/api/v1", "{0}/api/v1/", "{0}/jobtypes.git", " {0} "]
+
+
+@pytest.mark.parametrize("form", URLS)
+def test_an_address_may_be_that_of_the_api_or_of_the_repository(farm, form):
+    assert NAME in jobtypes("list", "--url", form.format(farm.url)).stdout
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("farm:8080", "ftp://farm/", "http://", "http://farm:x", "http://farm:99999", "/srv/x"),
+        *("http://farm/?q=1", "http://farm/#x", "http://fa rm/", "http://färm/", "-x"),
+    ],
+)
+def test_what_is_no_address_is_refused(url):
+    done = jobtypes("list", f"--url={url}")
+
+    assert done.returncode == EXIT_USER
+    assert "is no address of a service" in done.stderr
+
+
+def test_a_password_in_an_address_is_not_shown():
+    url = f"http://ada:secret@127.0.0.1:{free_port()}"
+
+    assert "secret" not in refusal(url, EXIT_OURS)
+    assert "secret" not in jobtypes("list", "--url", f"{url}/?x").stderr
+
+
+def test_what_is_said_now_wins_over_the_environment(farm, empty):
+    nowhere = {"JOBTYPES_URL": f"http://127.0.0.1:{free_port()}"}
+
+    assert jobtypes("list", "--repo", empty, env=nowhere).stdout.splitlines() == [
+        "ID  NAME  NEWEST  CLASS"
+    ]
+    assert jobtypes("list", env=nowhere).returncode == EXIT_OURS
+    assert NAME in jobtypes("list", env={"JOBTYPES_URL": farm.url}).stdout
+    assert NAME in jobtypes("list", "--url", farm.url, env={"JOBTYPES_REPO": str(empty)}).stdout
+
+
+def test_two_places_are_an_error(farm, empty):
+    both = {"JOBTYPES_URL": farm.url, "JOBTYPES_REPO": str(empty)}
+
+    assert "exclude each other" in jobtypes("list", env=both).stderr
+    done = jobtypes("list", "--url", farm.url, "--repo", empty)
+    assert (done.returncode, done.stdout) == (2, "")
+    done = jobtypes("list", "--url", farm.url, "--branch", "main")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_clone_asks_its_service_about_changes_alone(farm, clone, monkeypatch):
+    worktree = clone(f"{farm.url}/jobtypes.git")
+    monkeypatch.chdir(worktree.path / "jobtypes")
+    there = jobtypes("changes", "list", "--url", farm.url)
+
+    done = jobtypes("changes", "list")
+
+    assert done.stdout == there.stdout
+    assert done.stderr == f"jobtypes: asking {farm.url}, where this clone came from\n"
+    monkeypatch.chdir(worktree.path)
+    done = jobtypes("list")
+    assert (NAME in done.stdout, done.stderr) == (True, "")
+
+
+@pytest.mark.parametrize("origin", ["https://github.com/a/b.git", "/srv/jobtypes.git", ""])
+def test_a_clone_of_something_else_asks_nobody(sample, clone, monkeypatch, origin):
+    worktree = clone(sample)
+    if origin:
+        worktree.git("remote", "set-url", "origin", origin)
+    else:
+        worktree.git("remote", "remove", "origin")
+    monkeypatch.chdir(worktree.path)
+
+    done = jobtypes("changes", "list")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_bare_repository_asks_nobody(farm, monkeypatch, tmp_path, clone):
+    mirror = clone(f"{farm.url}/jobtypes.git", "--mirror")
+    monkeypatch.chdir(mirror.path)
+
+    assert jobtypes("changes", "list").stderr == ""
