@@ -118,9 +118,9 @@ def _prepare_metrics() -> None:
 
 def _load_or_exit(config: Config, pulse: Pulse, index: int) -> WSGIApplication:
     """Like ``_load``, but an exception is logged and ends the worker."""
-    pulse.start(index)
+    is_another = pulse.start(index)
     try:
-        application = _load(config, pulse, pulse.was_ready(index))
+        application = _load(config, pulse, is_another)
         pulse.set_ready(index)
         return application
     except Exception:

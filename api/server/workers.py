@@ -45,12 +45,18 @@ class Pulse:
     def __init__(self, workers: int) -> None:
         self._beats = RawArray("L", workers)
         self._ready = RawArray("L", workers)
-
+        self._deaths = RawArray("L", workers)
         self._is_stuck: Callable[[], bool] = lambda: False
 
-    def start(self, index: int) -> None:
-        """Start a thread that beats for worker *index*."""
+    def start(self, index: int) -> bool:
+        """Start a thread that beats for worker *index*; whether it replaces one that died."""
         threading.Thread(target=self._run, args=(index,), name="pulse", daemon=True).start()
+        deaths, self._deaths[index] = self._deaths[index], 0
+        return bool(deaths)
+
+    def record_death(self, index: int) -> None:
+        """Record that worker *index* died, for the one that replaces it."""
+        self._deaths[index] += 1
 
     def _run(self, index: int) -> None:
         while True:
@@ -73,10 +79,6 @@ class Pulse:
     def beats(self, index: int) -> int:
         """How often worker *index* has beaten, with the workers before it in the same slot."""
         return int(self._beats[index])
-
-    def was_ready(self, index: int) -> bool:
-        """Whether a worker in slot *index* was ever ready."""
-        return bool(self._ready[index])
 
     def any_was_ready(self) -> bool:
         """Whether any worker was ever ready."""
@@ -148,6 +150,7 @@ class Watcher:
     def record_death(self, index: int, pid: int | None, status: int) -> None:
         """Record and log that the worker in slot *index* ended with exit status *status*."""
         pause_s = self._slots[index].die(time.monotonic())
+        self._pulse.record_death(index)
         self._gave_up = self._gave_up or status >= 0
         how = "was killed, as it hung" if index in self._killed else cause(status)
         self._killed.discard(index)
