@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,9 +17,28 @@ settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
 
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 4 << 30
+"""What all tests together write is about a fourth of this."""
+
+
+def pytest_configure() -> None:
+    """Write into memory where there is room: tests wait for disks as long as they compute."""
+    if "TMPDIR" not in os.environ and _is_fit(MEMORY):
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None  # Python looked already.
+
+
+def _is_fit(folder: Path) -> bool:
+    """Whether tests can write into *folder* and run programs there."""
+    if not os.access(folder, os.W_OK | os.X_OK) or os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        return False
+    return shutil.disk_usage(folder).free > ROOM_BYTES
+
+
 def pytest_xdist_auto_num_workers() -> int:
-    """How many tests run at a time: one more than processors, as many wait for servers."""
-    return (os.cpu_count() or 1) + 1
+    """How many tests run at a time: two more than processors, as many wait for servers."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

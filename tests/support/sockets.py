@@ -30,6 +30,13 @@ class Raw:
         except ConnectionResetError:
             return b""
 
+    def received_until(self, end: bytes) -> bytes:
+        """What the server says up to *end*, or all if it ends the connection before."""
+        got = b""
+        while end not in got and (more := self.received(timeout_s=120)):
+            got += more
+        return got
+
     @property
     def status(self) -> int:
         """The status of the answer; 0 where the connection ends without one."""

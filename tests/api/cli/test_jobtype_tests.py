@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 
@@ -98,24 +100,34 @@ def test_a_case_whose_jobtype_has_an_error_is_not_updated(folder):
     assert cases.read_text().endswith("- {name: nothing, frames: 1-2}\n")
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("- name: x\n  frame: 1\n", ":2: 0.frame is no known field"),
-        ("- frames: 1\n", ":1: 0.name is missing"),
-        ("name: x\n", ":1: the file must be a list, not a mapping"),
-        ("- name: x\n  frames: y\n", "'y' names no frames"),
-        ("- name: x\n  frames: 1\n  tiles: 4\n", "this jobtype renders no tiles"),
-        ("- name: x\n  frames: 1\n  expect:\n  - {command: a, arguments: [7]}\n", 'quotes: "7"'),
-    ],
-)
-def test_what_is_wrong_with_cases_is_said_with_its_line(folder, text, sentence):
-    (folder / "tests" / "Nuke" / "cases.yaml").write_text(text)
+UNREADABLE = {
+    ":2: 0.frame is no known field": "- name: x\n  frame: 1\n",
+    ":1: 0.name is missing": "- frames: 1\n",
+    ":1: the file must be a list, not a mapping": "name: x\n",
+    'quotes: "7"': "- name: x\n  frames: 1\n  expect:\n  - {command: a, arguments: [7]}\n",
+}
+IMPOSSIBLE = {
+    "'y' names no frames": "- name: x\n  frames: y\n",
+    "this jobtype renders no tiles": "- name: x\n  frames: 1\n  tiles: 4\n",
+}
+
+
+@pytest.mark.parametrize("wrong", [UNREADABLE, IMPOSSIBLE], ids=["unreadable", "impossible"])
+def test_what_is_wrong_with_cases_is_said_with_its_line(folder, wrong):
+    for number, text in enumerate(wrong.values()):
+        name = f"Wrong{number}"
+        shutil.copytree(folder / "jobtypes" / "Nuke", folder / "jobtypes" / name)
+        cases = folder / "tests" / name / "cases.yaml"
+        cases.parent.mkdir()
+        cases.write_text(text)
 
     done = outcome(folder)
 
     assert done.returncode == 1
-    assert sentence in done.stdout
+    parts = re.split(r"(?m)^_{3,} .* _{3,}$", done.stdout)[1:]
+    assert len(parts) == len(wrong), done.stdout
+    for sentence, part in zip(wrong, parts, strict=True):
+        assert sentence in part
     assert "Traceback" not in done.stdout + done.stderr
 
 
