@@ -12,7 +12,8 @@ from api.cli.variables import environment, unknown_variables
 from api.client.errors import ServiceFailed
 from api.config import ConfigError, LogFormat, read_config_file
 from api.telemetry import logs
-from gitstore.errors import Damaged, FarmFailed, StorageFailed, StoreError
+from gitstore.errors import Damaged, FarmFailed, Invalid, StorageFailed, StoreError
+from gitstore.format.layout import escaped
 
 _COMMANDS = {
     "changes": ("reviewing:changes", "Review pushed branches without a forge, and merge them."),
@@ -28,6 +29,8 @@ _COMMANDS = {
     "log": ("reading:log", "List the versions of a jobtype, newest first."),
     "mirror": ("farm:mirror", "Bring the tables of a PyFarm master in step with the branch."),
     "new": ("beginning:new", "Begin a jobtype in a clone, or in a folder."),
+    "restore": ("versions:restore", "Put a withdrawn version back into service."),
+    "rollback": ("versions:rollback", "Make a new version with the files of an older one."),
     "run": ("running:run", "Show what the farm would run of a jobtype. Runs its code."),
     "schema": ("schemas:schema", "Print JSON Schema of YAML files, for editors."),
     "serve": ("serving:serve", "Serve the jobtypes of a repository over HTTP."),
@@ -36,6 +39,7 @@ _COMMANDS = {
     "test": ("testing:test", "Test jobtypes with the tests in their repository. Runs code."),
     "token": ("access:token", "Make, list, rotate and revoke the tokens needed to write."),
     "whose": ("whose:whose", "Tell who wrote the lines that a traceback names."),
+    "withdraw": ("versions:withdraw", "Take a version out of service."),
 }
 """Where each command is, below api.cli, and its line in the list of commands."""
 
@@ -50,6 +54,10 @@ class _Group(LaterGroup):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except Invalid as error:
+            for problem in error.problems:
+                click.echo(f"jobtypes: {escaped(str(problem))}", err=True)
+            ctx.exit(EXIT_USER)
         except (StoreError, ConfigError) as error:
             click.echo(f"jobtypes: {error}", err=True)
             ctx.exit(EXIT_OURS if isinstance(error, _OURS) else EXIT_USER)

@@ -41,6 +41,19 @@ def parse_named(text: str) -> Named:
     return Named(key, parse_version(number) if at else None)
 
 
+def parse_one(words: Sequence[str]) -> tuple[str, int]:
+    """A jobtype and a version: Maya 3 or Maya@3.
+
+    Raises:
+        UsageError: *words* name no version, or several.
+    """
+    key, at, version = words[0].partition("@")
+    texts = [*([version] if at else []), *words[1:]]
+    if len(texts) != 1:
+        raise click.UsageError(f"name one version of {shown(key)}, such as 3")
+    return key, parse_version(texts[0])
+
+
 def parse_pair(words: Sequence[str]) -> tuple[str, int, int]:
     """A jobtype and two versions: Maya 1 2, Maya 1..2 or Maya@1..2.
 

@@ -11,17 +11,16 @@ import click
 
 from api.cli import report
 from api.cli.asking import Place, service_options
-from api.cli.opening import open_store
+from api.cli.opening import open_store, refuse_follower
 from api.cli.options import branch_option, checks_options, repo_option, setting
 from api.cli.output import day, format_option, print_json, print_table
 from api.client.source import ShownChange
 from api.rest.models import ProblemAnswer
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
-from gitstore.branch.upstream_state import state_file
 from gitstore.branch.writing import Writer
 from gitstore.checks.settings import Checks
-from gitstore.errors import NotFound, ReadOnly
+from gitstore.errors import NotFound
 from gitstore.format.layout import escaped
 from gitstore.format.spelling import did_you_mean
 from gitstore.git.repository import Repository
@@ -135,16 +134,6 @@ def summary(
             click.echo(escaped(line))
 
 
-def _refuse_follower(repository: Repository) -> None:
-    """Raise ReadOnly for a copy: once its branch moved, it could not follow its upstream."""
-    state = state_file(repository)
-    if state.exists():
-        raise ReadOnly(
-            f"{repository.path} follows an upstream; merge there, or over the service's REST API."
-            f" If it follows none any more, delete {state}"
-        )
-
-
 def _reviewed_commit(reviews: Reviews, change: str, commit: str | None) -> str | None:
     """*commit*, or the id of the change's last commit; None if its branch is gone."""
     if commit is not None:
@@ -184,7 +173,7 @@ def merge_change(
     """
     store = open_store(repo, branch, checks)
     store.approvals_required = require_approvals
-    _refuse_follower(store.repository)
+    refuse_follower(store.repository)
     store.repository.require_servable(store.ref)
     reviews = Reviews(store)
     reviewed = _reviewed_commit(reviews, change, commit)

@@ -37,7 +37,7 @@ from api.web.address import public_base
 from api.web.query import Query
 from api.web.resource import Bytes, Operation, Routes, View, add_routes
 from api.web.responses import JSON, PYTHON, ok
-from api.web.writes import MESSAGE_LIMIT
+from gitstore.branch.writing import MESSAGE_LIMIT
 
 blueprint = Blueprint("openapi", __name__)
 

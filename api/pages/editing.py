@@ -20,12 +20,11 @@ from api.web.writes import (
     perform,
     person_target,
     proposal_link,
-    require_message,
     why_reviewed,
 )
 from gitstore.branch.access import Role
 from gitstore.branch.proposals import Proposed, change_catalogue
-from gitstore.branch.writing import Writer, Written
+from gitstore.branch.writing import Writer, Written, require_message
 from gitstore.catalogue.catalogue import Catalogue, Release
 from gitstore.catalogue.difference import difference
 from gitstore.edits import jobtypes

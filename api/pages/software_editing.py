@@ -17,9 +17,9 @@ from api.web import auth
 from api.web.bodies import InvalidBody
 from api.web.errors import status_of
 from api.web.parts import store
-from api.web.writes import perform, person_target, require_message, why_reviewed
+from api.web.writes import perform, person_target, why_reviewed
 from gitstore.branch.access import Role
-from gitstore.branch.writing import Writer
+from gitstore.branch.writing import Writer, require_message
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.edits import software as edits
 from gitstore.errors import BadRequest, PreconditionFailed, StoreError

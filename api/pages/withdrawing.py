@@ -12,9 +12,9 @@ from api.pages.rendering import page
 from api.web import auth
 from api.web.errors import status_of
 from api.web.parts import store
-from api.web.writes import perform, person_target, require_message, why_reviewed
+from api.web.writes import perform, person_target, why_reviewed
 from gitstore.branch.access import Role
-from gitstore.branch.writing import Writer
+from gitstore.branch.writing import Writer, require_message
 from gitstore.edits import jobtypes
 from gitstore.edits.edit import Edit
 from gitstore.edits.rollback import roll_back

@@ -17,16 +17,13 @@ from api.web.preconditions import check_preconditions
 from api.web.responses import encode, etag_of, json_response
 from gitstore.branch.access import Access, direct_refusal
 from gitstore.branch.proposals import Proposed, add_to_change, propose, propose_here
-from gitstore.branch.writing import Precondition, Writer, Written
+from gitstore.branch.writing import Precondition, Writer, Written, require_message
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.checks.settings import Checks
 from gitstore.edits.edit import Edit
 from gitstore.errors import BadRequest, Exists, Invalid, NotFound
 from gitstore.rules import Problem, errors_among
 from hooks.forges import review_link
-
-MESSAGE_LIMIT = 1000
-"""Characters in the header X-Commit-Message."""
 
 _ENCODED = re.compile(r"utf-8'[^']*'(.*)", re.IGNORECASE)
 """An X-Commit-Message in the form that RFC 8187 gives to header values beyond ASCII."""
@@ -202,15 +199,3 @@ def _message(header: str) -> str:
         raise BadRequest(f"{problem}; write it percent-encoded, as in UTF-8''Cam%C3%A9ra")
     require_message(message, "X-Commit-Message")
     return message
-
-
-def require_message(message: str, name: str, field: str = "") -> None:
-    """Raise unless *message*, which the sender knows as *name*, can be a commit's.
-
-    Raises:
-        BadRequest: it is too long, or holds control characters.
-    """
-    if len(message) > MESSAGE_LIMIT:
-        raise BadRequest(f"{name} is over {MESSAGE_LIMIT} characters; shorten it", field)
-    if any(not (c.isprintable() or c == "\t") for c in message):
-        raise BadRequest(f"{name} holds a control character; remove it", field)

@@ -18,7 +18,7 @@ from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree
 from gitstore.edits.edit import Edit, Edited
 from gitstore.edits.readback import check_written
-from gitstore.errors import Busy, Forbidden, Invalid, Moved
+from gitstore.errors import BadRequest, Busy, Forbidden, Invalid, Moved
 from gitstore.git.commits import Signature
 from gitstore.git.locks import Turns
 from gitstore.git.stale_locks import StaleLocks
@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 SERVICE = Signature("Jobtype repository", "jobtypes@localhost")
 """The committer of every commit made here, and the author where no other is known."""
+
+MESSAGE_LIMIT = 1000
+"""Characters of the message that a writer gives, such as in the header X-Commit-Message."""
 
 Outlet = Callable[[str | None, str], None]
 """Takes a step from one commit to another, or raises; see Upstream.publish."""
@@ -110,7 +113,8 @@ class BranchWriter:
         """
         refusal = direct_refusal(writer.access) if self._is_protected else None
         if refusal:
-            raise Forbidden(f"{refusal}; push a branch and merge that")
+            advice = "push a branch, or use the service's pages, and have that merged"
+            raise Forbidden(f"{refusal}; {advice}")
 
         def attempt() -> Written | None:
             written = self.prepare(edits, writer, precondition, is_checked)
@@ -274,6 +278,18 @@ class BranchWriter:
 def _require_none(errors: Collection[Problem]) -> None:
     if errors:
         raise Invalid(errors)
+
+
+def require_message(message: str, name: str, field: str = "") -> None:
+    """Raise unless *message*, which the sender knows as *name*, can be a commit's.
+
+    Raises:
+        BadRequest: it is too long, or holds control characters.
+    """
+    if len(message) > MESSAGE_LIMIT:
+        raise BadRequest(f"{name} is over {MESSAGE_LIMIT} characters; shorten it", field)
+    if any(not (c.isprintable() or c == "\t") for c in message):
+        raise BadRequest(f"{name} holds a control character; remove it", field)
 
 
 def _message(edited: Edited, writer: Writer) -> str:

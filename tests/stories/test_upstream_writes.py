@@ -284,7 +284,7 @@ def test_the_command_line_merges_nothing_into_a_copy_that_follows(origin, follow
     done = jobtypes("changes", "merge", "topic", "--repo", server.repo)
 
     assert done.returncode == 1
-    assert "follows an upstream; merge there" in done.stderr
+    assert "follows an upstream; write there" in done.stderr
     assert tip(server.repo) == origin.tip
     serve(server.repo)
     alone = jobtypes("changes", "merge", "topic", "--repo", server.repo)

@@ -48,6 +48,9 @@ READING = (
 
 WRITING = (
     "changes merge topic --repo {served}",
+    "rollback Nuke 1 --reason why --repo {served}",
+    "withdraw Nuke 1 --reason why --repo {served}",
+    "restore Nuke 1 --repo {served}",
     "token create bob --role write --repo {served}",
     "serve --repo {served}",
 )

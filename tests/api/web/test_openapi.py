@@ -21,8 +21,8 @@ from api.rest.changes import MergeBody
 from api.rest.payloads import RANK_STEP, JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.web.errors import STATUSES
 from api.web.responses import JSON
-from api.web.writes import MESSAGE_LIMIT
 from gitstore.branch.setup import create_repository, sample_path
+from gitstore.branch.writing import MESSAGE_LIMIT
 from gitstore.format.layout import NAME_LIMIT
 from gitstore.format.schema import INTEGER_LIMIT, JobtypeFields, Requirement
 from tests.support.git import git
