@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import logging
-import os
 import resource
-import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +20,7 @@ from api.app import create_service  # Loaded here, once, and not by each worker 
 from api.config import Config
 from api.server import shutdown
 from api.server.address import is_listening
+from api.server.figures import metrics_folder
 from api.server.supervisor import Supervisor, act_on_first_signal
 from api.server.workers import Pulse
 from api.telemetry import logs
@@ -56,7 +53,6 @@ def serve(config: Config, announce: Callable[[], None]) -> None:
     """Serve until stopped by a signal; *announce* once the port takes connections."""
     logs.set_up(config.log_format)
     logs.log_uncaught()
-    _prepare_metrics()
     shutdown.let_workers_be_ended()
     server = Supervisor(
         "api.app:create_app",
@@ -77,8 +73,10 @@ def serve(config: Config, announce: Callable[[], None]) -> None:
     )
     server.pulse = Pulse(config.workers)
     threading.Thread(target=_announce, args=(config, announce), daemon=True).start()
+    load = partial(_load_or_exit, config, server.pulse)
     try:
-        server.serve(target_loader=partial(_load_or_exit, config, server.pulse), wrap_loader=False)
+        with metrics_folder():
+            server.serve(target_loader=load, wrap_loader=False)
     finally:
         _LOG.info("ended")
 
@@ -99,21 +97,6 @@ def _connections(config: Config) -> int:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return max(1, wanted - OTHER_FILES)
-
-
-def _prepare_metrics() -> None:
-    """Make an empty folder for the workers' figures, and name it to prometheus-client.
-
-    The library writes into maps of sparse files. If their disk is full, that kills the process.
-    So the folder is in memory where the system offers that, not on the repository's disk.
-    """
-    # The folder for all other temporary files is chosen now, for all workers: if its disk were
-    # full, Python would choose another.
-    tempfile.gettempdir()
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None
-    folder = tempfile.mkdtemp(prefix="jobtypes-metrics-", dir=memory)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _load_or_exit(config: Config, pulse: Pulse, index: int) -> WSGIApplication:

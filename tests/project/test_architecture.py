@@ -180,7 +180,7 @@ def test_few_modules_look_at_the_environment():
     allowed = {
         "gitstore.git.command",
         "hooks.__main__",
-        "api.server.serve",
+        "api.server.figures",
         "api.telemetry.metrics",
         "api.cli.variables",
     }

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
 from api.cli.starting import check
 from api.config import Config, ConfigError
-from gitstore.git import command
+from api.server.figures import PREFIX
+from gitstore.git import command as git_command
+from tests.support.processes import children, command
 from tests.support.server import Server
 from tests.support.waiting import wait_for
 
@@ -80,6 +83,38 @@ def test_a_git_that_is_too_old_is_refused_at_the_start(empty, tmp_path, monkeypa
     ],
 )
 def test_the_version_of_git_is_read_as_each_build_says_it(monkeypatch, said, version):
-    monkeypatch.setattr(command, "run_git", lambda *args: said.encode())
+    monkeypatch.setattr(git_command, "run_git", lambda *args: said.encode())
 
-    assert command.git_version() == version
+    assert git_command.git_version() == version
+
+
+def figures_of(server: Server) -> Path:
+    """The folder with the figures that the workers of *server* have in their memory."""
+    found: set[str] = set()
+
+    def are_there() -> bool:
+        maps = [Path(f"/proc/{pid}/maps").read_text() for pid in children(server.process.pid)]
+        found.update(re.findall(rf"(/\S*/{PREFIX}[^/\s]+)/", "".join(maps)))
+        return bool(found)
+
+    server.get("/metrics")
+    wait_for(are_there, "a worker to have figures")
+    (folder,) = found
+    return Path(folder)
+
+
+def test_the_figures_of_a_killed_service_go_when_the_next_one_starts(empty, serve):
+    killed, running = serve(empty, "--workers", "2"), serve(empty, "--workers", "1")
+    left, stays = figures_of(killed), figures_of(running)
+    workers = children(killed.process.pid)
+    killed.stop(signal.SIGKILL)
+    wait_for(lambda: not any(map(command, workers)), "its workers to end, too")
+
+    fresh = serve(empty, "--workers", "1")
+
+    assert not left.exists()
+    assert stays.is_dir()
+    own = figures_of(fresh)
+    fresh.stop()
+    assert not own.exists()
+    assert running.get("/metrics").status == 200
