@@ -13,7 +13,7 @@ from api.client.errors import ServiceFailed
 from api.config import ConfigError, LogFormat, read_config_file
 from api.telemetry import logs
 from gitstore.errors import Damaged, FarmFailed, Invalid, StorageFailed, StoreError
-from gitstore.format.layout import escaped
+from gitstore.format.layout import escaped, escaped_lines
 
 _COMMANDS = {
     "changes": ("reviewing:changes", "Review pushed branches without a forge, and merge them."),
@@ -59,12 +59,12 @@ class _Group(LaterGroup):
                 click.echo(f"jobtypes: {escaped(str(problem))}", err=True)
             ctx.exit(EXIT_USER)
         except (StoreError, ConfigError) as error:
-            click.echo(f"jobtypes: {error}", err=True)
+            click.echo(escaped_lines(f"jobtypes: {error}"), err=True)
             ctx.exit(EXIT_OURS if isinstance(error, _OURS) else EXIT_USER)
         except BrokenPipeError:
             raise  # The reader closed the pipe; click ends quietly.
         except OSError as error:
-            click.echo(f"jobtypes: {error}", err=True)
+            click.echo(escaped_lines(f"jobtypes: {error}"), err=True)
             ctx.exit(EXIT_OURS)
 
 

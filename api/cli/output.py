@@ -3,29 +3,109 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
+from unicodedata import combining, east_asian_width
 
 import click
 from pydantic import BaseModel
 
-from gitstore.format.layout import escaped
+from gitstore.format.layout import escaped, escaped_lines
 from gitstore.git.commits import shown_date
 
 CommandT = TypeVar("CommandT", bound=Callable[..., object])
 
 
+_CUT = frozenset({"AUTHOR", "AUTHORS", "CREATED", "EMAIL", "ENDS", "ONLY", "STATE", "SUBJECT"})
+"""Headings of columns whose long texts are cut on a narrow terminal. Names never are."""
+
+_LEAST = 11
+"""The width down to which such a column is cut: a date, or the first words."""
+
+_GAP = "  "
+
+
 def print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Print *rows*, the first of which is the headings, in columns."""
+    """Print *rows*, the first of which is the headings, in columns.
+
+    On a terminal, no line is longer than it is wide, unless a name is: long texts are cut, and if
+    that doesn't do, each row is a block of lines.
+    """
     # Authors and subjects are whatever somebody pushed.
     shown = [tuple(map(escaped, row)) for row in rows]
-    widths = [max(len(cell) for cell in column) for column in zip(*shown, strict=True)]
-    for row in shown:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    widths = [max(map(_width, column)) for column in zip(*shown, strict=True)]
+    room = _terminal_width()
+    if room is None or _fit(widths, rows[0], room):
+        for row in shown:
+            cells = (_padded(cell, width) for cell, width in zip(row, widths, strict=True))
+            click.echo(_GAP.join(cells).rstrip())
+    else:
+        _print_blocks(shown, room)
+
+
+def _fit(widths: list[int], headings: Sequence[str], room: int) -> bool:
+    """Make *widths* smaller, the largest first, until they fit into *room*; whether they do."""
+    cut = [column for column, heading in enumerate(headings) if heading in _CUT]
+    while (excess := sum(widths) + len(_GAP) * (len(widths) - 1) - room) > 0:
+        widest = max(cut, key=widths.__getitem__, default=None)
+        if widest is None or widths[widest] <= _LEAST:
+            return False
+        others = max((widths[column] for column in cut if column != widest), default=0)
+        step = max(1, min(excess, widths[widest] - max(others, _LEAST)))
+        widths[widest] -= step
+    return True
+
+
+def _print_blocks(rows: Sequence[tuple[str, ...]], room: int) -> None:
+    """Print each row as lines of a heading and a cell, with an empty line between rows."""
+    headings = rows[0]
+    begin = max(map(len, headings)) + len(_GAP)
+    for place, row in enumerate(rows[1:]):
+        if place:
+            click.echo()
+        for heading, cell in zip(headings, row, strict=True):
+            text = _padded(cell, room - begin) if heading in _CUT else cell
+            click.echo(f"{heading:{begin}}{text}".rstrip())
+
+
+def _padded(text: str, width: int) -> str:
+    """*text* in *width* columns of a terminal: cut, with an ellipsis, or filled with spaces."""
+    if (missing := width - _width(text)) >= 0:
+        return text + " " * missing
+    while text and _width(text) > width - 1:
+        text = text[:-1]
+    return _padded(f"{text.rstrip()}…", max(width, 1))
+
+
+def _width(text: str) -> int:
+    """The columns that *text* takes on a terminal, where East Asian letters take two."""
+    if text.isascii():
+        return len(text)
+    wide = sum(east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(combining(c) != 0 for c in text)
+
+
+def print_content(text: str) -> None:
+    """Print the content of a file, or a difference, as it is.
+
+    On a terminal, control characters are escaped, since they could do anything there.
+    """
+    click.echo(escaped_lines(text) if sys.stdout.isatty() else text, nl=False)
+
+
+def cut_line(text: str) -> str:
+    """*text* on one line, which is cut to the width of a terminal; whole for a pipe."""
+    room = _terminal_width()
+    return escaped(text) if room is None else _padded(escaped(text), room).rstrip()
+
+
+def _terminal_width() -> int | None:
+    """The columns of the terminal that is printed to; None for a file or a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def format_option(command: CommandT) -> CommandT:

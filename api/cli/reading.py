@@ -7,7 +7,7 @@ import click
 from api.cli.asking import Place, place_options
 from api.cli.completing import complete_version
 from api.cli.naming import Named, parse_named, parse_pair
-from api.cli.output import format_option, print_json, print_table
+from api.cli.output import format_option, print_content, print_json, print_table
 from api.cli.telling import STORY_HEADINGS, story_lines, story_row
 from gitstore.format.layout import escaped
 
@@ -70,9 +70,9 @@ def show(named: Named, place: Place, form: str) -> None:
     click.echo(f"# {jobtype.name} version {jobtype.version}")
     click.echo(f"# commit {shown.commit}")
     click.echo("# --- meta.yaml")
-    click.echo(shown.meta, nl=False)
+    print_content(shown.meta)
     click.echo("# --- code.py")
-    click.echo(jobtype.code, nl=False)
+    print_content(jobtype.code)
 
 
 @click.command()
@@ -89,4 +89,4 @@ def diff(name: str, versions: tuple[str, ...], place: Place, form: str) -> None:
     if form == "json":
         print_json(place.source().diff(key, old, new))
     else:
-        click.echo(place.source().diff_text(key, old, new), nl=False)
+        print_content(place.source().diff_text(key, old, new))

@@ -13,7 +13,7 @@ from api.cli import report
 from api.cli.asking import Place, service_options
 from api.cli.opening import open_store, refuse_follower
 from api.cli.options import branch_option, checks_options, repo_option, setting
-from api.cli.output import day, format_option, print_json, print_table
+from api.cli.output import cut_line, day, format_option, print_content, print_json, print_table
 from api.client.source import ShownChange
 from api.rest.models import ProblemAnswer
 from gitstore.branch.reviews import Reviews
@@ -66,8 +66,8 @@ def show_change(change: str, place: Place, form: str) -> None:
         click.echo(report.text_line(_problem(problem), problem.rule), nl=False)
     _print_discussion(shown)
     for commit in shown.commits:
-        click.echo(escaped(f"commit {commit.commit[:10]} {commit.author}: {commit.subject}"))
-    click.echo(shown.diff, nl=False)
+        click.echo(cut_line(f"commit {commit.commit[:10]} {commit.author}: {commit.subject}"))
+    print_content(shown.diff)
 
 
 def _problem(problem: ProblemAnswer) -> str:

@@ -13,7 +13,7 @@ import click
 from api.cli.completing import complete_file
 from api.cli.opening import open_served
 from api.cli.options import branch_option, repo_option
-from api.cli.output import format_option
+from api.cli.output import cut_line, format_option
 from gitstore.branch.whose import FRAMES_LIMIT, Origin, find_origins
 from gitstore.errors import NotFound
 from gitstore.format.layout import escaped, printable
@@ -132,7 +132,7 @@ def _told(answer: Answer) -> Iterator[str]:
     yield f"    {(answer.text or '').strip()}"
     date = (answer.date or "")[:16].replace("T", " ")
     yield f"  written by {_person(answer.author)}, {date}"
-    yield f"  commit {(answer.commit or '')[:10]}: {answer.subject}"
+    yield cut_line(f"  commit {(answer.commit or '')[:10]}: {answer.subject}")
     if answer.came_in is not None:
         merged = f", merged by {_person(answer.merged_by)}" if answer.merged_by else ""
         pull = f", {answer.pull_request}" if answer.pull_request else ""
@@ -141,7 +141,8 @@ def _told(answer: Answer) -> Iterator[str]:
         yield "  the newest version still has it"
     else:
         people = ", ".join(person.name or person.email for person in answer.changed_by)
-        yield f"  changed in version {answer.changed_in} by {people}: {answer.changed_subject}"
+        what = f"version {answer.changed_in} by {people}: {answer.changed_subject}"
+        yield cut_line(f"  changed in {what}")
 
 
 def _person(person: Person) -> str:

@@ -131,6 +131,14 @@ def escaped(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def escaped_lines(text: str) -> str:
+    """*text* without control characters for terminals, but with its lines and tabs."""
+    return _TEXT.sub(lambda match: escaped(match[0]), text)
+
+
+_TEXT = re.compile(r"[^\n\t]+")
+
+
 def jobtype_name_fault(name: str) -> str | None:
     """Why *name* can't be a jobtype's name, as the end of a sentence; None if it can."""
     return (
