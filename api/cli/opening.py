@@ -8,11 +8,10 @@ from pathlib import Path
 from api.config import Config
 from gitstore.branch.changes import HEADS
 from gitstore.branch.store import Store
-from gitstore.branch.upstream_state import state_file
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.checks.folder import NAMED
 from gitstore.checks.settings import Checks
-from gitstore.errors import NotFound, ReadOnly
+from gitstore.errors import NotFound
 from gitstore.git.repository import Repository
 
 UPSTREAM = "refs/remotes/origin/HEAD"
@@ -50,16 +49,6 @@ def open_served(repo: Path, branch: str | None) -> Store:
 def read_catalogue(repo: Path, branch: str | None) -> Catalogue:
     """The catalogue of that branch's tip."""
     return open_store(repo, branch).catalogue()
-
-
-def refuse_follower(repository: Repository) -> None:
-    """Raise ReadOnly for a copy: once its branch moved, it could not follow its upstream."""
-    state = state_file(repository)
-    if state.exists():
-        raise ReadOnly(
-            f"{repository.path} follows an upstream; write there, or over the service's REST API."
-            f" If it follows none any more, delete {state}"
-        )
 
 
 def root_of(where: Path) -> Path:

@@ -11,13 +11,14 @@ import click
 
 from api.cli import report
 from api.cli.asking import Place, service_options
-from api.cli.opening import open_store, refuse_follower
+from api.cli.opening import open_store
 from api.cli.options import branch_option, checks_options, repo_option, setting
 from api.cli.output import cut_line, day, format_option, print_content, print_json, print_table
 from api.client.source import ShownChange
 from api.rest.models import ProblemAnswer
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
+from gitstore.branch.upstream_state import require_no_upstream
 from gitstore.branch.writing import Writer
 from gitstore.checks.settings import Checks
 from gitstore.errors import NotFound
@@ -173,7 +174,7 @@ def merge_change(
     """
     store = open_store(repo, branch, checks)
     store.approvals_required = require_approvals
-    refuse_follower(store.repository)
+    require_no_upstream(store.repository)
     store.repository.require_servable(store.ref)
     reviews = Reviews(store)
     reviewed = _reviewed_commit(reviews, change, commit)

@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter
 
 from api.client.source import ListedJobtype, ShownChange, ShownVersion
+from api.client.versions import rollback_advice, write_version
 from api.rest.models import ChangeRow, DiffAnswer, JobtypeAnswer
 from api.rest.payloads import Payload, diff_payload, jobtype_payload
 from api.rest.review_payloads import (
@@ -21,6 +22,9 @@ from api.rest.story_payloads import story_payload
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.upstream_state import state_file
+from gitstore.edits.jobtypes import restore, withdraw
+from gitstore.edits.rollback import roll_back
+from gitstore.errors import Refused
 
 T = TypeVar("T")
 
@@ -88,6 +92,22 @@ class LocalSource:
         review = self._reviews.review(branch)
         payload = change_payload(review, self._reviews.diff(review))
         return _as(ShownChange, payload | self._discussed(branch))
+
+    def withdraw(self, key: str, number: int, reason: str) -> list[str]:
+        """Take a version out of service."""
+        # What comes back was accepted once, and taking a bad version away must not fail.
+        edit = withdraw(key, number)
+        return write_version(self._store, edit, key, number, reason, is_checked=False)
+
+    def restore(self, key: str, number: int, reason: str | None) -> list[str]:
+        """Put a version back into service."""
+        return write_version(self._store, restore(key, number), key, number, reason)
+
+    def roll_back(self, key: str, number: int, reason: str) -> list[str]:
+        """Make a new version of an old one."""
+        if not self._store.repository.is_bare:
+            raise Refused("\n".join(rollback_advice(self._store, key, number, reason)))
+        return write_version(self._store, roll_back(key, number), key, number, reason)
 
     def _discussed(self, branch: str) -> Payload:
         """What people say about the change on *branch*, unless they do so upstream."""

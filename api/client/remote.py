@@ -9,7 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from api.client.errors import ServiceRefused
 from api.client.source import ListedJobtype, ShownChange, ShownVersion
-from api.client.transport import Service
+from api.client.transport import Reply, Service
+from api.client.versions import unchanged
 from api.config import PREFIX
 from api.rest.models import (
     ApprovalsAnswer,
@@ -20,8 +21,12 @@ from api.rest.models import (
     JobtypeAnswer,
     JobtypeRow,
     NewestAnswer,
+    ProposedAnswer,
 )
 from api.rest.story_models import StoryAnswer
+from gitstore.branch.stories import State
+from gitstore.catalogue.difference import Difference, NewVersions
+from gitstore.format.layout import is_id, parse_id
 
 T = TypeVar("T")
 
@@ -31,6 +36,7 @@ PAGE = 200
 ANY = "*/*"
 TEXT = "text/plain"
 
+ACCEPTED = 202
 FORBIDDEN = 403
 """Where changes are reviewed upstream, nobody comments here."""
 
@@ -108,6 +114,60 @@ class RemoteSource:
                 raise
             return ShownChange(**dict(change), comments=None, approvals=None)
         return ShownChange(**dict(change), comments=comments, approvals=approvals)
+
+    def withdraw(self, key: str, number: int, reason: str) -> list[str]:
+        """Take a version out of service."""
+        name = self._name(key)
+        if self.story(key, number).state == State.WITHDRAWN:
+            return [unchanged(name, number, is_withdrawn=True)]
+        done = self._write("DELETE", f"{_jobtype(key)}/versions/{number}", None, reason)
+        return self._proposed(done) or _told(Difference(withdrawn=((name, number),)))
+
+    def restore(self, key: str, number: int, reason: str | None) -> list[str]:
+        """Put a version back into service."""
+        name = self._name(key)
+        if self.story(key, number).state == State.IN_SERVICE:
+            return [unchanged(name, number, is_withdrawn=False)]
+        done = self._write("POST", f"{_jobtype(key)}/versions/{number}/restore", {}, reason)
+        return self._proposed(done) or _told(Difference(restored=((name, number),)))
+
+    def roll_back(self, key: str, number: int, reason: str) -> list[str]:
+        """Make a new version of an old one."""
+        done = self._write("POST", f"{_jobtype(key)}/rollback", {"version": number}, reason)
+        if proposed := self._proposed(done):
+            return proposed
+        made = self._as(JobtypeAnswer, done.body)
+        before = self.story(key, made.version).before
+        return _told(Difference((NewVersions(made.name, (made.version,), before),)))
+
+    def _name(self, key: str) -> str:
+        """The name of the jobtype *key*, which exists."""
+        self._service.get(f"{_jobtype(key)}/versions/")
+        if not is_id(key):
+            return key
+        rows = self._get(list[JobtypeRow], f"{PREFIX}/jobtypes/")
+        return next((row.name for row in rows if row.id == parse_id(key)), key)
+
+    def _write(self, method: str, path: str, body: object, reason: str | None) -> Reply:
+        return self._service.send(method, path, body, {} if reason is None else message(reason))
+
+    def _proposed(self, reply: Reply) -> list[str]:
+        """What to say of a write that waits for review; nothing of one that is done."""
+        if reply.status != ACCEPTED:
+            return []
+        change = self._as(ProposedAnswer, reply.body)
+        more = f"; open a pull request: {change.review}" if change.review else ""
+        return [f"it waits for review, on the branch {change.branch}{more}"]
+
+
+def message(text: str) -> dict[str, str]:
+    """The header by which *text* becomes a commit's message."""
+    is_plain = text.isascii() and not text.lower().startswith("utf-8'")
+    return {"X-Commit-Message": text if is_plain else f"UTF-8''{quote(text, safe='')}"}
+
+
+def _told(made: Difference) -> list[str]:
+    return list(made.sentences())
 
 
 def _jobtype(key: str) -> str:

@@ -76,3 +76,12 @@ class Source(Protocol):
 
     def change(self, branch: str) -> ShownChange:
         """The change on *branch*, and what merging it would make."""
+
+    def withdraw(self, key: str, number: int, reason: str) -> list[str]:
+        """What it made to take a version out of service, as sentences."""
+
+    def restore(self, key: str, number: int, reason: str | None) -> list[str]:
+        """What it made to put a version back into service, as sentences."""
+
+    def roll_back(self, key: str, number: int, reason: str) -> list[str]:
+        """What it made to make a new version of an old one, as sentences."""

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitstore.errors import ReadOnly
 from gitstore.git.repository import Repository
 
 
@@ -46,3 +47,17 @@ def read_state(repository: Repository) -> UpstreamState:
         return UpstreamState(**known)
     except (OSError, ValueError, TypeError, AttributeError):
         return UpstreamState()
+
+
+def require_no_upstream(repository: Repository) -> None:
+    """Raise unless *repository* follows no other one: moved here, it could follow no more.
+
+    Raises:
+        ReadOnly: it follows one.
+    """
+    state = state_file(repository)
+    if state.exists():
+        raise ReadOnly(
+            f"{repository.path} follows an upstream; write there, or over the service's REST API."
+            f" If it follows none any more, delete {state}"
+        )

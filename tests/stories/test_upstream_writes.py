@@ -195,6 +195,8 @@ def test_for_review_a_rollback_becomes_a_branch_upstream(reviewed):
     branch = answer.json["branch"]
     trees = git(origin, "rev-parse", f"{branch}:jobtypes/Back", "main~1:jobtypes/Back").split()
     assert trees[0] == trees[1]
+    done = jobtypes("rollback", "Back", "1", "--reason", "It leaks", "--url", server.url)
+    assert done.stdout.startswith("it waits for review, on the branch jobtypes/Back/")
 
 
 def test_for_review_a_branch_is_named_for_the_software(reviewed):

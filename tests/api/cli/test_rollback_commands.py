@@ -122,7 +122,7 @@ def test_a_clone_and_a_copy_are_left_alone(farm, clone):
 
     done = jobtypes(*args, "--repo", worktree.path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "is a clone, and the farm gets what is in its origin" in done.stderr
+    assert "is a clone, and the farm gets what its service has" in done.stderr
     note = farm.path / "jobtypes" / "upstream.json"
     note.parent.mkdir(exist_ok=True)
     note.write_text("{}")
