@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
 from gitstore.errors import StoreError
+from hooks.faults import note_fault
 from hooks.messages import wrap
+from hooks.progress import Progress
 from hooks.settings import HookSettings
 from hooks.updates import Verdict, parse_updates
 
@@ -27,11 +28,7 @@ def main(name: str, environment: Mapping[str, str]) -> int:
     except MemoryError:
         verdict = Verdict(False, ("Refused: too large to be checked. Push it in parts.",))
     except Exception:
-        # Standard error goes to the terminal of a TD, who can do nothing about a traceback.
-        log = git_dir / "jobtypes" / "hooks.log"
-        log.parent.mkdir(exist_ok=True)
-        with log.open("a") as file:
-            file.write(f"{name}: {traceback.format_exc()}\n")
+        log = note_fault(git_dir, name)
         print(f"The service made a mistake; jobtypes/{log.name} in its repository says more.")
         return EXIT_OURS
     for line in wrap(verdict.lines):
@@ -53,10 +50,16 @@ def _run(
     if name == "pre-receive":
         from hooks.receive import pre_receive, push_options
 
-        return pre_receive(git_dir, updates, settings, push_options(environment))
+        options, progress = push_options(environment), Progress(_say)
+        return pre_receive(git_dir, updates, settings, options, progress)
     from hooks.taken import post_receive
 
     return Verdict(True, tuple(post_receive(git_dir, updates, settings)))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from gitstore.catalogue.difference import Difference, NewVersions
 
 _COLUMNS = 72
-_PROBLEMS_SHOWN = 20
-_LINES_SHOWN = 30
+PROBLEMS_SHOWN = 20
+LINES_SHOWN = 30
 
 PULL_ADVICE = (
     "The served branch only grows, because version numbers are counted along it."
@@ -43,11 +44,15 @@ NOTHING_TAKEN = "Nothing of this push was taken."
 DRY_RUN = ("Dry run: nothing was taken. Push without -o dry-run to make it so.",)
 
 
+_UNBROKEN = re.compile(r"\(?(?:git|jobtypes check)(?: [^\s,;)]+)+\S*|\S+")
+"""What stays on one line: a command of the messages, or a word."""
+
+
 def wrap(lines: Iterable[str]) -> Iterator[str]:
     """Yield *lines*, the long ones broken at spaces and the rest indented.
 
-    A word that is longer than a line is broken, after a slash if it has one. A URL is not
-    broken, so that users can click it.
+    Paths, URLs and commands are not broken, so that users can copy them. A terminal breaks
+    those that are longer than a line.
     """
     for line in lines:
         yield from _wrapped(line)
@@ -56,26 +61,13 @@ def wrap(lines: Iterable[str]) -> Iterator[str]:
 def _wrapped(line: str) -> Iterator[str]:
     current = line[: len(line) - len(line.lstrip())]
     indent, gap = current + "  ", ""
-    for word in line.split():
-        if gap and _columns(current + gap + word) > _COLUMNS:
+    for match in _UNBROKEN.finditer(line):
+        if gap and _columns(current + gap + match[0]) > _COLUMNS:
             yield current
             current, gap = indent, ""
-        current += gap + word
+        current += gap + match[0]
         gap = " "
-        while _columns(current) > _COLUMNS and "://" not in word:
-            place = _place_to_break(current, len(indent))
-            yield current[:place]
-            current = indent + current[place:]
     yield current
-
-
-def _place_to_break(text: str, least: int) -> int:
-    """Where to break *text*, which has no space past *least* and fits up to there."""
-    place = least + 1
-    while _columns(text[: place + 1]) <= _COLUMNS:
-        place += 1
-    slash = text.rfind("/", least + 1, place)
-    return place if slash < 0 else slash + 1
 
 
 def _columns(text: str) -> int:
@@ -89,27 +81,36 @@ def _width(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def problem_lines(problems: Sequence[Problem]) -> Iterator[str]:
-    """Yield each problem as ``path:line: sentence``, errors first, and the number of the rest."""
+def problem_lines(problems: Sequence[Problem], limit: int = PROBLEMS_SHOWN) -> Iterator[str]:
+    """Yield each problem as ``path:line: sentence``, errors first, and the number of the rest.
+
+    *limit* is how many are shown.
+    """
     ordered = sorted(problems, key=lambda p: p.severity is Severity.WARNING)
-    for problem in ordered[:_PROBLEMS_SHOWN]:
+    for problem in ordered[:limit]:
         label = "warning: " if problem.severity is Severity.WARNING else ""
         yield f"{label}{escaped(problem.where)}: {problem.message}"
-    if len(ordered) > _PROBLEMS_SHOWN:
-        yield f"... and {len(ordered) - _PROBLEMS_SHOWN} more; see them all with: jobtypes check"
+    if len(ordered) > limit:
+        yield f"... and {len(ordered) - limit} more; see them all with: jobtypes check"
 
 
-def difference_lines(made: Difference, url: str) -> Iterator[str]:
-    """Yield sentences on what a push makes, with links to diffs if the service has a *url*."""
-    sentences = list(made.sentences())
-    yield from sentences[:_LINES_SHOWN]
-    if len(sentences) > _LINES_SHOWN:
-        yield f"... and {len(sentences) - _LINES_SHOWN} more"
-    if not sentences:
-        yield "no jobtype changes"
+def difference_lines(made: Difference, url: str, notes: Mapping[str, str]) -> Iterator[str]:
+    """Yield sentences on what a push makes, with links to diffs if the service has a *url*.
+
+    *notes* are those of Difference.sentences.
+    """
+    yield from made_lines(made.sentences(notes), LINES_SHOWN)
     if url:
-        links = (_link(version, url) for version in made.versions[:_LINES_SHOWN])
+        links = (_link(version, url) for version in made.versions[:LINES_SHOWN])
         yield from (link for link in links if link)
+
+
+def made_lines(sentences: Iterable[str], limit: int, indent: str = "") -> Iterator[str]:
+    """Yield the first *limit* of *sentences*, and the number of the rest."""
+    lines = list(sentences) or ["no jobtype changes"]
+    yield from (f"{indent}{escaped(line)}" for line in lines[:limit])
+    if len(lines) > limit:
+        yield f"{indent}... and {len(lines) - limit} more"
 
 
 def _link(version: NewVersions, url: str) -> str | None:

@@ -7,13 +7,16 @@ from pathlib import Path
 
 from gitstore.branch.access import Role, branch_refusal, direct_refusal
 from gitstore.branch.changes import HEADS
+from gitstore.branch.credits import authors_of_pushed, first_names
 from gitstore.branch.growth import Growth, Push
 from gitstore.branch.incoming import require_bounds
 from gitstore.branch.store import Store
 from gitstore.errors import Forbidden, NotFound, OutOfBounds, Refused, StoreError
-from gitstore.format.layout import escaped, shown
+from gitstore.format.layout import shown
 from gitstore.git.repository import Repository
 from gitstore.rules import Problem, errors_among
+from hooks.changes import Talk, branch_name
+from hooks.faults import note_fault
 from hooks.messages import (
     BRANCH_ADVICE,
     DRY_RUN,
@@ -26,6 +29,7 @@ from hooks.messages import (
     difference_lines,
     problem_lines,
 )
+from hooks.progress import Progress
 from hooks.settings import HIDDEN_TAGS, HookSettings
 from hooks.updates import NOWHERE, Update, Verdict
 
@@ -60,7 +64,11 @@ def _ignored(options: frozenset[str]) -> list[str]:
 
 
 def pre_receive(
-    git_dir: Path, updates: list[Update], settings: HookSettings, options: frozenset[str]
+    git_dir: Path,
+    updates: list[Update],
+    settings: HookSettings,
+    options: frozenset[str],
+    progress: Progress,
 ) -> Verdict:
     """Whether the repository takes *updates*, all or none."""
     misspelt = next((option for option in sorted(options) if _is_nearly_dry_run(option)), None)
@@ -73,23 +81,30 @@ def pre_receive(
     # From the environment, because the pushed objects are in Git's quarantine.
     store = Store(Repository(git_dir, from_env=True), settings.ref, settings.checks)
     tags = [update for update in updates if update.ref.startswith(_TAGS)]
-    verdicts = [_judge(store, update, settings) for update in updates if update not in tags]
+    others = [update for update in updates if update not in tags]
+    verdicts = [_judge(store, update, settings, progress) for update in others]
     verdicts += _judge_tags(store, tags, settings)
     refusals = [verdict for verdict in verdicts if not verdict.taken]
     # A push is taken whole or not at all, so the result of the rest does not matter.
     lines = [line for verdict in refusals or verdicts for line in verdict.lines]
     if refusals and len(updates) > 1:
         lines.append(NOTHING_TAKEN)
+    is_dry = DRY_RUN_OPTION in options
+    if not refusals:
+        # After a dry run, there is nothing that a link could lead to.
+        url = "" if is_dry else settings.url
+        talk = Talk(store, url, settings.jobtypes_limit, progress)
+        lines += talk.lines([update for update in others if update.ref != store.ref])
     lines += _ignored(options)
-    if not refusals and DRY_RUN_OPTION in options:
+    if not refusals and is_dry:
         return Verdict(False, (*lines, *DRY_RUN))
     return Verdict(not refusals, tuple(lines))
 
 
-def _judge(store: Store, update: Update, settings: HookSettings) -> Verdict:
+def _judge(store: Store, update: Update, settings: HookSettings, progress: Progress) -> Verdict:
     try:
         if update.ref == store.ref:
-            return _judge_served(store, update, settings)
+            return _judge_served(store, update, settings, progress)
         if update.ref.startswith(HEADS):
             return _judge_branch(store, update, settings)
     except OutOfBounds as error:
@@ -111,7 +126,9 @@ def _judge_tags(store: Store, tags: list[Update], settings: HookSettings) -> Ite
         yield Verdict(settings.hides_tags, (message, *TAGS_ADVICE))
 
 
-def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdict:
+def _judge_served(
+    store: Store, update: Update, settings: HookSettings, progress: Progress
+) -> Verdict:
     branch = update.ref.removeprefix(HEADS)
     if update.deletes:
         return Verdict(False, (f"Refused: {branch} is what the farm runs and can't be deleted.",))
@@ -120,7 +137,7 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
         return Verdict(False, (f"Refused: {refusal}.", *BRANCH_ADVICE))
     _require_bounds(store, update)
     try:
-        growth = store.growth(update.new)
+        growth = store.growth(update.new, progress.counting("reading", "commits"))
     except Refused:
         growth = None
     if update.old != (store.repository.tip(store.ref) or NOWHERE):
@@ -131,7 +148,7 @@ def _judge_served(store: Store, update: Update, settings: HookSettings) -> Verdi
     excess = growth.excess(settings.jobtypes_limit)
     if excess:
         return Verdict(False, (f"Refused: the push {excess}. Push it in parts.",))
-    push = store.check_push(growth)
+    push = store.check_push(growth, progress.counting("checking", "jobtypes"))
     errors = errors_among(push.problems)
     if errors:
         closing = f"Refused: {_counted(errors, 'error')}. {FIX_ADVICE}"
@@ -150,43 +167,44 @@ def _require_bounds(store: Store, update: Update) -> None:
     require_bounds(store.repository, update.new, tip, store.checks.sizes)
 
 
-def branch_name(ref: str) -> str:
-    """The name of branch *ref* as it can stand in a message."""
-    return escaped(ref.removeprefix(HEADS))
-
-
 def _judge_warnings(store: Store, growth: Growth, push: Push, settings: HookSettings) -> Verdict:
     lines = list(problem_lines(push.problems))
     if push.problems and not settings.access.passes_warnings:
         message = f"Refused: {_counted(push.problems, 'warning')}."
         advice = "Fix them, or ask an admin to push them."
         return Verdict(False, (*lines, f"{message} {advice}"))
-    made = difference_lines(push.difference, settings.url)
+    made = difference_lines(push.difference, settings.url, _notes(store, push))
     return Verdict(True, (*lines, *made, *store.unseen(growth)))
 
 
+def _notes(store: Store, push: Push) -> dict[str, str]:
+    """Whose work the push merges, as the end of a line, by the name of the jobtype."""
+    known = push.after.history.jobtypes
+    versions = (
+        (new.name, version.commit)
+        for new in push.difference.versions
+        for version in known[new.name].versions
+        if version.number in new.numbers
+    )
+    try:
+        authors = authors_of_pushed(store.repository, versions)
+        return {name: f", by {first_names(people)}" for name, people in authors.items()}
+    except Exception:
+        # The push is good, whatever goes wrong with words about it.
+        note_fault(store.repository.git_dir, "pre-receive")
+        return {}
+
+
 def _judge_branch(store: Store, update: Update, settings: HookSettings) -> Verdict:
-    """Other branches are checked, but problems do not keep them out."""
+    """Problems do not keep other branches out; Talk names them."""
     if settings.access.role < Role.WRITE:
         raise Forbidden(f"{settings.access.name} may only read")
-    branch = branch_name(update.ref)
     refusal = _rewrite_refusal(store, update, settings)
     if refusal:
         return Verdict(False, (f"Refused: {refusal}.", *(() if update.deletes else NAME_ADVICE)))
-    if update.deletes:
-        return Verdict(True, ())
-    _require_bounds(store, update)
-    growth = store.growth_by(update.new)
-    excess = growth.excess(settings.jobtypes_limit)
-    if excess:
-        return Verdict(True, (f"{branch} is taken, but not checked: it {excess}.",))
-    problems = store.check_growth(growth)
-    if not problems:
-        return Verdict(True, ())
-    heading = f"{branch} is taken, with a warning:"
-    if errors_among(problems):
-        heading = f"{branch} is taken; {store.ref.removeprefix(HEADS)} would refuse this:"
-    return Verdict(True, (heading, *problem_lines(problems)))
+    if not update.deletes:
+        _require_bounds(store, update)
+    return Verdict(True, ())
 
 
 def _rewrite_refusal(store: Store, update: Update, settings: HookSettings) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from api.cli.options import branch_option, checks_options, repo_option
+from api.cli.options import branch_option, checks_options, repo_option, setting
 from api.cli.output import format_option, print_rows
 from api.config import Config
 from gitstore.branch.access import Role
@@ -171,8 +171,11 @@ def hooks() -> None:
 @hooks.command("install")
 @repo_option
 @branch_option
+@setting("--public-url", help="The URL of the service that serves it, for links.")
 @checks_options
-def install_git_hooks(repo: Path, branch: str | None, checks: Checks) -> None:
+def install_git_hooks(
+    repo: Path, branch: str | None, public_url: str | None, checks: Checks
+) -> None:
     """Install the checks as Git's hooks in a bare repository, or in a clone.
 
     A bare repository checks what it receives over SSH or by path, and publishes tags. A
@@ -180,7 +183,8 @@ def install_git_hooks(repo: Path, branch: str | None, checks: Checks) -> None:
     """
     repository = Repository(repo)
     names = RECEIVING if repository.is_bare else PUSHING
-    ref = Config(repo, branch).ref or repository.default_ref()
+    config = Config(repo, branch, public_url=public_url)
+    ref = config.ref or repository.default_ref()
     folder = hooks_folder(repository.worktree or repository.git_dir)
-    install_hooks(folder, names, HookSettings(ref, checks))
+    install_hooks(folder, names, HookSettings(ref, checks, url=str(config.public or "")))
     click.echo(f"installed {', '.join(names)} in {folder}, for {ref}")

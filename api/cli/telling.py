@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 from api.cli.output import day
 from api.rest.story_models import PersonAnswer, StoryAnswer
+from gitstore.branch.credits import first_names
 from gitstore.branch.stories import State
-
-AUTHORS_SHOWN = 3
-"""Authors of a version that a table names."""
 
 STORY_HEADINGS = ("VERSION", "COMMIT", "DATE", "AUTHORS", "STATE", "SUBJECT")
 
@@ -47,9 +45,7 @@ def _person(person: PersonAnswer) -> str:
 
 def _people(story: StoryAnswer) -> str:
     """The authors, as many as a table has room for, and who merged."""
-    names = [author.name or author.email for author in story.authors]
-    more = len(names) - AUTHORS_SHOWN
-    shown = ", ".join(names[:AUTHORS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    shown = first_names([author.name or author.email for author in story.authors])
     by = story.merged_by
     return f"{shown} (merged by {by.name or by.email})" if by else shown
 

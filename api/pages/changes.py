@@ -14,14 +14,11 @@ from api.pages.reviewing import talk
 from api.web.address import base_url
 from api.web.parts import parts, store
 from gitstore.branch.changes import ChangeRow
-from gitstore.branch.reviews import Outcome, Review
-from gitstore.catalogue.preview import is_preview
+from gitstore.branch.outcomes import TRIED, Outcome
+from gitstore.branch.reviews import Review
 
 GLANCE_S = 0.1
 """How long the list of changes may compute outcomes that nobody asked for before."""
-
-TRIED = 20
-"""Jobtypes of a change whose previews are named; an agent can try all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +85,6 @@ def _compared(review: Review) -> list[str]:
 
 
 def _tries(review: Review) -> list[Try]:
-    """How to try what merging *review* would make, unless it can't be merged."""
-    if review.merged or review.outcome.conflicts:
-        return []
-    branch = review.row.branch
-    preview = parts().reviews.preview(branch)
-    tries = []
-    for made in review.outcome.made.versions[:TRIED]:
-        jobtype = preview.find_jobtype(made.name)
-        release = preview.find_newest(jobtype) if jobtype else None
-        if release is not None and is_preview(release.version.number):
-            url = f"{base_url()}/preview/{quote(branch)}{PREFIX}/jobtypes/{quote(made.name)}"
-            tries.append(Try(made.name, release.version.number, url))
-    return tries
+    """How to try what merging *review* would make."""
+    above = f"{base_url()}/preview/{quote(review.row.branch)}{PREFIX}/jobtypes"
+    return [Try(name, number, f"{above}/{quote(name)}") for name, number in review.outcome.tries]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gitstore.branch.access import Access
 from gitstore.branch.growth import Growth
 from gitstore.branch.store import Store
+from gitstore.catalogue.steps import Progress
 from gitstore.errors import Forbidden, Invalid, NotFound
 from gitstore.format import layout
 from gitstore.format.spelling import did_you_mean
@@ -92,13 +93,15 @@ def near_change(store: Store, name: str) -> str:
     return did_you_mean(name, (branch for branch, _ in _branches(store)))
 
 
-def check_change(store: Store, growth: Growth, jobtypes_limit: int) -> list[Problem]:
+def check_change(
+    store: Store, growth: Growth, jobtypes_limit: int, progress: Progress | None = None
+) -> list[Problem]:
     """What is wrong with a change that would add *growth*; see Store.check_growth."""
     excess = growth.excess(jobtypes_limit)
     if excess:
         message = f"the change {excess}. Bring it in parts."
         return [Problem("change-jobtypes", layout.JOBTYPES, message)]
-    return store.check_growth(growth)
+    return store.check_growth(growth, progress)
 
 
 def require_acceptable(problems: list[Problem], access: Access) -> None:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from gitstore.branch.writing import SERVICE
+from gitstore.format import layout
 from gitstore.git.commits import Commit, Person, shown_date
-from gitstore.git.lineage import Lineage
+from gitstore.git.lineage import IsNew, Lineage
 from gitstore.git.merge_message import co_authors, merge_note
 from gitstore.git.repository import Repository
 from gitstore.git.single_flight import Once
 from gitstore.git.touching import Touching
 
 AUTHORS_LIMIT = 100
+AUTHORS_SHOWN = 3
+"""How many are kept, and how many are named on a line."""
+
+MERGED_LIMIT = 250
+CREDITED_LIMIT = 30
+"""A push is answered with the authors of as many versions, and of merges of as many commits."""
+
 MESSAGE_LIMIT = 8000
 """Characters of a message."""
 
@@ -72,23 +81,64 @@ class Credits:
         return self._kept.get((commit, path), lambda: self._make(commit, path))
 
     def _make(self, id: str, path: str) -> Credit:
-        step, own = self._repository.commit(id), self._lineage.step_on_chain(id)
-        touching = Touching(
-            self._repository, lambda commit: self._lineage.step_of(commit) == own, path
-        )
-        authors = list(people_of(touching.commits(step)) or people_of([step]))
-        note = merge_note(step)
-        return Credit(
-            commit=id,
-            date=step.author.when,
-            authors=tuple(authors[:AUTHORS_LIMIT]),
-            is_cut=touching.is_cut or len(authors) > AUTHORS_LIMIT,
-            merged_by=_merger(step, authors),
-            subject=step.subject,
-            message=step.message.strip()[:MESSAGE_LIMIT],
-            pull_request=note.pull_request,
-            branch=note.branch,
-        )
+        lineage, own = self._lineage, self._lineage.step_on_chain(id)
+        step = self._repository.commit(id)
+        return _credit(self._repository, step, path, lambda c: lineage.step_of(c) == own)
+
+
+def authors_of_pushed(
+    repository: Repository, versions: Iterable[tuple[str, str]]
+) -> dict[str, list[str]]:
+    """The names of those whose work somebody else merged or applied, by the name of the jobtype.
+
+    *versions* are jobtypes' names, each with the commit of a step that nobody has read yet.
+    Only the first CREDITED_LIMIT are looked at, and no merge of over MERGED_LIMIT commits.
+    """
+    brought: dict[str, frozenset[str]] = {}
+    found: dict[str, dict[str, str]] = {}
+    for name, id in islice(versions, CREDITED_LIMIT):
+        step = repository.commit(id)
+        if id not in brought:
+            brought[id] = _brought(repository, step)
+        own = brought[id]
+        if len(own) > MERGED_LIMIT:
+            continue
+        credit = _credit(repository, step, layout.jobtype_path(name), own.__contains__)
+        by = step.committer.person.key
+        if len(step.parents) > 1 or any(author.key != by for author in credit.authors):
+            found.setdefault(name, {}).update((a.key, a.name or a.email) for a in credit.authors)
+    return {name: list(authors.values()) for name, authors in found.items()}
+
+
+def _brought(repository: Repository, step: Commit) -> frozenset[str]:
+    """The commits that *step* brought, or MERGED_LIMIT and one of them."""
+    if len(step.parents) < 2:
+        return frozenset((step.id,))
+    commits = repository.commits(step.id, step.parents[0], MERGED_LIMIT + 1)
+    return frozenset(commit.id for commit in commits)
+
+
+def _credit(repository: Repository, step: Commit, path: str, is_new: IsNew) -> Credit:
+    touching = Touching(repository, is_new, path)
+    authors = list(people_of(touching.commits(step)) or people_of([step]))
+    note = merge_note(step)
+    return Credit(
+        commit=step.id,
+        date=step.author.when,
+        authors=tuple(authors[:AUTHORS_LIMIT]),
+        is_cut=touching.is_cut or len(authors) > AUTHORS_LIMIT,
+        merged_by=_merger(step, authors),
+        subject=step.subject,
+        message=step.message.strip()[:MESSAGE_LIMIT],
+        pull_request=note.pull_request,
+        branch=note.branch,
+    )
+
+
+def first_names(names: Sequence[str]) -> str:
+    """The first AUTHORS_SHOWN *names*, and the number of the others."""
+    more = len(names) - AUTHORS_SHOWN
+    return ", ".join(names[:AUTHORS_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def people_of(commits: Iterable[Commit]) -> list[Person]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import Contents
 from gitstore.catalogue.history import History
 from gitstore.catalogue.index import Index
-from gitstore.catalogue.steps import read_steps
+from gitstore.catalogue.steps import Progress, read_steps
 from gitstore.errors import Damaged, Refused
 from gitstore.git.file_watch import Watch, Watched
 from gitstore.git.repository import Repository
@@ -23,9 +22,6 @@ _FIRST_PAUSES_S = (0, 0.02, 0.1)
 
 INDEX_STEPS = 500
 """The index on disk is written again after this many steps."""
-
-Progress = Callable[[int, int], None]
-"""Gets the number of steps that are read, and the number of all steps."""
 
 
 class ServedBranch:

@@ -11,61 +11,26 @@ from gitstore.branch.access import Access
 from gitstore.branch.changes import (
     ChangeList,
     ChangeRow,
-    check_change,
     list_by_state,
     list_changes,
     read_change,
 )
-from gitstore.branch.credits import people_of
 from gitstore.branch.discussion import Discussion
-from gitstore.branch.growth import growth_of_merge
 from gitstore.branch.merging import Merged, Merging
+from gitstore.branch.outcomes import COMMITS_SHOWN, Outcome, make_outcome
 from gitstore.branch.previews import Previews, Slot
 from gitstore.branch.store import Store
 from gitstore.branch.writing import Writer
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.catalogue.difference import Difference, difference
-from gitstore.errors import MergeConflict, NotFound, StoreError
+from gitstore.catalogue.difference import Difference
+from gitstore.errors import NotFound, StoreError
 from gitstore.format.layout import JOBTYPES_LIMIT
-from gitstore.git.commits import Commit, Person
+from gitstore.git.commits import Commit
 from gitstore.git.single_flight import Once
 from gitstore.git.tree_diff import FileDiff
-from gitstore.rules import Problem, errors_among
 
-COMMITS_SHOWN = 250
 OUTCOMES_BYTES = 8 * 1024 * 1024
 """How much memory outcomes may take: to check takes long, and people look again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What would come of a merge: what it makes, and what is wrong with that.
-
-    *conflicts* are the files in which it conflicts; if there are any, nothing is made. *authors*
-    wrote its last commits.
-    """
-
-    made: Difference
-    problems: tuple[Problem, ...]
-    conflicts: tuple[str, ...]
-    authors: tuple[Person, ...] = ()
-
-    @property
-    def state(self) -> str:
-        """Whether it can be merged, in a word: ready, warnings, errors or conflict."""
-        if self.conflicts:
-            return "conflict"
-        if errors_among(self.problems):
-            return "errors"
-        return "warnings" if self.problems else "ready"
-
-    @property
-    def size(self) -> int:
-        """The memory that it takes, roughly, in bytes."""
-        texts = sum(len(p.path) + len(p.message) + len(p.field) for p in self.problems)
-        made = len(self.made.versions) + len(self.made.touched) + len(self.made.files)
-        made += len(self.authors)
-        return 1000 + 300 * (len(self.problems) + made) + 2 * texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,23 +156,9 @@ class Reviews:
         """What would come of merging *commit* into the served branch."""
         base = self._store.catalogue()
         key = (base.history.tip, commit)
-        return self._outcomes.get(key, lambda: self._make_outcome(base, commit))
-
-    def _make_outcome(self, base: Catalogue, commit: str) -> Outcome:
-        try:
-            _, growth = growth_of_merge(self._store.repository, base, commit)
-        except MergeConflict as conflict:
-            return Outcome(Difference(), (), conflict.paths, self._authors(base, commit))
-        problems = check_change(self._store, growth, self._jobtypes_limit)
-        made = difference(growth.base, growth.base.extend(growth.steps))
-        return Outcome(made, tuple(problems), (), self._authors(base, commit))
-
-    def _authors(self, base: Catalogue, commit: str) -> tuple[Person, ...]:
-        tip = base.history.tip
-        if tip is None:
-            return ()
-        newest_first = self._store.repository.commits(commit, tip, COMMITS_SHOWN)
-        return tuple(people_of(reversed(newest_first)))
+        return self._outcomes.get(
+            key, lambda: make_outcome(self._store, base, commit, self._jobtypes_limit)
+        )
 
     def _made(self, commit: str) -> Difference | None:
         """What merging *commit* would make, None where it conflicts."""

@@ -16,14 +16,14 @@ from gitstore.branch.comparing import VersionComparison, compare_versions
 from gitstore.branch.credits import Credit
 from gitstore.branch.events import BEGINNING, News, StepNews, latest, news
 from gitstore.branch.growth import Growth, Push
-from gitstore.branch.reading import Progress, ServedBranch
+from gitstore.branch.reading import ServedBranch
 from gitstore.branch.stories import PAGE, Status, Stories, Story, StoryPage
 from gitstore.branch.tags import publish
 from gitstore.branch.writing import BranchWriter, Precondition, Writer, Written
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import by_steps, difference
 from gitstore.catalogue.entries import Jobtype, Version
-from gitstore.catalogue.steps import read_steps, step_between
+from gitstore.catalogue.steps import Progress, read_steps
 from gitstore.checks.extras import unseen
 from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree
@@ -200,27 +200,23 @@ class Store:
 
     # Judging commits that others made
 
-    def growth(self, new: str) -> Growth:
+    def growth(self, new: str, progress: Progress | None = None) -> Growth:
         """What moving the branch to commit *new* would add.
 
         Raises:
             Refused: the tip is not on the first-parent chain of *new*.
         """
         base = self.catalogue()
-        steps = tuple(read_steps(self.repository, base.history.tip, new))
+        steps = tuple(read_steps(self.repository, base.history.tip, new, progress))
         return Growth(base, self.repository.commit(new).tree, steps)
 
-    def growth_by(self, new: str) -> Growth:
-        """What commit *new* of another branch would add to the served one, as one step."""
-        base = self.catalogue()
-        tree = self.repository.commit(new).tree
-        return Growth(base, tree, (step_between(self.repository, base.history.tree, tree, new),))
-
-    def check_push(self, growth: Growth) -> Push:
+    def check_push(self, growth: Growth, progress: Progress | None = None) -> Push:
         """What would come of moving the branch by *growth*."""
         base, steps = growth.base, growth.steps
         after = base.extend(steps)
-        problems = check_tree(self.repository, growth.tree, base, self.checks, after=after.history)
+        problems = check_tree(
+            self.repository, growth.tree, base, self.checks, after=after.history, progress=progress
+        )
         return Push(after, difference(base, after, steps), tuple(problems))
 
     def require_access(self, access: Access, growth: Growth) -> None:
@@ -242,9 +238,10 @@ class Store:
         )
         return list(unseen(self.repository, before, after))
 
-    def check_growth(self, growth: Growth) -> list[Problem]:
+    def check_growth(self, growth: Growth, progress: Progress | None = None) -> list[Problem]:
         """What is wrong with the last tree of *growth*, as a successor of its base."""
-        return check_tree(growth.base.contents.objects, growth.tree, growth.base, self.checks)
+        objects = growth.base.contents.objects
+        return check_tree(objects, growth.tree, growth.base, self.checks, progress=progress)
 
     def check_tip(self) -> list[Problem]:
         """What is wrong with all that the branch has now."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import compress
 from operator import is_not
+from types import MappingProxyType
 from typing import TypeVar
 
 from gitstore.catalogue.catalogue import Catalogue
@@ -71,14 +72,17 @@ class Difference:
         """The name of what it is about: a jobtype, else software, else a file, else nothing."""
         return next(iter((*sorted(self.jobtypes()), *map(_subject, self.files))), "nothing")
 
-    def sentences(self) -> Iterator[str]:
-        """Yield a line for each thing, for the person who made the change."""
-        yield from map(printable, self._sentences())
+    def sentences(self, notes: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
+        """Yield a line for each thing, for the person who made the change.
 
-    def _sentences(self) -> Iterator[str]:
+        *notes* end the lines about the new versions of a jobtype, by its name.
+        """
+        yield from map(printable, self._sentences(notes))
+
+    def _sentences(self, notes: Mapping[str, str]) -> Iterator[str]:
         for old, new in self.renamed:
             yield f"{old}: renamed to {new}"
-        yield from (str(version) for version in self.versions)
+        yield from (f"{version}{notes.get(version.name, '')}" for version in self.versions)
         yield from (f"{name}: deleted" for name in self.ended)
         yield from (f"{name}: version {number} withdrawn" for name, number in self.withdrawn)
         yield from (f"{name}: version {number} back in service" for name, number in self.restored)

@@ -13,6 +13,9 @@ from gitstore.git.objects import KEPT_TREES
 from gitstore.git.repository import Repository
 from gitstore.git.trees import Entry, RawObjects, TreeWalker, parse_tree
 
+Progress = Callable[[int, int], None]
+"""Gets the number of things that are done, such as steps, and the number of all of them."""
+
 
 def step_between(
     objects: RawObjects, before: str | None, tree: str, commit: str, message: str = ""
@@ -29,13 +32,13 @@ def read_steps(
     repository: Repository,
     after: str | None,
     until: str,
-    on_step: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Step]:
     """Yield the steps after commit *after* up to *until*, oldest first.
 
     Only first parents count, so a merged pull request is one step (docs/format.md,
-    section 2). *after* None starts at the root. *on_step* gets the number of steps that are
-    done, and the number of all steps.
+    section 2). *after* None starts at the root. *progress* counts
+    the steps.
 
     Raises:
         Refused: *after* is not on the first-parent chain of *until*.
@@ -50,8 +53,8 @@ def read_steps(
         tree, message = parse_step(repository.read_raw(id))
         jobtypes, files = walk.move(tree)
         yield Step(id, tree, trailers_of(message), jobtypes, files, tuple(walk.strays))
-        if on_step:
-            on_step(done, len(chain))
+        if progress:
+            progress(done, len(chain))
 
 
 class Walk:

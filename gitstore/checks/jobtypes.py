@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from gitstore.catalogue.contents import Directory
 from gitstore.catalogue.preview import preview_fault
+from gitstore.catalogue.steps import Progress
 from gitstore.checks.agent import Neighbours, check_agent
 from gitstore.checks.code import check_code
 from gitstore.checks.comparison import Comparison
@@ -22,15 +23,19 @@ from gitstore.format.spelling import nearest
 from gitstore.rules import Problem
 
 
-def check_jobtypes(compared: Comparison, checks: Checks, sources: Sources) -> Iterator[Problem]:
+def check_jobtypes(
+    compared: Comparison, checks: Checks, sources: Sources, progress: Progress | None = None
+) -> Iterator[Problem]:
     """What is wrong with the jobtypes that differ or were touched."""
     before, differing = compared.jobtypes_before, compared.changed_jobtypes
     changed = {name for name, entry in differing.items() if entry.is_tree}
     yield from _check_case(compared, changed)
     neighbours = Neighbours(compared.contents, compared.jobtypes, compared.past)
     known = {entry.id for entry in before.values()} if changed else set()
-    for name in changed:
+    for done, name in enumerate(changed):
         compared.check_time()
+        if progress:
+            progress(done, len(changed))
         fault = layout.jobtype_name_fault(name)
         if fault:
             path = layout.jobtype_path(layout.printable(name))

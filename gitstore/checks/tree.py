@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.history import History
+from gitstore.catalogue.steps import Progress
 from gitstore.checks.code import late, make_sources
 from gitstore.checks.comparison import Comparison
 from gitstore.checks.jobtypes import check_jobtypes
@@ -35,18 +36,19 @@ def check_tree(
     everything: bool = False,
     touched: Collection[str] = (),
     after: History | None = None,
+    progress: Progress | None = None,
 ) -> list[Problem]:
     """What is wrong with root tree *tree*, which came from *base*, by path and line.
 
     Looks at what differs from *base*'s own tree and at the jobtypes *touched*, or at all
     of it where *everything*. *after* is the history with that tree, where it takes other than
-    one step to get there.
+    one step to get there. *progress* counts the jobtypes that are looked at.
     """
     sources = make_sources(checks)
     compared = Comparison(objects, tree, base, everything, touched, sources, after)
     problems: list[Problem] = []
     try:
-        for problem in _check(compared, checks, sources):
+        for problem in _check(compared, checks, sources, progress):
             problems.append(_clipped(problem))
             if len(problems) > PROBLEMS_LIMIT:
                 raise Late
@@ -57,9 +59,11 @@ def check_tree(
     return sorted(kept, key=lambda p: (p.path, p.line or 0, p.rule))
 
 
-def _check(compared: Comparison, checks: Checks, sources: Sources) -> Iterator[Problem]:
+def _check(
+    compared: Comparison, checks: Checks, sources: Sources, progress: Progress | None
+) -> Iterator[Problem]:
     yield from _check_layout(compared)
-    yield from check_jobtypes(compared, checks, sources)
+    yield from check_jobtypes(compared, checks, sources, progress)
     yield from check_software(compared, checks, sources)
     yield from check_withdrawn(compared)
 

@@ -156,7 +156,7 @@ def many(worktree) -> Worktree:
     ("branch", "says"),
     [
         ("main", "Refused: the push changes 3000 jobtypes; 2000 is the limit. Push it in parts."),
-        ("mine", "mine is taken, but not checked: it changes 3000 jobtypes; 2000 is the limit."),
+        ("mine", "jobtypes: the change changes 3000 jobtypes; 2000 is the limit. Bring it in par"),
     ],
 )
 def test_more_jobtypes_than_a_push_may_change_are_counted_and_not_checked(
