@@ -42,10 +42,14 @@ class Place:
     branch: str | None
     url: str | None
 
-    def source(self, checks: Checks | None = None) -> LocalSource | RemoteSource:
-        """What answers; *checks* are those of a repository that is written to."""
+    def source(
+        self, checks: Checks | None = None, require_approvals: int = 0
+    ) -> LocalSource | RemoteSource:
+        """What answers; the parameters are for a repository that is written to."""
         if self.url is None:
-            return LocalSource(open_store(self.repo, self.branch, checks))
+            store = open_store(self.repo, self.branch, checks)
+            store.approvals_required = require_approvals
+            return LocalSource(store)
         # Imported here: a repository needs no HTTP.
         from api.client.login import TOKEN_VARIABLE
         from api.client.remote import RemoteSource
@@ -93,6 +97,19 @@ def _place(
     if url is not None and _rank(ctx, "branch") == 0:
         raise click.UsageError("--branch is for a repository; a service has its own branch")
     return Place(repo, branch, url)
+
+
+def require_repository(place: Place, *names: str) -> None:
+    """Raise if the user gave one of the options *names*, which a service has by itself.
+
+    Raises:
+        UsageError: they did, and asked a service.
+    """
+    ctx = click.get_current_context()
+    for name in names if place.url else ():
+        if _rank(ctx, name) == 0:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} is for a repository; a service has its own settings")
 
 
 def _rank(ctx: click.Context, name: str) -> int:

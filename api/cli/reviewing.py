@@ -10,21 +10,32 @@ from pathlib import Path
 import click
 
 from api.cli import report
-from api.cli.asking import Place, service_options
-from api.cli.opening import open_store
-from api.cli.options import branch_option, checks_options, repo_option, setting
+from api.cli.asking import Place, require_repository, service_options
+from api.cli.options import checks_options, repo_option, setting
 from api.cli.output import cut_line, day, format_option, print_content, print_json, print_table
 from api.client.source import ShownChange
 from api.rest.models import ProblemAnswer
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
-from gitstore.branch.upstream_state import require_no_upstream
-from gitstore.branch.writing import Writer
 from gitstore.checks.settings import Checks
 from gitstore.errors import NotFound
 from gitstore.format.layout import escaped
 from gitstore.format.spelling import did_you_mean
 from gitstore.git.repository import Repository
+
+
+def _whole_id(ctx: click.Context, param: click.Parameter, commit: str | None) -> str | None:
+    # A shorter id could name another commit too, or a branch.
+    if commit is not None and not re.fullmatch("[0-9a-f]{40}", commit):
+        raise click.BadParameter(f"{commit} is no whole commit id, of 40 hexadecimal digits")
+    return commit
+
+
+_commit_option = click.option(
+    "--commit",
+    callback=_whole_id,
+    help="The whole id of the commit that was looked at: no other counts.",
+)
 
 
 @click.group()
@@ -135,27 +146,13 @@ def summary(
             click.echo(escaped(line))
 
 
-def _reviewed_commit(reviews: Reviews, change: str, commit: str | None) -> str | None:
-    """*commit*, or the id of the change's last commit; None if its branch is gone."""
-    if commit is not None:
-        # A shorter id could name another commit too, or a branch.
-        if not re.fullmatch("[0-9a-f]{40}", commit):
-            raise click.BadParameter(f"{commit} is no whole commit id, of 40 hexadecimal digits")
-        return commit
-    try:
-        return reviews.change(change).commit.id
-    except NotFound:
-        return None
-
-
 @changes.command("merge")
 @click.argument("change")
-@click.option("--commit", help="The commit that was looked at: no other is merged.")
+@_commit_option
 @click.option("--delete-branch", is_flag=True, help="Delete the branch once it is merged.")
 @click.option("-m", "--message", help="The subject of the merge commit.")
 @setting("--require-approvals", type=click.IntRange(0, 100), help="Approvals that it needs.")
-@repo_option
-@branch_option
+@service_options
 @checks_options
 def merge_change(
     change: str,
@@ -163,8 +160,7 @@ def merge_change(
     delete_branch: bool,
     message: str | None,
     require_approvals: int,
-    repo: Path,
-    branch: str | None,
+    place: Place,
     checks: Checks,
 ) -> None:
     """Merge CHANGE into the served branch, if nothing is wrong with it.
@@ -172,13 +168,54 @@ def merge_change(
     What `changes show` showed is merged where --commit names it; without that, what the branch
     is at when the command begins.
     """
-    store = open_store(repo, branch, checks)
-    store.approvals_required = require_approvals
-    require_no_upstream(store.repository)
-    store.repository.require_servable(store.ref)
-    reviews = Reviews(store)
-    reviewed = _reviewed_commit(reviews, change, commit)
-    merged = reviews.merge(change, Writer(message=message), delete_branch, reviewed)
+    require_repository(place, "require_approvals", "code_checks", "ignore", "agent_python27")
+    source = place.source(checks, require_approvals)
+    merged = source.merge(change, commit, delete_branch, message)
     click.echo(f"merged {change} in {merged.commit[:10]}")
     if delete_branch and not merged.deleted:
         click.echo(f"kept the branch {change}, which has newer commits by now")
+
+
+@changes.command("comment")
+@click.argument("change")
+@click.option("-m", "--message", "text", required=True, help="The comment.")
+@click.option("--path", help="The file that it is about, as in the difference.")
+@click.option("--line", type=click.IntRange(1), help="The line of that file.")
+@_commit_option
+@service_options
+def comment_on_change(
+    change: str,
+    text: str,
+    path: str | None,
+    line: int | None,
+    commit: str | None,
+    place: Place,
+) -> None:
+    """Comment on CHANGE, on a file of it, or on a line of the file.
+
+    In a repository, Git's user.name and user.email are the author's; at a service, the token's.
+    """
+    made = place.source().comment(change, text, commit, path, line)
+    at = "" if made.path is None else f" {made.path}"
+    at += "" if made.line is None else f":{made.line}"
+    click.echo(escaped(f"comment {made.id} on {change} at {made.commit[:10]}{at}"))
+
+
+@changes.command("approve")
+@click.argument("change")
+@click.option(
+    "--commit",
+    required=True,
+    callback=_whole_id,
+    help="The commit that was looked at, as `changes show` names it.",
+)
+@service_options
+def approve_change(change: str, commit: str, place: Place) -> None:
+    """Approve CHANGE at the commit that you looked at.
+
+    In a repository, Git's user.name and user.email are yours; at a service, the token's.
+    """
+    approvals = place.source().approve(change, commit)
+    click.echo(escaped(f"approved {change} at {commit[:10]}"))
+    if approvals.missing:
+        click.echo(f"{approvals.missing} of {approvals.required} approvals are missing")

@@ -9,22 +9,32 @@ from pydantic import TypeAdapter
 
 from api.client.source import ListedJobtype, ShownChange, ShownVersion
 from api.client.versions import rollback_advice, write_version
-from api.rest.models import ChangeRow, DiffAnswer, JobtypeAnswer
+from api.client.writing import local_writer, require_own
+from api.rest.models import (
+    ApprovalsAnswer,
+    ChangeRow,
+    CommentAnswer,
+    DiffAnswer,
+    JobtypeAnswer,
+    MergedAnswer,
+)
 from api.rest.payloads import Payload, diff_payload, jobtype_payload
 from api.rest.review_payloads import (
     approvals_payload,
     change_payload,
     change_row,
     comment_payload,
+    merged_payload,
 )
 from api.rest.story_models import StoryAnswer
 from api.rest.story_payloads import story_payload
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.upstream_state import state_file
+from gitstore.branch.writing import Writer
 from gitstore.edits.jobtypes import restore, withdraw
 from gitstore.edits.rollback import roll_back
-from gitstore.errors import Refused
+from gitstore.errors import NotFound, Refused
 
 T = TypeVar("T")
 
@@ -118,3 +128,34 @@ class LocalSource:
             "comments": list(map(comment_payload, discussion.comments(branch).entries)),
             "approvals": approvals_payload(discussion.approvals(branch)),
         }
+
+    def merge(
+        self, branch: str, commit: str | None, delete_branch: bool, subject: str | None
+    ) -> MergedAnswer:
+        """Merge the change on *branch* at *commit*, None for where it is now."""
+        require_own(self._store)
+        seen = commit or self._tip(branch)
+        merged = self._reviews.merge(branch, Writer(message=subject), delete_branch, seen)
+        return _as(MergedAnswer, merged_payload(branch, merged))
+
+    def _tip(self, branch: str) -> str | None:
+        """The id of the change's last commit; None if its branch is gone."""
+        try:
+            return self._reviews.change(branch).commit.id
+        except NotFound:
+            return None
+
+    def comment(
+        self, branch: str, text: str, commit: str | None, path: str | None, line: int | None
+    ) -> CommentAnswer:
+        """Comment on the change on *branch*, as the person at this machine."""
+        entry = self._reviews.discussion.comment(
+            branch, local_writer(self._store), text, commit, path, line
+        )
+        return _as(CommentAnswer, comment_payload(entry))
+
+    def approve(self, branch: str, commit: str) -> ApprovalsAnswer:
+        """Approve the change on *branch* at *commit*, as the person at this machine."""
+        discussion = self._reviews.discussion
+        discussion.approve(branch, local_writer(self._store), commit)
+        return _as(ApprovalsAnswer, approvals_payload(discussion.approvals(branch)))

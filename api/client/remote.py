@@ -20,6 +20,7 @@ from api.rest.models import (
     DiffAnswer,
     JobtypeAnswer,
     JobtypeRow,
+    MergedAnswer,
     NewestAnswer,
     ProposedAnswer,
 )
@@ -63,6 +64,9 @@ class RemoteSource:
 
     def _get(self, model: type[T], path: str) -> T:
         return self._as(model, self._service.get(path).body)
+
+    def _post(self, model: type[T], path: str, body: object) -> T:
+        return self._as(model, self._service.send("POST", path, body).body)
 
     def jobtypes(self) -> list[ListedJobtype]:
         """The jobtypes by name."""
@@ -140,6 +144,31 @@ class RemoteSource:
         before = self.story(key, made.version).before
         return _told(Difference((NewVersions(made.name, (made.version,), before),)))
 
+    def merge(
+        self, branch: str, commit: str | None, delete_branch: bool, subject: str | None
+    ) -> MergedAnswer:
+        """Merge the change on *branch* at *commit*, None for where it is now."""
+        body: dict[str, object] = {"delete_branch": delete_branch}
+        if seen := commit or self._tip(branch):
+            body["commit"] = seen
+        done = self._write("POST", f"{_change(branch)}/merge", body, subject)
+        return self._as(MergedAnswer, done.body)
+
+    def _tip(self, branch: str) -> str | None:
+        """The id of the change's last commit; None if its branch is gone."""
+        return next((row.commit for row in self.changes() if row.branch == branch), None)
+
+    def comment(
+        self, branch: str, text: str, commit: str | None, path: str | None, line: int | None
+    ) -> CommentAnswer:
+        """Comment on the change on *branch*, on a file of it, or on a line of the file."""
+        body = {"text": text, "commit": commit, "path": path, "line": line}
+        return self._post(CommentAnswer, f"{_change(branch)}/comments", body)
+
+    def approve(self, branch: str, commit: str) -> ApprovalsAnswer:
+        """Approve the change on *branch* at *commit*; all approvals of it."""
+        return self._post(ApprovalsAnswer, f"{_change(branch)}/approvals", {"commit": commit})
+
     def _name(self, key: str) -> str:
         """The name of the jobtype *key*, which exists."""
         self._service.get(f"{_jobtype(key)}/versions/")
@@ -162,7 +191,7 @@ class RemoteSource:
 
 def message(text: str) -> dict[str, str]:
     """The header by which *text* becomes a commit's message."""
-    is_plain = text.isascii() and not text.lower().startswith("utf-8'")
+    is_plain = text.isascii() and text.isprintable() and not text.lower().startswith("utf-8'")
     return {"X-Commit-Message": text if is_plain else f"UTF-8''{quote(text, safe='')}"}
 
 

@@ -18,6 +18,7 @@ from api.rest.models import (
     DiffAnswer,
     Id,
     JobtypeAnswer,
+    MergedAnswer,
 )
 from api.rest.story_models import StoryAnswer
 
@@ -85,3 +86,16 @@ class Source(Protocol):
 
     def roll_back(self, key: str, number: int, reason: str) -> list[str]:
         """What it made to make a new version of an old one, as sentences."""
+
+    def merge(
+        self, branch: str, commit: str | None, delete_branch: bool, subject: str | None
+    ) -> MergedAnswer:
+        """Merge the change on *branch* at *commit*, None for where it is now."""
+
+    def comment(
+        self, branch: str, text: str, commit: str | None, path: str | None, line: int | None
+    ) -> CommentAnswer:
+        """Comment on the change on *branch*, on a file of it, or on a line of the file."""
+
+    def approve(self, branch: str, commit: str) -> ApprovalsAnswer:
+        """Approve the change on *branch* at *commit*; all approvals of it."""

@@ -5,16 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from gitstore.branch.access import Access, Role
+from api.client.writing import clone_fault, local_writer
 from gitstore.branch.store import Store
-from gitstore.branch.upstream_state import require_no_upstream
-from gitstore.branch.writing import Writer
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import difference
 from gitstore.edits.edit import Edit
-from gitstore.errors import Refused
 from gitstore.format import layout
-from gitstore.git.author import find_author
 
 
 def write_version(
@@ -27,14 +23,7 @@ def write_version(
         ReadOnly: it follows another one.
         NotFound: there never was such a version, or Git knows no name of the person.
     """
-    repository = store.repository
-    if not repository.is_bare:
-        raise Refused(f"{clone_fault(store)}.")
-    require_no_upstream(repository)
-    repository.require_servable(store.ref)
-    person = find_author(repository.path)
-    # Everybody who can write the repository's files is an admin of it.
-    writer = Writer(Access(person.name, person.email, Role.ADMIN), reason)
+    writer = local_writer(store, reason)
 
     def require_version(catalogue: Catalogue) -> None:
         catalogue.version(catalogue.jobtype(key), number)
@@ -49,15 +38,6 @@ def write_version(
 def unchanged(name: str, number: int, is_withdrawn: bool) -> str:
     """What to say of a version that is already what it was to be."""
     return f"{name}: version {number} is {'withdrawn' if is_withdrawn else 'in service'} already"
-
-
-def clone_fault(store: Store) -> str:
-    """Why nothing is written into the clone *store*, and what to do, without a last sign."""
-    path = store.repository.path
-    return (
-        f"{path} is a clone, and the farm gets what its service has. Name the service, as in"
-        " --url http://farm:8080 or in JOBTYPES_URL"
-    )
 
 
 def rollback_advice(store: Store, key: str, number: int, reason: str) -> Iterator[str]:

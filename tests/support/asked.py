@@ -18,6 +18,9 @@ ADA, BO = Signature("Ada", "ada@x"), Signature("Bo", "bo@x")
 NAME = "Ünï code +1"
 """A name that needs to be quoted. It has four versions: 1 is withdrawn, 2 merged, 3 broken."""
 
+REVIEWED = "Reviewed"
+"""A jobtype for the changes of tests."""
+
 CHANGE = "fix/tïles#1"
 """A change that has an error, a comment and an approval."""
 
@@ -55,7 +58,7 @@ def asked_farm(folder: Path) -> Iterator[Farm]:
     message = "Merge pull request #7 from ada/fast\n\nFast\n\x1b[31m\n"
     branch.commit({code: "class Job:\n    x = 1\n    pass\n"}, message, (side,), BO)
     branch.commit({code: None, "jobtypes/Gone": None}, "break it\n")
-    branch.commit({code: "class Job:\n    x = 'ä'\n"})
+    branch.commit({code: "class Job:\n    x = 'ä'\n"} | jobtype(REVIEWED))
     bad = {code: "class Job:\n    x =\n", f"jobtypes/{NAME}/\udcff.txt": "x\n"}
     change = branch.side(bad, "A chänge\n\nMore.\n", author=ADA)
     branch.repository.move(f"refs/heads/{CHANGE}", None, change, ADA, "push")

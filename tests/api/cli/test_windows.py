@@ -48,6 +48,7 @@ READING = (
 
 WRITING = (
     "changes merge topic --repo {served}",
+    "changes comment topic -m Why --repo {served}",
     "rollback Nuke 1 --reason why --repo {served}",
     "withdraw Nuke 1 --reason why --repo {served}",
     "restore Nuke 1 --repo {served}",
@@ -57,6 +58,7 @@ WRITING = (
 """What writes into a served repository."""
 
 ELSEWHERE = (
+    "changes approve",
     "token list",
     "token revoke",
     "token rotate",
@@ -65,7 +67,7 @@ ELSEWHERE = (
     "compare",
     "mirror",
 )
-"""What is of no use without a service, or without a database."""
+"""What is of no use without a service, another person, or a database."""
 
 
 def python(program, *args, cwd=None, input=None):
