@@ -184,7 +184,7 @@ def test_chunks_and_gzip_go_together(farm, dial):
     ("body", "encoding", "status"),
     [
         (b"this is no gzip", "gzip", 400),
-        (gzip.compress(b"0" * 64_000_000), "gzip", 413),
+        (gzip.compress(b"0" * 16_000_000, 1), "gzip", 413),
         (b"0000", "br", 415),
     ],
     ids=["none", "a bomb", "unknown"],
