@@ -25,6 +25,12 @@ from gitstore.branch.setup import create_repository
 from tests.support.rest import Direct, Rest, body, item
 from tests.support.server import Server
 
+Say = Callable[[str], None]
+"""Takes a line that says how far the damage is."""
+
+ALONE = ("--workers", "1", "--housekeeping-s", "3600")
+"""A service with nothing to do but what it is asked."""
+
 DOWN = (OSError, http.client.HTTPException)
 """What a client sees of a service that is gone."""
 

@@ -19,24 +19,28 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from api.app import create_app
-from api.config import Config
-from gitstore.branch.setup import create_repository
-from tests.damage.book import HEAD, Book, Figures, begin, check_repository, load, run_git
+from tests.damage.book import (
+    ALONE,
+    HEAD,
+    Book,
+    Figures,
+    Say,
+    begin,
+    check_repository,
+    load,
+    run_git,
+)
+from tests.damage.calls import faults, push_faults
+from tests.damage.objects import damages
 from tests.damage.power import traced
 from tests.support.processes import children, is_python
-from tests.support.rest import Direct
 from tests.support.server import Server
-from tests.support.strace import calls_of, fault
 from tests.support.waiting import wait_for
 
 TIDYING = (
@@ -49,11 +53,6 @@ TIDYING = (
 GC = ("gc", "--quiet", "--prune=1.hour.ago")
 """With a grace period for objects that no ref reaches, as gc has by itself: without one, the
 objects of a write that is under way are deleted, which no other process can prevent."""
-
-ALONE = ("--workers", "1", "--housekeeping-s", "3600")
-"""A service with nothing to do but what it is asked."""
-
-Say = Callable[[str], None]
 
 
 def kills(folder: Path, times: int, say: Say = lambda text: None) -> Figures:
@@ -144,148 +143,6 @@ def check_reachable(repo: Path, figures: Figures) -> None:
             figures.errors.append(f"after a power cut: {says}")
 
 
-# Faults of the system
-
-
-ERRORS = {
-    "openat": ("EMFILE", "ENFILE", "EIO", "ENOMEM", "ENOSPC", "EROFS"),
-    "read": ("EIO",),
-    "write": ("ENOSPC", "EIO", "EDQUOT"),
-    "fsync": ("EIO", "ENOSPC"),
-    "close": ("EIO", "ENOSPC"),
-    "link": ("EIO", "ENOSPC", "EROFS", "EDQUOT"),
-    "rename": ("EIO", "ENOSPC", "EROFS"),
-    "mkdir": ("EIO", "ENOSPC", "EROFS", "EDQUOT"),
-    "unlink": ("EIO", "EROFS"),
-    "utimensat": ("EIO", "EROFS"),
-    "stat": ("EIO", "ENOMEM"),
-    "lstat": ("EIO", "ENOMEM"),
-    "newfstatat": ("EIO", "ENOMEM"),
-    "access": ("EIO", "ENOMEM"),
-    "getdents64": ("EIO", "ENOMEM"),
-    "mmap": ("ENOMEM",),
-    "brk": ("ENOMEM",),
-}
-"""The ways in which system calls of a write can fail: a disk that is full, over its quota,
-failing or read-only, too many open files, no memory."""
-REFUSALS = {503, 507}
-"""What a write that failed so is answered with."""
-
-
-def faults(folder: Path, every: int = 1, say: Say = lambda text: None) -> Figures:
-    """Let each system call of a PUT fail once, in each way; or each *every*-th of these cases.
-
-    The application is in this process, so that only its own calls fail and not the server's,
-    which wakes its threads by them.
-    """
-    figures = Figures()
-    repo = folder / "served.git"
-    create_repository(repo, "main", None)
-    book = Book(Direct(create_app(Config(repo, write_limit_s=1)).test_client()), figures)
-    book.refusals |= REFUSALS
-    with ThreadPoolExecutor(1) as pool, _unraisable_in(figures):
-        _fail_in_turn(book, pool, folder, every, say)
-    book.check()
-    check_repository(repo, figures)
-    book.write_again()
-    return figures
-
-
-PUSH_ERRORS = {
-    "write": "ENOSPC",
-    "fsync": "EIO",
-    "link": "ENOSPC",
-    "rename": "EIO",
-    "mkdir": "EROFS",
-}
-
-
-@contextmanager
-def _unraisable_in(figures: Figures) -> Iterator[None]:
-    """Count as errors the exceptions that nobody can catch: those of objects that are let go."""
-
-    def note(said: Any) -> None:
-        figures.errors.append(f"ignored in {said.object}: {said.exc_value!r}")
-
-    before, sys.unraisablehook = sys.unraisablehook, note
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before
-
-
-def _fail_in_turn(book: Book, pool: ThreadPoolExecutor, folder: Path, every: int, say: Say) -> None:
-    """Let the calls fail that a PUT in the one thread of *pool* makes."""
-    page, figures = book.page("Put"), book.figures
-
-    def put() -> None:
-        pool.submit(book.put, page).result()
-
-    target = ("-p", str(pool.submit(threading.get_native_id).result()))
-    for _ in range(3):
-        put()
-    made = calls_of(put, folder / "trace", *target)
-    cases = [
-        (call, error, number)
-        for call, errors in ERRORS.items()
-        for error in errors
-        for number in range(1, made[call] + 1)
-    ]
-    for call, error, number in cases[random.randrange(every) :: every]:
-        put()  # So that the next does what the traced one did, after a write.
-        with fault(call, error, str(number), *target):
-            put()
-        figures.faults += 1
-        book.check(some=0)
-        if not figures.is_clean:
-            figures.errors.append(f"... with {error} at {call} {number}")
-            break
-        if figures.faults % 100 == 0:
-            say(f"{figures.faults} of {len(cases[::every])} faults: {figures.row}")
-
-
-_GIT = """\
-#!/bin/sh
-# git, whose system calls fail as the file {file} says.
-if [ "$1" = receive-pack ] && [ -s {file} ]; then
-    exec strace -f -o /dev/null $(cat {file}) {git} "$@"
-fi
-exec {git} "$@"
-"""
-
-
-def push_faults(folder: Path, numbers: int, say: Say = lambda text: None) -> Figures:
-    """Let the first *numbers* calls of each kind fail in all processes of a push."""
-    figures = Figures()
-    file, shim = folder / "fault", folder / "bin" / "git"
-    shim.parent.mkdir()
-    shim.write_text(_GIT.format(file=file, git=shutil.which("git")))
-    shim.chmod(0o755)
-    path = os.environ["PATH"]
-    os.environ["PATH"] = f"{shim.parent}:{path}"
-    try:
-        book = begin(folder, figures, *ALONE)
-    finally:
-        os.environ["PATH"] = path
-    book.push(folder / "clone", "Pushed")
-    for (call, error), number in itertools.product(PUSH_ERRORS.items(), range(1, numbers + 1)):
-        file.write_text(f"-e trace={call} -e inject={call}:error={error}:when={number}")
-        book.push(folder / "clone", "Pushed")
-        figures.faults += 1
-        book.check()
-        check_repository(book.server.repo, figures)
-        say(f"{error} at {call} {number} of a push: {figures.row}")
-        if not figures.is_clean:
-            break
-    file.unlink()
-    before = len(book.pushed)
-    book.push(folder / "clone", "Pushed")
-    if len(book.pushed) != before + 1:
-        figures.errors.append("a push is refused though the fault is gone")
-    book.server.stop()
-    return figures
-
-
 # The clock
 
 
@@ -362,103 +219,6 @@ def tidying(folder: Path, seconds: float) -> Figures:
     check_repository(repo, figures)
     book.server.stop()
     return figures
-
-
-# Damage
-
-
-DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
-    "gone": lambda data: None,
-    "empty": lambda data: b"",
-    "cut off": lambda data: data[:-5],
-    "rubbish": lambda data: b"rubbish",
-    "a bit": lambda data: data[:-3] + bytes([data[-3] ^ 1]) + data[-2:],
-}
-
-
-def damages(folder: Path, times: int, say: Say = lambda text: None) -> Figures:
-    """Damage the code of *times* versions, one after the other, and fix it from a mirror.
-
-    Only what needs it may fail, and has to say which object it is.
-    """
-    figures = Figures()
-    book = begin(folder, figures, *ALONE)
-    server = book.server
-    pages = [book.page(f"Put{n}") for n in range(3)]
-    for page in pages * 5:
-        book.put(page)
-    # As another machine's, without links to the files that are damaged.
-    copied = ("clone", "--quiet", "--mirror", "--no-hardlinks")
-    run_git(folder, *copied, str(server.repo), "mirror.git")
-    for done in range(1, times + 1):
-        page = random.choice(pages)
-        number = random.choice(list(page.versions))
-        kind = random.choice(list(DAMAGES))
-        id = _code_id(book, page.name, number)
-        server.stop()
-        _damage(server.repo, id, DAMAGES[kind])
-        server.start()
-        figures.faults += 1
-        _check_damage(book, id, f"{page.name}/versions/{number}/code")
-        server.stop()
-        _repair(server.repo, folder / "mirror.git", id)
-        server.start()
-        book.check()
-        say(f"{done} damages, the last {kind}: {figures.row}")
-        if not figures.is_clean:
-            break
-    check_repository(server.repo, figures)
-    book.write_again()
-    server.stop()
-    return figures
-
-
-def _code_id(book: Book, name: str, number: int) -> str:
-    """The id of the blob that version *number* of *name* runs."""
-    commit = book.rest.get(f"/jobtypes/{name}/versions/{number}").headers["x-git-commit"]
-    said = run_git(book.server.repo, "rev-parse", f"{commit}:jobtypes/{name}/code.py")
-    return said.stdout.strip()
-
-
-def _loose(repo: Path, id: str) -> Path:
-    return repo / "objects" / id[:2] / id[2:]
-
-
-def _damage(repo: Path, id: str, how: Callable[[bytes], bytes | None]) -> None:
-    path = _loose(repo, id)
-    path.chmod(0o644)
-    data = how(path.read_bytes())
-    if data is None:
-        path.unlink()
-    else:
-        path.write_bytes(data)
-
-
-def _check_damage(book: Book, id: str, path: str) -> None:
-    """What needs object *id* says so, health too, and all else is served."""
-    answer = book.rest.get(f"/jobtypes/{path}")
-    if answer.status != 500 or id not in answer.json["error"]:  # type: ignore[index]
-        book.figures.errors.append(f"{path} is damaged: {answer.status} {answer.body!r}")
-    if id not in book.server.get("/health/ready").json["damaged"]:  # type: ignore[index]
-        book.figures.errors.append(f"health does not tell of {id}")
-    for page in book.pages:
-        for number in page.versions:
-            other = f"{page.name}/versions/{number}/code"
-            if other != path:
-                book.compare(other, page.versions[number])
-
-
-def _repair(repo: Path, mirror: Path, id: str) -> None:
-    """As docs/operations.md says."""
-    _loose(repo, id).unlink(missing_ok=True)
-    pack = subprocess.run(
-        ["git", "-C", str(mirror), "pack-objects", "--all", "--stdout", "-q"],
-        input=b"",
-        capture_output=True,
-        check=True,
-    )
-    command = ["git", "-C", str(repo), "unpack-objects", "-q"]
-    subprocess.run(command, input=pack.stdout, check=True)
 
 
 # A long run
