@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from api.cli.completing import complete_token
 from api.cli.options import branch_option, checks_options, repo_option, setting
 from api.cli.output import format_option, print_rows
 from api.config import Config
@@ -87,7 +88,7 @@ def _show(secret: str) -> None:
 
 
 @token.command("rotate")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_token)
 @click.option(
     "--overlap",
     type=_span,
@@ -140,7 +141,7 @@ def _left(end: datetime) -> str:
 
 
 @token.command("revoke")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_token)
 @repo_option
 def revoke_token(name: str, repo: Path) -> None:
     """Make the token NAME worthless, from the next request on."""

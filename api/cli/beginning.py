@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from api.cli.completing import complete_name
 from api.cli.opening import is_bare, root_of
 from api.cli.options import repo_option
 from gitstore.desk.beginning import Wish, begin
@@ -16,7 +17,13 @@ from gitstore.format.layout import code_path
 
 @click.command()
 @click.argument("name")
-@click.option("--from", "source", metavar="JOBTYPE", help="Begin with a copy of that jobtype.")
+@click.option(
+    "--from",
+    "source",
+    metavar="JOBTYPE",
+    shell_complete=complete_name,
+    help="Begin with a copy of that jobtype.",
+)
 @click.option("--description", default="", help="What it does, for people.")
 @click.option(
     "--requires",

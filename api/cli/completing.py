@@ -1,15 +1,21 @@
-"""Completion in shells: the script, and the names of jobtypes. It imports nothing that reads."""
+"""Completion in shells: the script, and the names that exist.
+
+What reads a repository is imported only where something in it is asked for.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 if TYPE_CHECKING:
     from gitstore.catalogue.catalogue import Catalogue
+
+ValueT = TypeVar("ValueT")
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -33,8 +39,8 @@ def completion(ctx: click.Context, shell: str) -> None:
 def complete_name(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The jobtypes of the clone around the current folder whose names begin so."""
-    return _begin_with(incomplete, _names())
+    """The jobtypes of the clone or repository whose names begin so."""
+    return _begin_with(incomplete, _names(ctx))
 
 
 def complete_version(
@@ -44,48 +50,99 @@ def complete_version(
     name, at, _ = incomplete.partition("@")
     if not at:
         return complete_name(ctx, param, incomplete)
-    catalogue = _catalogue(ctx)
-    jobtype = catalogue.find_jobtype(name) if catalogue else None
-    if catalogue is None or jobtype is None:
-        return []
-    versions = reversed(catalogue.versions(jobtype))
-    return _begin_with(incomplete, [f"{name}@{version.number}" for version in versions])
+    return _begin_with(incomplete, (f"{name}@{number}" for number in _numbers(ctx, name)))
+
+
+def complete_number(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The versions in service, newest first, of the jobtype that the line has named before."""
+    named = ctx.params.get("name") or ctx.params.get("named")
+    name = str(getattr(named, "key", named) or "")
+    return _begin_with(incomplete, map(str, _numbers(ctx, name.partition("@")[0])))
 
 
 def complete_file(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The newest versions, as agents name their files in a traceback."""
-    catalogue = _catalogue(ctx)
-    if catalogue is None:
-        return []
     from gitstore.format.layout import agents_file
 
-    newest = [r for jobtype in catalogue.jobtypes() if (r := catalogue.find_newest(jobtype))]
-    files = [agents_file(r.jobtype.name, r.meta.classname, r.version.number) for r in newest]
-    return _begin_with(incomplete, [f"{file}:" for file in files])
+    def files() -> list[str]:
+        catalogue = _catalogue(ctx)
+        newest = [r for jobtype in catalogue.jobtypes() if (r := catalogue.find_newest(jobtype))]
+        return [agents_file(r.jobtype.name, r.meta.classname, r.version.number) for r in newest]
+
+    return _begin_with(incomplete, (f"{file}:" for file in _read(files)))
 
 
-def _catalogue(ctx: click.Context) -> Catalogue | None:
-    """The catalogue of the repository that the options name; None if it can't be read."""
-    # Imported here: commands and names are completed without reading the history.
-    from api.cli.opening import read_catalogue
-    from gitstore.errors import StoreError
+def complete_change(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The changes of a repository; in a clone, the branches of where it came from."""
+    from gitstore.git.repository import Repository
 
-    try:
-        return read_catalogue(ctx.params.get("repo") or Path(), ctx.params.get("branch"))
-    except StoreError:
-        return None
+    def branches() -> list[str]:
+        repository = Repository(_repo(ctx))
+        root = "refs/heads/" if repository.is_bare else "refs/remotes/origin/"
+        served = repository.head_ref() if repository.is_bare else f"{root}HEAD"
+        tip = repository.tip(served)
+        refs = repository.refs(root).items()
+        return sorted(ref.removeprefix(root) for ref, id in refs if ref != served and id != tip)
+
+    return _begin_with(incomplete, _read(branches))
 
 
-def _names() -> list[str]:
-    here = Path.cwd()
+def complete_token(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The names of the tokens."""
+    from gitstore.branch.tokens import Tokens
+    from gitstore.git.repository import Repository
+
+    tokens = _read(lambda: list(Tokens(Repository(_repo(ctx)).git_dir).rows()))
+    # One that was rotated is there twice.
+    return _begin_with(incomplete, dict.fromkeys(token.name for token in tokens))
+
+
+def _repo(ctx: click.Context) -> Path:
+    """The repository that the options name, or the folder that one is in."""
+    return ctx.params.get("repo") or Path()
+
+
+def _names(ctx: click.Context) -> list[str]:
+    here = _repo(ctx).resolve()
     for folder in (here, *here.parents):
-        # In a bare repository, the folder is the service's own.
-        if (folder / "jobtypes").is_dir() and not (folder / "objects").is_dir():
+        if (folder / "objects").is_dir():  # A bare one, whose jobtypes/ is the service's own.
+            return _read(lambda: [jobtype.name for jobtype in _catalogue(ctx).jobtypes()])
+        if (folder / "jobtypes").is_dir():
             return sorted(path.name for path in (folder / "jobtypes").glob("*/"))
     return []
 
 
-def _begin_with(incomplete: str, words: list[str]) -> list[CompletionItem]:
+def _numbers(ctx: click.Context, name: str) -> list[int]:
+    def numbers() -> list[int]:
+        catalogue = _catalogue(ctx)
+        return [version.number for version in catalogue.versions(catalogue.jobtype(name))]
+
+    return _read(numbers)[::-1]
+
+
+def _catalogue(ctx: click.Context) -> Catalogue:
+    from api.cli.opening import read_catalogue
+
+    return read_catalogue(_repo(ctx), ctx.params.get("branch"))
+
+
+def _read(find: Callable[[], list[ValueT]]) -> list[ValueT]:
+    """What *find* finds; nothing if it can't be read: a shell has no place for messages."""
+    from gitstore.errors import StoreError
+
+    try:
+        return find()
+    except StoreError:
+        return []
+
+
+def _begin_with(incomplete: str, words: Iterable[str]) -> list[CompletionItem]:
     return [CompletionItem(word) for word in words if word.startswith(incomplete)]

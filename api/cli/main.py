@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.shell_completion import add_completion_class
 
+from api.cli.bash import Bash
 from api.cli.later import Later, LaterGroup, loaded
 from api.cli.options import CONFIG_HELP, EXIT_OURS, EXIT_USER
 from api.cli.variables import environment, unknown_variables
@@ -46,6 +48,9 @@ _COMMANDS = {
 
 _OURS = (StorageFailed, Damaged, FarmFailed, ServiceFailed)
 """Errors of a machine, and not of the user's."""
+
+
+add_completion_class(Bash)
 
 
 class _Group(LaterGroup):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from api.cli.asking import Place, place_options
-from api.cli.completing import complete_version
+from api.cli.completing import complete_number, complete_version
 from api.cli.naming import Named, parse_named, parse_pair
 from api.cli.output import format_option, print_content, print_json, print_table
 from api.cli.telling import STORY_HEADINGS, story_lines, story_row
@@ -77,7 +77,7 @@ def show(named: Named, place: Place, form: str) -> None:
 
 @click.command()
 @click.argument("name", shell_complete=complete_version)
-@click.argument("versions", metavar="V1..V2|V1 V2", nargs=-1)
+@click.argument("versions", metavar="V1..V2|V1 V2", nargs=-1, shell_complete=complete_number)
 @place_options
 @format_option
 def diff(name: str, versions: tuple[str, ...], place: Place, form: str) -> None:

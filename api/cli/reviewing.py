@@ -11,6 +11,7 @@ import click
 
 from api.cli import report
 from api.cli.asking import Place, require_repository, service_options
+from api.cli.completing import complete_change
 from api.cli.options import checks_options, repo_option, setting
 from api.cli.output import cut_line, day, format_option, print_content, print_json, print_table
 from api.client.source import ShownChange
@@ -59,7 +60,7 @@ def list_changes(place: Place, form: str) -> None:
 
 
 @changes.command("show")
-@click.argument("change")
+@click.argument("change", shell_complete=complete_change)
 @service_options
 @format_option
 def show_change(change: str, place: Place, form: str) -> None:
@@ -147,7 +148,7 @@ def summary(
 
 
 @changes.command("merge")
-@click.argument("change")
+@click.argument("change", shell_complete=complete_change)
 @_commit_option
 @click.option("--delete-branch", is_flag=True, help="Delete the branch once it is merged.")
 @click.option("-m", "--message", help="The subject of the merge commit.")
@@ -177,7 +178,7 @@ def merge_change(
 
 
 @changes.command("comment")
-@click.argument("change")
+@click.argument("change", shell_complete=complete_change)
 @click.option("-m", "--message", "text", required=True, help="The comment.")
 @click.option("--path", help="The file that it is about, as in the difference.")
 @click.option("--line", type=click.IntRange(1), help="The line of that file.")
@@ -202,7 +203,7 @@ def comment_on_change(
 
 
 @changes.command("approve")
-@click.argument("change")
+@click.argument("change", shell_complete=complete_change)
 @click.option(
     "--commit",
     required=True,

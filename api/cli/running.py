@@ -45,7 +45,12 @@ class _Doing:
 @click.option("--tiles", metavar="NUMBER", help="Tiles of each frame, as 4 or 2x2.")
 @click.option("--batch", type=click.IntRange(1), help="The most tasks that the job puts together.")
 @click.option("--data", "pairs", multiple=True, metavar="KEY=VALUE", help="May be repeated.")
-@click.option("--version", "number", type=parse_version, help="Run that version instead: 3 or v3.")
+@click.option(
+    "--version",
+    "number",
+    type=parse_version,
+    help="Run that version instead: 3 or v3.",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

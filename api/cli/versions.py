@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import click
 
 from api.cli.asking import Place, service_options
-from api.cli.completing import complete_version
+from api.cli.completing import complete_number, complete_version
 from api.cli.naming import parse_one
 from api.cli.options import checks_options
 from gitstore.branch.writing import require_message
@@ -19,7 +19,7 @@ from gitstore.format.layout import escaped
 def _arguments(command: Callable[..., object]) -> Callable[..., object]:
     """Add the arguments of a command about one version."""
     name = click.argument("name", shell_complete=complete_version)
-    version = click.argument("version", metavar="VERSION", nargs=-1)
+    version = click.argument("version", metavar="VERSION", nargs=-1, shell_complete=complete_number)
     return name(version(command))
 
 
