@@ -19,6 +19,10 @@ class StoreError(Exception):
     """Anything this package raises on purpose."""
 
 
+class ProgramMissing(StoreError):
+    """A program that is needed, and that is missing or too old."""
+
+
 class NotFound(StoreError):
     """A jobtype, version, software or file that is not there (or not in service)."""
 

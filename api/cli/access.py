@@ -17,6 +17,7 @@ from gitstore.branch.token_use import TokenUse
 from gitstore.branch.tokens import Tokens
 from gitstore.branch.tokens_file import EMAIL, NAME, PATTERN
 from gitstore.checks.settings import Checks
+from gitstore.git.command import require_git
 from gitstore.git.repository import Repository
 from hooks.install import PUSHING, RECEIVING, hooks_folder, install_hooks
 from hooks.settings import HookSettings
@@ -182,6 +183,7 @@ def install_git_hooks(
     A bare repository checks what it receives over SSH or by path, and publishes tags. A
     clone checks what it is about to push.
     """
+    require_git()
     repository = Repository(repo)
     names = RECEIVING if repository.is_bare else PUSHING
     config = Config(repo, branch, public_url=public_url)

@@ -14,7 +14,14 @@ from api.cli.variables import environment, unknown_variables
 from api.client.errors import ServiceFailed
 from api.config import ConfigError, LogFormat, read_config_file
 from api.telemetry import logs
-from gitstore.errors import Damaged, FarmFailed, Invalid, StorageFailed, StoreError
+from gitstore.errors import (
+    Damaged,
+    FarmFailed,
+    Invalid,
+    ProgramMissing,
+    StorageFailed,
+    StoreError,
+)
 from gitstore.format.layout import escaped, escaped_lines
 
 _COMMANDS = {
@@ -46,7 +53,7 @@ _COMMANDS = {
 """Where each command is, below api.cli, and its line in the list of commands."""
 
 
-_OURS = (StorageFailed, Damaged, FarmFailed, ServiceFailed)
+_OURS = (StorageFailed, Damaged, FarmFailed, ProgramMissing, ServiceFailed)
 """Errors of a machine, and not of the user's."""
 
 

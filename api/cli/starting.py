@@ -12,7 +12,7 @@ import click
 
 from api.cli.opening import open_store
 from api.cli.output import progress_bar
-from api.config import Config, ConfigError, LogFormat, is_loopback
+from api.config import Config, LogFormat, is_loopback
 from api.server.address import check_address
 from api.telemetry import logs
 from api.telemetry.build import build
@@ -21,7 +21,7 @@ from gitstore.branch.tokens import Tokens
 from gitstore.branch.upstream import Upstream, open_follower
 from gitstore.branch.upstream_state import state_file
 from gitstore.errors import UpstreamFailed
-from gitstore.git.command import LEAST, git_version
+from gitstore.git.command import require_git
 from gitstore.git.remote_url import parse_remote_url
 from gitstore.pyfarm.database import Database
 from gitstore.pyfarm.state import forget_state
@@ -42,10 +42,11 @@ def check(config: Config) -> Callable[[], None]:
     """What says where the service listens, once it does.
 
     Raises:
-        ConfigError: the service can't run with these settings, or with this Git.
+        ConfigError: the service can't run with these settings.
+        ProgramMissing: it can't run with this Git.
     """
     logs.set_up(config.log_format)
-    _require_git()
+    require_git()
     store = _store_to_serve(config)
     tokens = Tokens(store.repository.git_dir)
     has_tokens = tokens.standing.exist
@@ -73,14 +74,6 @@ def check(config: Config) -> Callable[[], None]:
         _LOG.warning("there are no tokens: everybody on %s may write; see jobtypes token", who)
     _LOG.info("starting: %s; %s", _versions(), _settings(config))
     return partial(_announce, config, f"{store.ref}, {len(catalogue.jobtypes())} jobtypes")
-
-
-def _require_git() -> None:
-    """Raise an error if the git program is older than what this is tried with."""
-    version = git_version()
-    if version and version < LEAST:
-        found, least = (".".join(map(str, v)) for v in (version, LEAST))
-        raise ConfigError(f"Git {found} is too old; install {least} or newer")
 
 
 def _versions() -> str:

@@ -13,6 +13,8 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from types import MappingProxyType
 
+from gitstore.errors import ProgramMissing
+
 _ALLOWED = (
     *("PATH", "LANG", "TMPDIR", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_NOSYSTEM"),
     # What programs need on Windows.
@@ -176,6 +178,22 @@ def run_git(
 
 LEAST = (2, 39)
 """The oldest version of Git that this is tried with."""
+
+
+def require_git() -> None:
+    """Raise an error unless there is a git program that is new enough.
+
+    Raises:
+        ProgramMissing: there is none, or it is too old.
+    """
+    least = ".".join(map(str, LEAST))
+    try:
+        version = git_version()
+    except FileNotFoundError:
+        raise ProgramMissing(f"there is no git on PATH; install Git {least} or newer") from None
+    if version and version < LEAST:
+        found = ".".join(map(str, version))
+        raise ProgramMissing(f"Git {found} is too old; install {least} or newer")
 
 
 def git_version() -> tuple[int, ...]:

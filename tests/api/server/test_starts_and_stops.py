@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from api.cli.starting import check
-from api.config import Config, ConfigError
 from api.server.figures import PREFIX
 from gitstore.git import command as git_command
 from tests.support.processes import children, command
@@ -61,17 +59,6 @@ def test_as_json_every_line_is_json(empty, serve):
     assert any("users can't be told apart" in message for message in messages)
     assert messages[-1] == "ended"
     assert sum(line.get("path") == "/api/v1/jobtypes/" for line in lines) == LAST
-
-
-def test_a_git_that_is_too_old_is_refused_at_the_start(empty, tmp_path, monkeypatch):
-    program = tmp_path / "bin" / "git"
-    program.parent.mkdir()
-    program.write_text('#!/bin/sh\necho "git version 2.25.1"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent))
-
-    with pytest.raises(ConfigError, match=r"Git 2\.25\.1 is too old; install 2\.39 or newer"):
-        check(Config(empty))
 
 
 @pytest.mark.parametrize(
