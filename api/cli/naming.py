@@ -50,7 +50,7 @@ def parse_one(words: Sequence[str]) -> tuple[str, int]:
     key, at, version = words[0].partition("@")
     texts = [*([version] if at else []), *words[1:]]
     if len(texts) != 1:
-        raise click.UsageError(f"name one version of {shown(key)}, such as 3")
+        raise click.UsageError(f"name one version of {shown(key)}, as `jobtypes log` lists them")
     return key, parse_version(texts[0])
 
 

@@ -66,6 +66,7 @@ FORMS = (
     "/new-software",
     "/jobtypes/Blender/1/withdraw",
     "/jobtypes/Blender/1/restore",
+    "/jobtypes/Blender/1/rollback",
     "/changes/fix",
     "/logout",
     "/login",

@@ -184,6 +184,13 @@ def test_an_admin_adds_a_software_version_and_withdraws_a_version(visit, studio,
     page.get_by_label("Why").fill("It was the disk")
     visit.press("Restore")
     assert studio.json("jobtypes/Maya")["version"] == number
+    newest = studio.json("jobtypes/Blender")["version"]
+    visit.open("/jobtypes/Blender/1")
+    visit.follow("Roll back to this version")
+    page.get_by_label("Why").fill("It was better")
+    hold_for_everybody(visit, "rollback")
+    visit.press("Roll back")
+    assert studio.json("jobtypes/Blender")["version"] == newest + 1
 
 
 PAGES = {
