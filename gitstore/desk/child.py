@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
+from gitstore.desk.command_data import CommandData
 from gitstore.desk.executing import execute
 from gitstore.desk.loading import CodeFault, Source
-from gitstore.desk.running import Assignment
-from gitstore.desk.standin import CommandData, Desk, Event, Logged, Misuse, Progress, State, Task
+from gitstore.desk.observed import Observed
+from gitstore.desk.runner import runner
+from gitstore.desk.standin import Broke, Desk, Event, Logged, Misuse, Progress, State, Task
+from gitstore.errors import BadRequest
 
 
 class Child:
@@ -43,30 +46,40 @@ class Child:
         assert isinstance(assignments, list)
         assert isinstance(environment, dict)
         desk = Desk(environment, Path(str(order["folder"])), self._report)
-        for index, assignment in enumerate(assignments):
-            self._assignment, self._line = index, None
-            tried = Assignment(Source(**source), assignment, desk)
-            try:
-                self._run_one(tried)
-            except CodeFault as fault:
-                self.say("error", text=str(fault))
-            self.say("data", read=sorted(tried.data.read), missed=sorted(tried.data.missed))
+        python = order["python"]
+        with runner(None if python is None else str(python)) as run:
+            for index, assignment in enumerate(assignments):
+                self._assignment, self._line = index, None
+                tried = run(Source(**source), assignment, desk)
+                try:
+                    self._run_one(tried)
+                except CodeFault as fault:
+                    self.say("error", text=str(fault))
+                self.say("data", read=sorted(tried.data.read), missed=sorted(tried.data.missed))
 
-    def _run_one(self, assignment: Assignment) -> None:
+    def _run_one(self, assignment: Observed) -> None:
         """Ask for its commands, and feed it with the output of a file, or of its processes."""
         assignment.start()
         self.say("commands", commands=[described(c) for c in assignment.commands])
         output = self._order["output"]
+        processes = range(len(assignment.commands))
         if isinstance(output, list):
-            assignment.begins()
-            for number, line in enumerate(output, 1):
+            for index in processes:
+                assignment.begins(index)
+            # It is the output of the first process; the others print nothing.
+            for number, line in enumerate(output if processes else [], 1):
                 self._line = number
                 assignment.prints(line)
             self._line = None
-            self.say("verdict", states=assignment.exits())
+            for index in processes:
+                assignment.exits(0, index)
+            self.say("verdict", states=assignment.states)
         elif self._order["execute"]:
-            for index in range(len(assignment.commands)):
-                execute(assignment, index, lambda text: self.say("output", text=text))
+            execute(
+                assignment,
+                lambda text: self.say("output", text=text),
+                lambda text: self.say("error", text=text),
+            )
             self.say("verdict", states=assignment.states)
 
     def _report(self, event: Event) -> None:
@@ -76,6 +89,8 @@ class Child:
             self.say("state", state=event.state or "queued", **_place(event.task))
         elif isinstance(event, Misuse):
             self.say("misuse", text=event.message)
+        elif isinstance(event, Broke):
+            self.say("error", text=event.message)
         else:
             assert isinstance(event, Logged)
 
@@ -105,7 +120,11 @@ def main() -> None:
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
-    Child(order, output).run()
+    child = Child(order, output)
+    try:
+        child.run()
+    except BadRequest as error:
+        child.say("refused", text=str(error))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A command of an assignment, run on this machine, with its output given to the jobtype."""
+"""The commands of an assignment, run on this machine, with their output given to the jobtype."""
 
 from __future__ import annotations
 
@@ -6,28 +6,66 @@ import os
 import queue
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO
 
-from gitstore.desk.loading import CodeFault
-from gitstore.desk.running import Assignment
+from gitstore.desk.command_data import CommandData
+from gitstore.desk.observed import Observed
+
+BLOCK_BYTES = 65536
 
 
-def execute(assignment: Assignment, index: int, show: Callable[[str], None]) -> None:
-    """Run command *index* of *assignment*, and *show* each line that it prints.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some output of the process of command *index*; None at its end."""
 
-    Raises:
-        CodeFault: the command can't be started, or the jobtype has an error in its output.
+    index: int
+    is_error: bool
+    data: bytes | None
+
+
+Tell = Callable[[str], None]
+
+
+def execute(assignment: Observed, show: Tell, complain: Tell) -> None:
+    """Run the commands of *assignment*, all at once as the agent does.
+
+    *show* gets each line that they print, *complain* what goes wrong at the desk.
     """
-    command = assignment.commands[index]
+    parts: queue.Queue[_Part] = queue.Queue(1000)
+    running: dict[int, subprocess.Popen[bytes]] = {}
+    try:
+        for index, command in enumerate(assignment.commands):
+            process = _started(command, complain)
+            assignment.begins(index, process)
+            if process is None:
+                assignment.exits(1, index)
+                continue
+            running[index] = process
+            for is_error, pipe in ((False, process.stdout), (True, process.stderr)):
+                assert pipe
+                reader = threading.Thread(target=_read, args=(index, is_error, pipe, parts))
+                reader.daemon = True
+                reader.start()
+        _follow(assignment, running, parts, show)
+    finally:
+        for process in running.values():
+            with suppress(OSError):
+                process.kill()
+            process.wait()
+
+
+def _started(command: CommandData, complain: Tell) -> subprocess.Popen[bytes] | None:
+    """The process of *command*, None if it can't be started."""
     env, cwd = command.env, command.cwd
     assert isinstance(env, dict)
     assert cwd is None or isinstance(cwd, str)
-    if command.user is not None or command.group is not None:
-        show("this runs as you: user and group are the agent's to change")
+    if command.group is not None:
+        complain("this runs as you: the group is the agent's to change")
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [command.command, *command.arguments],
             env=env,
             cwd=cwd,
@@ -35,44 +73,49 @@ def execute(assignment: Assignment, index: int, show: Callable[[str], None]) -> 
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-    except OSError as error:
-        raise CodeFault(f"{command.command} can't be started: {error.strerror}") from None
-    try:
-        assignment.begins(index, process.pid)
-        for is_error, line in _lines(process):
-            show(line)
-            (assignment.complains if is_error else assignment.prints)(line, index)
-        code = process.wait()
-    finally:
-        with suppress(OSError):
-            process.kill()
-        process.wait()
-    # As Twisted says it: a process that a signal ended has no exit code.
-    assignment.exits(None if code < 0 and os.name == "posix" else code, index)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        complain(f"{command.command} can't be started: {why}")
+        return None
 
 
-Line = tuple[bool, str]
-"""Whether a line is of standard error, and its text."""
+def _follow(
+    assignment: Observed,
+    running: dict[int, subprocess.Popen[bytes]],
+    parts: queue.Queue[_Part],
+    show: Tell,
+) -> None:
+    """Give the jobtype what the processes print, and the ends of those whose pipes closed."""
+    kept = {(index, is_error): b"" for index in running for is_error in (False, True)}
+    left = dict.fromkeys(running, 2)
+    while running:
+        part = parts.get()
+        key = part.index, part.is_error
+        *lines, kept[key] = (kept[key] + (part.data or b"")).split(b"\n")
+        if part.data is None and kept[key]:
+            # The agent's class never gets a last line that has no end.
+            show(_text(kept[key]))
+        for line in lines:
+            show(_text(line))
+            assignment.receives(f"{_decoded(line)}\n", part.index, part.is_error)
+        left[part.index] -= part.data is None
+        if not left[part.index]:
+            code = running.pop(part.index).wait()
+            del left[part.index]
+            # Windows has no signals: its numbers are exit codes.
+            assignment.exits(code if os.name == "posix" else abs(code), part.index)
 
 
-def _lines(process: subprocess.Popen[bytes]) -> Iterator[Line]:
-    """Yield the lines of both pipes as they come."""
-    assert process.stdout
-    assert process.stderr
-    lines: queue.Queue[Line | None] = queue.Queue(1000)
+def _read(index: int, is_error: bool, pipe: IO[bytes], parts: queue.Queue[_Part]) -> None:
+    with pipe:
+        while data := os.read(pipe.fileno(), BLOCK_BYTES):
+            parts.put(_Part(index, is_error, data))
+    parts.put(_Part(index, is_error, None))
 
-    def read(is_error: bool, pipe: IO[bytes]) -> None:
-        for line in pipe:
-            lines.put((is_error, line.decode(errors="replace").rstrip("\r\n")))
-        lines.put(None)
 
-    pipes = ((False, process.stdout), (True, process.stderr))
-    for is_error, pipe in pipes:
-        threading.Thread(target=read, args=(is_error, pipe), daemon=True).start()
-    left = len(pipes)
-    while left:
-        line = lines.get()
-        if line is None:
-            left -= 1
-        else:
-            yield line
+def _decoded(line: bytes) -> str:
+    return line.decode(errors="replace")
+
+
+def _text(line: bytes) -> str:
+    return _decoded(line).rstrip("\r")

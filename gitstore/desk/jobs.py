@@ -147,8 +147,8 @@ def _contiguous(
 
 def _frame(task: Mapping[str, object]) -> int:
     frame = task["frame"]
-    assert isinstance(frame, int)
-    return frame
+    assert isinstance(frame, int | float)
+    return int(frame)
 
 
 def assignment(
@@ -157,7 +157,8 @@ def assignment(
     """The assignment of *tasks* as the agent gives it to the jobtype *name*."""
     described = {
         "id": 1,
-        "by": job.by,
+        # The master's numbers for frames are no integers.
+        "by": float(job.by),
         "title": f"{name} at the desk",
         "data": dict(job.data),
         "environ": {},
@@ -165,13 +166,19 @@ def assignment(
         "batch": job.batch or 1,
         "cpus": 1,
         "ram": 32,
+        "ram_warning": None,
+        "ram_max": None,
+        "priority": 0,
+        "notified_users": [],
+        "notes": "",
+        "tags": [],
         **job.more,
     }
     return {
         "id": f"00000000-0000-4000-8000-{number:012}",
         "job": described,
         "jobtype": {"name": name, "version": version},
-        "tasks": list(tasks),
+        "tasks": [{**task, "frame": float(_frame(task))} for task in tasks],
     }
 
 

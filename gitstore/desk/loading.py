@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import sys
 import types
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gitstore.desk.protocol import TWISTED, ProcessDone, ProcessTerminated
 from gitstore.desk.standin import STATES, Desk, JobType
+
+_HAS_TWISTED = importlib.util.find_spec("twisted") is not None
 
 
 class CodeFault(Exception):
@@ -33,14 +38,16 @@ def load(source: Source, desk: Desk, base: type[JobType] = JobType) -> type[JobT
     """
     own: type[JobType] = type("JobType", (base,), {"desk": desk})
     _install(own)
-    module = types.ModuleType(f"{source.classname}{source.name}{source.version}")
+    name = f"pyfarm.jobtypes.cached.{source.classname}{source.name}{source.version}"
+    module = sys.modules[name] = types.ModuleType(name)
     module.__file__ = source.path
     try:
-        exec(compile(source.code, source.path, "exec"), module.__dict__)
+        exec(compile(source.code, source.path, "exec", dont_inherit=True), module.__dict__)
     except ImportError as error:
         name = str(error.name or error)
         hint = "the stand-in has no such module" if name.startswith("pyfarm") else "install it"
-        raise CodeFault(f"{source.path} imports {name}, which is not here; {hint}") from None
+        where = f"{source.path}:{_line(error, source.path)}"
+        raise CodeFault(f"{where}: it imports {name}, which is not here; {hint}") from None
     except Exception as error:
         raise CodeFault(explain(error, source.path)) from error
     loaded = module.__dict__.get(source.classname)
@@ -65,7 +72,11 @@ def _install(base: type[JobType]) -> None:
         "pyfarm.jobtypes": {},
         "pyfarm.jobtypes.core": {},
         "pyfarm.jobtypes.core.jobtype": {"JobType": base, "CommandData": base.COMMAND_DATA},
+        "pyfarm.jobtypes.core.process": {"ProcessProtocol": base.PROCESS_PROTOCOL},
     }
+    if not _HAS_TWISTED:
+        ends = {kind.__name__: kind for kind in (ProcessDone, ProcessTerminated)}
+        modules |= {"twisted": {}, "twisted.internet": {}, TWISTED: {**ends}}
     for name, content in modules.items():
         module = types.ModuleType(name)
         module.__dict__.update(content)
@@ -78,15 +89,26 @@ def _install(base: type[JobType]) -> None:
 def explain(error: BaseException, path: str) -> str:
     """*error* as one sentence, with the last line in *path* that led to it."""
     if isinstance(error, SyntaxError):
-        return f"{path}:{error.lineno}: {error.msg}"
+        return sentence(path, error.lineno, ["SyntaxError"], error.msg)
+    kinds = [kind.__name__ for kind in type(error).__mro__]
+    return sentence(path, _line(error, path), kinds, str(error))
+
+
+def _line(error: BaseException, path: str) -> int | None:
+    """The last line of the code at *path* that led to *error*."""
     line = None
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == path:
             line = trace.tb_lineno
         trace = trace.tb_next
+    return line
+
+
+def sentence(path: str, line: int | None, kinds: Sequence[str], message: str) -> str:
+    """An error in one sentence; *kinds* are the names of its class and of the classes above."""
     where = path if line is None else f"{path}:{line}"
-    text = " ".join(str(error).split())
+    text = " ".join(message.split())
     # What the jobtype says of the job's data is for submitters; other errors need their type.
-    said = text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"
-    return f"{where}: {said}".rstrip(": ")
+    speaks = {"ValueError", "SyntaxError"} & set(kinds) and text
+    return f"{where}: {text if speaks else f'{kinds[0]}: {text}'}".rstrip(": ")

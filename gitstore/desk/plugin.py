@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,23 +18,38 @@ from gitstore.desk.cases import (
     parse_cases,
     update,
 )
+from gitstore.desk.command_data import CommandData
 from gitstore.desk.jobs import Job, batches, parse_frames, parse_tiles
 from gitstore.desk.jobs import assignment as make_assignment
 from gitstore.desk.loading import CodeFault, load
-from gitstore.desk.running import Assignment
+from gitstore.desk.observed import Observed
+from gitstore.desk.runner import Runner, runner
 from gitstore.desk.sources import Tried, of_folder
-from gitstore.desk.standin import CommandData, Desk, JobType
+from gitstore.desk.standin import Broke, Desk, Event, JobType
 from gitstore.desk.trying import start, try_case
-from gitstore.errors import StoreError
+from gitstore.errors import BadRequest, StoreError
 from gitstore.format.layout import JOBTYPES, TESTS
 
 UPDATE = "--update-cases"
+PYTHON = "--agent-python"
+_RUNNER = pytest.StashKey[Runner]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that writes what came out into cases.yaml."""
     group = parser.getgroup("jobtypes")
     group.addoption(UPDATE, action="store_true", help="write what came out into cases.yaml")
+    group.addoption(PYTHON, metavar="PATH", help="use the class of the agent in this Python")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the class that runs jobtypes: the stand-in, or an agent's own."""
+    until_the_end = ExitStack()
+    try:
+        config.stash[_RUNNER] = until_the_end.enter_context(runner(config.getoption(PYTHON)))
+    except BadRequest as error:
+        raise pytest.UsageError(str(error)) from None
+    config.add_cleanup(until_the_end.close)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -69,8 +85,10 @@ def _jobtype_tried(request: pytest.FixtureRequest) -> Tried:
 
 
 @pytest.fixture
-def jobtype(_jobtype_tried: Tried, tmp_path: Path) -> type[JobType]:
+def jobtype(_jobtype_tried: Tried, tmp_path: Path, request: pytest.FixtureRequest) -> type[JobType]:
     """The class of the jobtype in whose folder the test is."""
+    if request.config.getoption(PYTHON):
+        pytest.skip("this test needs the class, which an agent's Python has")
     return load(_jobtype_tried.source, Desk(ENVIRONMENT, tmp_path / "temporary"))
 
 
@@ -78,7 +96,9 @@ Frames = int | str | Iterable[int]
 
 
 @pytest.fixture
-def assignment(_jobtype_tried: Tried, tmp_path: Path) -> Callable[..., Assignment]:
+def assignment(
+    _jobtype_tried: Tried, tmp_path: Path, request: pytest.FixtureRequest
+) -> Callable[..., Observed]:
     """Starts one assignment: ``assignment("1-3", {"scene": "/a.ma"})``, whatever max_batch says.
 
     *tiles* is the number of tiles; other keywords are more of the job, such as ``environ``.
@@ -89,20 +109,29 @@ def assignment(_jobtype_tried: Tried, tmp_path: Path) -> Callable[..., Assignmen
         data: Mapping[str, object] | None = None,
         tiles: int | str | None = None,
         **more: object,
-    ) -> Assignment:
+    ) -> Observed:
         source = _jobtype_tried.source
         job = _job(frames, data, tiles, None, more)
         # One assignment with all tasks, which a jobtype without limits would get.
         every = {"max_batch": None, "batch_contiguous": False}
         (tasks,) = batches(job, _jobtype_tried.meta.model_copy(update=every))
         row = make_assignment(job, source.name, source.version, tasks)
-        return Assignment(source, row, Desk(ENVIRONMENT, tmp_path / "temporary")).start()
+        desk = Desk(ENVIRONMENT, tmp_path / "temporary", _raise_broken)
+        return request.config.stash[_RUNNER](source, row, desk).start()
 
     return started
 
 
+def _raise_broken(event: Event) -> None:
+    """Fail the test for an error that an agent would only log."""
+    if isinstance(event, Broke):
+        raise CodeFault(event.message)
+
+
 @pytest.fixture
-def commands(_jobtype_tried: Tried, tmp_path: Path) -> Callable[..., list[CommandData]]:
+def commands(
+    _jobtype_tried: Tried, tmp_path: Path, request: pytest.FixtureRequest
+) -> Callable[..., list[CommandData]]:
     """The commands of a job, put together as the farm does: ``commands("1-30", {...})``."""
 
     def made(
@@ -112,7 +141,9 @@ def commands(_jobtype_tried: Tried, tmp_path: Path) -> Callable[..., list[Comman
         batch: int | None = None,
         **more: object,
     ) -> list[CommandData]:
-        runs = start(_jobtype_tried, _job(frames, data, tiles, batch, more), tmp_path / "temporary")
+        job = _job(frames, data, tiles, batch, more)
+        chosen = request.config.stash[_RUNNER]
+        runs = start(_jobtype_tried, job, tmp_path / "temporary", chosen)
         return [command for run in runs for command in run.commands]
 
     return made
@@ -169,7 +200,7 @@ class _CaseItem(pytest.Item):
 
     def runtest(self) -> None:
         """Compare the commands with those that are expected, or keep them to be written."""
-        outcome = try_case(_tried(self.path), self.case)
+        outcome = try_case(_tried(self.path), self.case, self.config.stash[_RUNNER])
         if self.config.getoption(UPDATE):
             if outcome.error:
                 raise _CaseFailed(outcome.error)

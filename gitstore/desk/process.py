@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 import gitstore
 from gitstore.desk.loading import Source
-from gitstore.errors import StoreError
+from gitstore.errors import BadRequest, StoreError
 
 
 class Command(BaseModel):
@@ -38,7 +38,9 @@ class Message(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    kind: Literal["commands", "data", "error", "misuse", "output", "progress", "state", "verdict"]
+    kind: Literal[
+        "commands", "data", "error", "misuse", "output", "progress", "refused", "state", "verdict"
+    ]
     assignment: int
     line: int | None = None
     commands: tuple[Command, ...] = ()
@@ -60,7 +62,8 @@ class CodeDied(StoreError):
 class Order:
     """What the process is to do: run *assignments* of *source*.
 
-    With *output*, the jobtype reads those lines; with *execute*, its commands run here.
+    With *output*, the jobtype reads those lines; with *execute*, its commands run here. *python*
+    is an agent's interpreter, whose class is used then; None is for the stand-in.
     """
 
     source: Source
@@ -70,12 +73,14 @@ class Order:
     output: Sequence[str] | None = None
     execute: bool = False
     cwd: Path | None = None
+    python: str | None = None
 
 
 def run(order: Order) -> Iterator[Message]:
     """Yield what the process says, as it comes.
 
     Raises:
+        BadRequest: the agent's interpreter can't be used.
         CodeDied: it ended early, which only the jobtype's code can have brought about.
     """
     root = str(Path(gitstore.__file__).parents[1])
@@ -92,7 +97,10 @@ def run(order: Order) -> Iterator[Message]:
             child.stdin.write(json.dumps(asdict(order), default=str).encode())
             child.stdin.close()
             for line in child.stdout:
-                yield Message.model_validate_json(line)
+                message = Message.model_validate_json(line)
+                if message.kind == "refused":
+                    raise BadRequest(message.text)
+                yield message
             status = child.wait()
         finally:
             child.kill()

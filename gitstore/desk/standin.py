@@ -1,12 +1,15 @@
 """A stand-in for the agent's class JobType, which behaves as that does, without a farm.
 
-Facts about the agent: docs/agents.md. It runs on Python 2.7, this on Python 3.
+Facts about the agent: docs/agents.md. It runs on Python 2.7, this on Python 3. What differs is
+listed in docs/desk.md. tests/stories/test_real_jobtype.py holds it against the agent's class.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 import string
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from gitstore.desk.command_data import CommandData, agent_environment
+from gitstore.desk.output_lines import OutputLines
+from gitstore.desk.protocol import ProcessData, ProcessProtocol
 from gitstore.desk.recording import ReadOnly
 
 STATES = ("paused", "running", "done", "failed")
@@ -53,70 +59,49 @@ class Misuse:
     message: str
 
 
-Event = Progress | State | Logged | Misuse
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """An error in what reads output or hears of a start, which only the agent's log has."""
+
+    message: str
+
+
+Event = Progress | State | Logged | Misuse | Broke
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What stands for the machine of an agent: environment, temporary folder, and who listens."""
+    """What stands for the machine of an agent: environment, temporary folder, and who listens.
+
+    *report* hears of events, *spawn* of the processes that the agent would start.
+    """
 
     environment: Mapping[str, str]
     folder: Path
     report: Callable[[Event], None] = field(default=lambda event: None)
+    spawn: Callable[[CommandData, ProcessProtocol], None] = field(default=lambda *process: None)
 
 
-class CommandData:
-    """What the agent starts a process from; the arguments become strings."""
-
-    def __init__(self, command: str, *arguments: object, **kwargs: object) -> None:
-        self.command = command
-        self.arguments = tuple(map(str, arguments))
-        self.env = kwargs.pop("env", None)
-        self.cwd = kwargs.pop("cwd", None)
-        self.user = kwargs.pop("user", None)
-        self.group = kwargs.pop("group", None)
-        self.id = kwargs.pop("id", None)
-        if kwargs:
-            raise ValueError(f"Unexpected keywords present in kwargs: {sorted(kwargs)}")
-
-    def __repr__(self) -> str:
-        return f"Command(command={self.command!r}, arguments={self.arguments!r})"
-
-    def validate(self) -> None:
-        """Raise a TypeError for a value that the agent refuses before it starts anything."""
-        if not isinstance(self.command, str):
-            raise TypeError("Expected a string for `command`")
-        if not isinstance(self.env, dict) and self.env is not None:
-            raise TypeError("Expected a dictionary for `env`")
-        for name, value in (("user", self.user), ("group", self.group)):
-            if not isinstance(value, str | int) and value is not None:
-                raise TypeError(f"Expected string, integer or None for `{name}`")
-        if not isinstance(self.cwd, str) and self.cwd is not None:
-            raise TypeError("Expected a string for `cwd`")
-
-    def set_default_environment(self, value: dict[str, str]) -> None:
-        """Take *value* as the environment if the jobtype gave none."""
-        if self.env is None:
-            self.env = value
-
-
-class JobType:
+class JobType(OutputLines):
     """The agent's base class, as far as jobtypes use it."""
 
     COMMAND_DATA: type[CommandData] = CommandData
+    PROCESS_PROTOCOL: type[ProcessProtocol] = ProcessProtocol
     PERSISTENT_JOB_DATA: ClassVar[dict[object, object]] = {}
     desk: ClassVar[Desk]
 
     def __init__(self, assignment: dict[str, object]) -> None:
         self.uuid = uuid.uuid4()
-        self.processes: dict[object, object] = {}
+        self.processes: dict[uuid.UUID, ProcessData] = {}
         self.failed_processes: set[object] = set()
         self.failed_tasks: set[object] = set()
         self.finished_tasks: set[object] = set()
-        self.assignment = ReadOnly(assignment)
+        self.assignment = ReadOnly({**assignment, "id": uuid.UUID(str(assignment["id"]))})
         self.persistent_job_data = None
         self.start_called = self.stop_called = False
         self._tempdir: str | None = None
+        self._stdout_line_fragments = {}
+        self._stderr_line_fragments = {}
 
     @classmethod
     def prepare_for_job(cls, job: object) -> object:
@@ -131,8 +116,23 @@ class JobType:
         """Do nothing, as the agent's."""
 
     def node(self) -> dict[str, object]:
-        """What is known of the machine; a machine at no farm has no id."""
-        return {"id": None, "agent_id": None, "hostname": "localhost", "cpus": os.cpu_count() or 1}
+        """What is known of the machine; the numbers are those of no machine."""
+        system = {"linux": "linux", "darwin": "mac", "win32": "windows"}
+        return {
+            "master_api": None,
+            "hostname": "localhost",
+            "agent_id": str(uuid.UUID(int=1)),
+            "id": str(uuid.UUID(int=1)),
+            "cpus": os.cpu_count() or 1,
+            **dict.fromkeys(("ram", "total_ram", "free_ram"), 16384),
+            "consumed_ram": 64,
+            "admin": False,
+            "user": "render",
+            "case_sensitive_files": sys.platform == "linux",
+            "case_sensitive_env": os.name == "posix",
+            "machine_architecture": 64,
+            "operating_system": system.get(sys.platform, "other"),
+        }
 
     def assignments(self) -> list[Task]:
         """The tasks."""
@@ -156,6 +156,8 @@ class JobType:
 
     def get_command_list(self, cmdlist: Iterable[str]) -> tuple[str, ...]:
         """The values of *cmdlist* with their variables filled in."""
+        if not isinstance(cmdlist, tuple | list):
+            raise TypeError("Expected tuple or list for `cmdlist`")
         return tuple(map(self.expandvars, cmdlist))
 
     def get_command_data(self) -> object:
@@ -174,14 +176,55 @@ class JobType:
         """*value* with ``~`` and ``$NAME`` filled in."""
         if not isinstance(value, str):
             raise TypeError("Expected a string for `value`")
-        if expand is False:
+        if not isinstance(environment, dict) and environment is not None:
+            raise TypeError("Expected None or a dictionary for `environment`")
+        if not expand and expand is not None:
             return value
-        known = self.get_environment() if environment is None else environment
-        return string.Template(os.path.expanduser(value)).safe_substitute(known)
+        known = _Variables(self.get_environment() if environment is None else environment)
+        return string.Template(known.checked(os.path.expanduser(value), value)).safe_substitute(
+            known
+        )
 
-    def stop(self, assignment_failed: bool = False, error: object = None, signal: str = "") -> None:
-        """Note that the assignment is stopped."""
+    def start(self) -> None:
+        """Start a process for each command."""
+        environment = self.get_environment()
+        made = self.get_command_data()
+        for command in [made] if isinstance(made, self.COMMAND_DATA) else _each(made):
+            if not isinstance(command, self.COMMAND_DATA):
+                raise TypeError(
+                    f"get_command_data returned {made!r}; each command must be"
+                    " self.COMMAND_DATA(...)"
+                )
+            command.validate()
+            command.set_default_environment(environment)
+            self._spawn_process(command)
+
+    def _spawn_process(self, command: CommandData) -> None:
+        """Start a process; only its command and environment may change just before."""
+        protocol = self.PROCESS_PROTOCOL(self)
+        protocol.id = command.id
+        arguments = command.arguments
+        self.processes[protocol.uuid] = ProcessData(protocol)
+        self.before_spawn_process(command, protocol)
+        started = copy.copy(command)
+        started.arguments = arguments
+        assert isinstance(command.env, dict)
+        started.env = agent_environment(command.env, {*self.desk.environment.values()})
+        self.desk.spawn(started, protocol)
+
+    def stop(
+        self, assignment_failed: bool = False, error: object = None, signal: str = "KILL"
+    ) -> None:
+        """Stop the processes; the tasks have failed then, or wait for another agent."""
+        call = {"KILL": "kill", "TERM": "terminate", "INT": "interrupt"}[signal]
         self.stop_called = True
+        for process in self.processes.values():
+            getattr(process.protocol, call)()
+        for task in self.assignments():
+            if not assignment_failed:
+                self.set_task_state(task, None, dissociate_agent=True)
+            elif task["id"] not in self.finished_tasks:
+                self.set_task_state(task, "failed", error=error)
 
     def format_error(self, error: object) -> str | None:
         """*error* as text."""
@@ -189,6 +232,10 @@ class JobType:
 
     def set_states(self, tasks: Iterable[Task], state: str | None, error: object = None) -> None:
         """Set the state of each of *tasks*."""
+        if not isinstance(tasks, list | tuple | set):
+            raise TypeError("Expected tuple, list or set for `tasks`")
+        if state not in STATES:
+            raise ValueError(f"Expected `state` to be in {list(STATES)}")
         for task in tasks:
             self.set_task_state(task, state, error=error)
 
@@ -196,7 +243,7 @@ class JobType:
         """Report the progress of *task*, from 0 to 1."""
         if not _is_task(task):
             self._misuse(f"set_task_progress got {task!r}, which is no task")
-        elif not 0.0 <= progress <= 1.0:
+        elif not isinstance(progress, int | float) or not 0.0 <= progress <= 1.0:
             self._misuse(f"set_task_progress got {progress!r}, which is not between 0 and 1")
         else:
             self.desk.report(Progress(task, float(progress)))
@@ -257,42 +304,36 @@ class JobType:
             if task["id"] not in self.finished_tasks | self.failed_tasks:
                 self.set_task_state(task, state)
 
-    def handle_stdout_line(self, protocol: object, stdout: str) -> None:
-        """Log a line of standard output, with the hooks around it."""
-        self._handle_line(protocol, stdout, "stdout")
-
-    def handle_stderr_line(self, protocol: object, stderr: str) -> None:
-        """Log a line of standard error, with the hooks around it."""
-        self._handle_line(protocol, stderr, "stderr")
-
-    def _handle_line(self, protocol: object, line: str, stream: str) -> None:
-        def call(step: str, line: object) -> object:
-            return getattr(self, f"{step}_{stream}_line")(protocol, line)
-
-        before = call("preprocess", line)
-        if before is False:
-            return
-        shown = line if before is None else before
-        shown = call("format", shown) or shown
-        call("log", shown)
-        call("process", shown)
-
     def log_stdout_line(self, protocol: object, stdout: object) -> None:
         """Log a line."""
         self.desk.report(Logged(str(stdout)))
 
     log_stderr_line = log_stdout_line
 
-    def _no_change(self, protocol: object, line: object) -> object:
-        """Change nothing about the line: the hooks are for jobtypes to override."""
-        return None
-
-    preprocess_stdout_line = preprocess_stderr_line = _no_change
-    format_stdout_line = format_stderr_line = _no_change
-    process_stdout_line = process_stderr_line = _no_change
-
     def _misuse(self, message: str) -> None:
         self.desk.report(Misuse(message))
+
+
+class _Variables(dict[str, str]):
+    """Variables of the agent, whose Python 2.7 puts only ASCII into text of the job's data."""
+
+    def __getitem__(self, name: str) -> str:
+        return self.checked(super().__getitem__(name))
+
+    def checked(self, text: str, given: str = "") -> str:
+        """*text*, which may have what *given* has.
+
+        Raises:
+            UnicodeDecodeError: it has other characters than ASCII, but *given* has none.
+        """
+        if given.isascii() and not text.isascii():
+            wish = f"the agent's Python 2.7 can't put {text!r} into text"
+            raise UnicodeDecodeError("ascii", text.encode(), 0, 1, wish)
+        return text
+
+
+def _each(made: object) -> Iterable[object]:
+    return made if isinstance(made, Iterable) else [made]
 
 
 def _is_task(task: object) -> bool:

@@ -12,13 +12,15 @@ from gitstore.desk.cases import ENVIRONMENT, Case, Outcome, assignments, expecte
 from gitstore.desk.child import described
 from gitstore.desk.jobs import Job
 from gitstore.desk.loading import CodeFault
+from gitstore.desk.observed import Observed
 from gitstore.desk.process import Command
+from gitstore.desk.runner import Runner
 from gitstore.desk.running import Assignment
 from gitstore.desk.sources import Tried
 from gitstore.desk.standin import Desk
 
 
-def try_case(tried: Tried, case: Case) -> Outcome:
+def try_case(tried: Tried, case: Case, run: Runner = Assignment) -> Outcome:
     """What the farm would run for *case*.
 
     Raises:
@@ -28,15 +30,15 @@ def try_case(tried: Tried, case: Case) -> Outcome:
         try:
             commands = [
                 expected(Command.model_validate(described(command)), folder)
-                for run in start(tried, case.job(), folder)
-                for command in run.commands
+                for started in start(tried, case.job(), folder, run)
+                for command in started.commands
             ]
         except CodeFault as fault:
             return Outcome(error=str(fault))
     return Outcome(tuple(commands))
 
 
-def start(tried: Tried, job: Job, folder: Path) -> list[Assignment]:
+def start(tried: Tried, job: Job, folder: Path, run: Runner = Assignment) -> list[Observed]:
     """The started assignments of *job*, with temporary files below *folder*.
 
     Raises:
@@ -44,7 +46,7 @@ def start(tried: Tried, job: Job, folder: Path) -> list[Assignment]:
         CodeFault: the jobtype has an error.
     """
     desk = Desk(ENVIRONMENT, folder)
-    return [Assignment(tried.source, row, desk).start() for row in assignments(tried, job)]
+    return [run(tried.source, row, desk).start() for row in assignments(tried, job)]
 
 
 @contextmanager

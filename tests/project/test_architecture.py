@@ -40,7 +40,7 @@ ONLY = {
         *("gitstore.git.command", "gitstore.git.credentials", "gitstore.checks.parsing"),
         "api.git_http.processes",
         *("gitstore.desk.process", "gitstore.desk.executing", "gitstore.desk.shell"),
-        "gitstore.desk.testing",
+        *("gitstore.desk.testing", "gitstore.desk.agent"),
     },
     "fileseq": {"gitstore.desk.jobs"},
 }
@@ -176,8 +176,9 @@ def test_few_modules_look_at_the_environment():
     looking = {module for module, path in FILES.items() if "os.environ" in path.read_text()}
 
     # What Git gets of it, what a hook reads in it, where a library wants its folder named, and
-    # which names in it look like settings.
+    # which names in it look like settings. The driver stands for an agent, which sets it.
     allowed = {
+        *("gitstore.desk.driver", "gitstore.desk.notes"),
         "gitstore.git.command",
         "hooks.__main__",
         "api.server.figures",

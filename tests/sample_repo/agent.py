@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gitstore.desk.running import Assignment, Reason
+from gitstore.desk.protocol import Reason
+from gitstore.desk.running import Assignment
 from gitstore.desk.standin import JobType as StandIn
 
 ENVIRONMENT = {"PATH": "/usr/bin", "TOOLS": "/tools"}

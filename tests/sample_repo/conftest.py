@@ -17,7 +17,7 @@ def start(tmp_path):
     def start(name, data, frames=(1,), tiles=(None,), **job):
         job = {"id": 5, "by": 1, "title": "shot", "data": data, "environ": {}, **job}
         assignment = {
-            "id": "0b2d5a2e",
+            "id": "0b2d5a2e-0000-4000-8000-000000000001",
             "job": job,
             "jobtype": {"name": name, "version": 1},
             "tasks": tasks_of(frames, tiles),

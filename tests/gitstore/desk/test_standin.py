@@ -115,9 +115,9 @@ def test_a_temporary_folder_is_one_for_each_assignment(started):
         (GET + "raise ValueError('no scene')\n", "5: no scene$"),
         (
             "    def get_command_data(self):\n        return 'true'\n",
-            "returned 'true'; return self",
+            "returned 'true'; each command must be self",
         ),
-        (GET + "return [1]\n", "a list with 1; each must be"),
+        (GET + "return [1]\n", r"returned \[1\]; each command must be"),
         (
             "    def get_command_data(self):\n        return self.COMMAND_DATA(7)\n",
             "string for `com",
@@ -128,7 +128,7 @@ def test_a_temporary_folder_is_one_for_each_assignment(started):
         ),
         (GET + "return self.COMMAND_DATA('x', e=7)\n", "kwargs"),
         ("    pass\n", "must be implemented"),
-        ("    pass\nimport nothing_like_this\n", "imports nothing_like_this, which is not here"),
+        ("    pass\nimport nothing_like_this\n", "it imports nothing_like_this, which is not here"),
         ("    pass\nimport pyfarm.master\n", r"pyfarm\.master, which is not here; the stand-in"),
         ("    pass\nclass Test(object): pass\n", "no subclass of JobType"),
         ("    pass\ndel Test\n", "has no class Test"),
@@ -192,3 +192,149 @@ def test_code_finds_the_other_modules_of_the_agent_that_jobtypes_use(started):
     )
 
     assert run.line == "done 1"
+
+
+def test_a_start_of_its_own_can_start_several_processes(started):
+    run = started(
+        "    def start(self):\n"
+        "        for n in (1, 2):\n"
+        "            self._spawn_process(self.COMMAND_DATA('x', n, env={}))\n"
+    )
+
+    assert [command.arguments for command in run.commands] == [("1",), ("2",)]
+
+
+def test_only_the_command_and_its_environment_change_just_before_the_start(started):
+    run = started(
+        COMMAND
+        + "    def before_spawn_process(self, command, protocol):\n"
+        + "        command.command, command.arguments = 'other', ()\n"
+        + "        command.env['NEW'] = '1'\n"
+    )
+
+    assert run.line == "other 1"
+    assert run.command.env == {"PATH": "/bin", "SHOW": "moon", "NEW": "1"}
+
+
+@pytest.mark.parametrize(
+    ("call", "states"),
+    [
+        ("self.stop()", [None, None]),
+        ("self.stop(assignment_failed=True, error='no licence')", ["failed", "failed"]),
+    ],
+)
+def test_a_stopped_assignment_gets_no_states_at_its_end(started, call, states):
+    run = started(
+        COMMAND + f"    def handle_stdout_line(self, protocol, stdout):\n        {call}\n"
+    )
+
+    run.prints("no licence")
+
+    assert run.exits(None) == states
+
+
+def test_lines_end_as_the_agent_ends_them(started):
+    run = started(COMMAND)
+
+    run.receives("one\rtwo\r\n\x0c\u2028three")
+    assert run.log == ["one\rtwo"]
+    run.receives(" and four\nno end")
+
+    run.exits()
+    assert run.log == ["one\rtwo", "\x0c\u2028three and four"]
+
+
+def test_lines_of_standard_error_are_processed_like_others(started):
+    run = started(
+        COMMAND
+        + "    def process_stdout_line(self, protocol, stdout):\n"
+        + "        self.set_task_state(self.assignment['tasks'][0], stdout)\n"
+    )
+
+    run.complains("failed")
+
+    assert run.exits() == ["failed", "done"]
+
+
+@pytest.mark.parametrize("hook", ["handle_stdout_line", "process_stdout_line", "process_started"])
+def test_an_error_that_the_agent_only_logs_fails_no_task(started, hook):
+    run = started(COMMAND + f"    def {hook}(self, *args):\n        1/0\n")
+
+    run.prints("a line")
+
+    assert run.exits() == ["done", "done"]
+    assert run.misuses == ["code.py:7: ZeroDivisionError: division by zero"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "text"),
+    [
+        *(("2.0", "2.0"), ("1/3", "0.333333333333"), ("1e11", "1e+11"), ("-1e-7", "-1e-07")),
+        *(("None", "None"), ("123456789012.5", "1.23456789012e+11"), ("2**70", str(2**70))),
+        ("'\u00fc'.encode()", "\u00fc"),
+    ],
+)
+def test_arguments_become_the_text_that_python_2_makes(started, argument, text):
+    assert started(GET + f"return self.COMMAND_DATA('x', {argument})\n").line == f"x {text}"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "self.COMMAND_DATA('x', '\u00fc')",
+        "self.COMMAND_DATA('x', env={'A': '\u00fc'})",
+        "self.COMMAND_DATA('x', self.expandvars('$WHO', {'WHO': '\u00fc'}))",
+    ],
+)
+def test_text_outside_ascii_fails_as_on_the_agent(started, command):
+    with pytest.raises(CodeFault, match=r"'ascii' codec can't .*agent's Python 2\.7"):
+        started(GET + f"return {command}\n")
+
+
+def test_an_environment_of_something_else_than_text_fails(started):
+    with pytest.raises(CodeFault, match="the environment's 'A' is 1; write a string"):
+        started(GET + "return self.COMMAND_DATA('x', env={'A': 1})\n")
+
+
+def test_a_user_fails_even_for_root(started):
+    with pytest.raises(CodeFault, match="without being admin"):
+        started(GET + "return self.COMMAND_DATA('x', user='render')\n")
+
+
+def test_numbers_of_frames_are_those_of_the_master(started):
+    run = started(
+        GET + "return self.COMMAND_DATA('x', *[t['frame'] for t in self.assignments()])\n"
+    )
+
+    assert run.line == "x 1.0 2.0"
+
+
+def test_a_process_is_known_until_it_has_ended(started):
+    run = started(
+        "    def get_command_data(self):\n"
+        "        return [self.COMMAND_DATA('a'), self.COMMAND_DATA('b')]\n"
+        "    def process_stopped(self, protocol, reason):\n"
+        "        self.log_stdout_line(protocol, '%d left' % len(self.processes))\n"
+    )
+
+    run.exits(0, 1)
+    run.exits(0, 0)
+
+    assert run.log == ["1 left", "0 left"]
+
+
+@pytest.mark.parametrize(
+    ("code", "ended"), [(0, "ProcessDone 0 None 0"), (3, "ProcessTerminated 3 None 768")]
+)
+def test_how_a_process_ended_is_said_as_twisted_does(started, code, ended):
+    run = started(
+        COMMAND
+        + "    def is_successful(self, protocol, r):\n"
+        + "        v = r.value\n"
+        + "        words = (r.type.__name__, v.exitCode, v.signal, v.status)\n"
+        + "        self.log_stdout_line(protocol, '%s %s %s %s' % words)\n"
+    )
+
+    run.exits(code)
+
+    assert run.log == [ended]
