@@ -126,7 +126,7 @@ def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings
     except ModuleNotFoundError as error:
         if error.name not in _UNIX:
             raise
-        raise ConfigError("serve runs on Linux and macOS; the other commands run here") from None
+        raise ConfigError("serve runs on Linux and macOS; what only reads runs here, too") from None
 
     config = replace(
         Config(
