@@ -132,8 +132,8 @@ def summary(
     ref = next((root + base for root in roots if repository.tip(root + base)), None)
     if ref is None:
         known = [ref.split("/", 2)[2] for root in roots for ref in repository.refs(root)]
-        near = did_you_mean(base, known) or "; fetch it first"
-        raise NotFound(f"there is no branch {base} in {repo}{near}")
+        near = did_you_mean(base, known)
+        raise NotFound(f"there is no branch {base} in {repo}; fetch it first{near}")
     commit = repository.resolve(revision).id
     store = Store(repository, ref, checks)
     outcome = Reviews(store).outcome(commit)
