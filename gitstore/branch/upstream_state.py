@@ -39,20 +39,6 @@ def state_file(repository: Repository) -> Path:
     return repository.git_dir / "jobtypes" / "upstream.json"
 
 
-def refuse_follower(repository: Repository) -> None:
-    """Raise for a copy: once its branch moved, it could not follow its upstream.
-
-    Raises:
-        ReadOnly: it is one.
-    """
-    state = state_file(repository)
-    if state.exists():
-        raise ReadOnly(
-            f"{repository.path} follows an upstream; write there, or over the service's REST API."
-            f" If it follows none any more, delete {state}"
-        )
-
-
 def read_state(repository: Repository) -> UpstreamState:
     """How the last fetch of any process went, into *repository*."""
     try:
