@@ -21,7 +21,7 @@ def roll_back(key: str, number: int) -> Edit:
 
     Raises:
         NotFound: there is no such version in service; the message says what to do.
-        Exists: it is the newest one.
+        Exists: it is the newest one, and the branch has its files.
     """
 
     def edit(catalogue: Catalogue) -> Edited | None:
@@ -29,7 +29,8 @@ def roll_back(key: str, number: int) -> Edit:
         version = catalogue.version(jobtype, number)
         _require_in_service(catalogue, jobtype, version)
         name, newest = jobtype.name, catalogue.find_newest(jobtype)
-        if newest is not None and newest.version == version:
+        # Behind a newer one that is broken, the branch has other files than the newest in service.
+        if newest is not None and newest.version == version and jobtype.tree == version.tree:
             raise Exists(f"version {number} is the newest of {name} already; name an older one")
         files = {layout.jobtype_path(name): Graft(Entry(DIRECTORY, version.tree))}
         edited = edited_version(catalogue, name, files, f"roll back to version {number}")

@@ -265,6 +265,23 @@ class Model:
             version.withdrawn |= version.number == int(number)
         return DONE
 
+    def post_jobtypes_rollback(self, key: str, body: Json) -> Said:
+        name, jobtype, version = self._version(key, body["version"])
+        if version is jobtype.newest:
+            raise Answered(409)
+        return 201, self._make(name, version.fields, version.fields["software_requirements"])
+
+    def post_jobtypes_versions_restore(self, key: str, number: str, body: Json) -> Said:
+        name, jobtype = self._jobtype(key)
+        version = next((v for v in jobtype.versions if v.number == int(number)), None)
+        if version is None:
+            raise Answered(404)
+        newest = jobtype.newest.number if jobtype.newest else 0
+        if version.withdrawn and version.number > newest:
+            self._checked(version.fields["software_requirements"])
+        version.withdrawn = False
+        return 200, self._shown(name, jobtype, version)
+
     def post_jobtypes_software_requirements(self, key: str, body: Json) -> Said:
         name, _, newest = self._newest(key)
         rows = newest.fields["software_requirements"]

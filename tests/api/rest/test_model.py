@@ -151,6 +151,14 @@ class Service(RuleBasedStateMachine):
         number = (self.model.send("GET", "jobtypes", key, "versions")[1] or [99])[-1]
         self.both("DELETE", "jobtypes", key, "versions", str(number))
 
+    @rule(key=keys, number=numbers)
+    def restore(self, key: str, number: str) -> None:
+        self.both("POST", "jobtypes", key, "versions", number, "restore", body={})
+
+    @rule(key=keys, number=st.integers(1, 4))
+    def roll_back(self, key: str, number: int) -> None:
+        self.both("POST", "jobtypes", key, "rollback", body={"version": number})
+
     @rule(key=keys, body=requirements)
     def require(self, key: str, body: Any) -> None:
         self.both("POST", "jobtypes", key, "software_requirements", body=body)

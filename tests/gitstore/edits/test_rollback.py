@@ -136,6 +136,16 @@ def test_a_broken_version_does_not_come_back(branch, store):
         store.write([restore("Maya", 4)], Writer(ADA))
 
 
+def test_the_newest_in_service_comes_back_over_a_newer_one_that_is_broken(branch, store):
+    branch.commit({"jobtypes/Maya/code.py": None})
+    assert store.catalogue().newest("Maya").version.number == 3
+
+    assert rolled(store, 3) == 5
+
+    trees = git(branch.path, "rev-parse", "main:jobtypes/Maya", "main~2:jobtypes/Maya").split()
+    assert trees[0] == trees[1]
+
+
 @pytest.mark.parametrize(
     ("software", "problem"),
     [
