@@ -105,6 +105,11 @@ repo_option = setting(
 branch_option = setting(
     "--branch", subject=Subject.WHERE, help="The served branch.  [default: the one HEAD names]"
 )
+python_option = click.option(
+    "--python",
+    metavar="PATH",
+    help="An agent's Python: run the code on its own class JobType, not on the stand-in.",
+)
 _check = partial(setting, subject=Subject.CHECKS)
 _CHECKS = (
     _check(

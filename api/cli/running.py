@@ -15,7 +15,7 @@ import click
 from api.cli.completing import complete_version
 from api.cli.naming import Named, parse_named, parse_version
 from api.cli.opening import is_bare, is_repository, read_catalogue, root_of
-from api.cli.options import EXIT_USER, branch_option, repo_option
+from api.cli.options import EXIT_USER, branch_option, python_option, repo_option
 from api.cli.printing import Printer
 from api.cli.variables import environment
 from gitstore.desk.jobs import Job, assignment, batches, parse_data, parse_frames, parse_tiles
@@ -35,6 +35,7 @@ class _Doing:
 
     output: Path | None
     execute: bool
+    python: str | None
 
 
 @click.command()
@@ -57,6 +58,7 @@ class _Doing:
     help="A log: show what the jobtype reads in it.",
 )
 @click.option("--execute", is_flag=True, help="Run the commands on this machine.")
+@python_option
 @repo_option
 @branch_option
 def run(
@@ -68,6 +70,7 @@ def run(
     number: int | None,
     output: Path | None,
     execute: bool,
+    python: str | None,
     repo: Path,
     branch: str | None,
 ) -> None:
@@ -92,8 +95,9 @@ def run(
     number = named.number if number is None else number
     tried = _tried(repo, branch, named.key, number)
     what = escaped(f"{tried.source.name}, {tried.origin}")
-    click.echo(f"running the code of {what}, in a process of its own", err=True)
-    if not _run(tried, job, _Doing(output, execute)):
+    agent = f", on the agent's class in {escaped(python)}" if python else ""
+    click.echo(f"running the code of {what}, in a process of its own{agent}", err=True)
+    if not _run(tried, job, _Doing(output, execute, python)):
         sys.exit(EXIT_USER)
 
 
@@ -123,6 +127,7 @@ def _run(tried: Tried, job: Job, doing: _Doing) -> bool:
         folder,
         _lines(doing.output) if doing.output else None,
         doing.execute,
+        python=doing.python,
     )
     printer = Printer(made, order)
     try:

@@ -278,7 +278,7 @@ def main():
         os.dup2(errors, 2)
     # What a jobtype prints is no answer.
     os.dup2(2, 1)
-    sys.stdout = sys.stderr
+    sys.stdout = sys.stderr = sys.__stderr__
     output.write("{}\n")
     output.flush()
     run = None

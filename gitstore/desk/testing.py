@@ -15,10 +15,17 @@ from gitstore.format.spelling import did_you_mean
 PLUGIN = "gitstore.desk.plugin"
 
 
-def run_tests(root: Path, names: Sequence[str], is_updating: bool, match: str | None) -> int:
+def run_tests(
+    root: Path,
+    names: Sequence[str],
+    is_updating: bool,
+    match: str | None,
+    python: str | None = None,
+) -> int:
     """Pytest's exit status for the tests of the jobtypes *names* below *root*, of all if none.
 
-    *match* chooses tests by their names, as pytest's ``-k``.
+    *match* chooses tests by their names, as pytest's ``-k``. *python* is an agent's interpreter,
+    whose class is used then.
 
     Raises:
         BadRequest: pytest is not installed.
@@ -32,7 +39,8 @@ def run_tests(root: Path, names: Sequence[str], is_updating: bool, match: str | 
     options = ["--rootdir", root, "--import-mode=importlib", "-p", "no:cacheprovider", "-q"]
     update = ["--update-cases"] if is_updating else []
     chosen = ["-k", match] if match else []
-    words = ["-m", "pytest", "-p", PLUGIN, *options, *update, *chosen, *paths]
+    agent = ["--agent-python", python] if python else []
+    words = ["-m", "pytest", "-p", PLUGIN, *options, *update, *chosen, *agent, *paths]
     return subprocess.run([sys.executable, *map(str, words)], check=False).returncode
 
 

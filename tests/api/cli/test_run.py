@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -218,3 +219,17 @@ def test_a_jobtype_with_an_environment_of_its_own_gets_only_that(clone, reposito
     done = jobtypes("run", "Nuke", "--frames", "1", "--repo", worktree.path)
 
     assert done.stdout == "env -i A=1 nuke\n"
+
+
+@pytest.mark.parametrize(
+    ("python", "message"),
+    [
+        (sys.executable, "No module named 'pyfarm'; name a Python that has pyfarm.agent"),
+        ("/no/such/python", "/no/such/python can't be started: No such file or directory"),
+    ],
+)
+def test_a_python_without_an_agent_is_refused(run, python, message):
+    done = run("Command", "--frames", "1", "--data", "command=true", "--python", python)
+
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"{message}\n")
