@@ -103,6 +103,10 @@ class Forbidden(StoreError):
     """A change that its author may not make."""
 
 
+class Protected(Forbidden):
+    """A write to a branch that moves by merging reviewed changes."""
+
+
 class Unauthorized(StoreError):
     """A request that needs a token and has none, or one that is not known."""
 

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import ClassVar
+from urllib.parse import quote
 
 from flask import Blueprint, Response
 from pydantic import Field
 
 from api.rest import models, payloads
 from api.rest.jobtypes import newest_answer, respond_newest
+from api.web.address import base_url
 from api.web.bodies import read_body, read_optional_body
 from api.web.resource import Operation, Resource, Routes, add_routes
 from api.web.responses import written
@@ -19,7 +21,7 @@ from api.web.writes import write
 from gitstore.branch.writing import Written
 from gitstore.edits.jobtypes import restore
 from gitstore.edits.rollback import roll_back
-from gitstore.errors import Invalid
+from gitstore.errors import Invalid, Protected
 from gitstore.format.schema import Model
 
 blueprint = Blueprint("rollbacks", __name__)
@@ -46,9 +48,15 @@ class Rollback(Resource):
 
     def post(self, jobtype: str) -> Response:
         """Make a new version with all files of an older one."""
-        edit = roll_back(jobtype, read_body(RollbackBody).version)
-        with _named_by_file():
-            return write(edit, represent=newest_answer(jobtype), respond=respond_newest(jobtype))
+        number = read_body(RollbackBody).version
+        edit = roll_back(jobtype, number)
+        try:
+            with _named_by_file():
+                respond = respond_newest(jobtype)
+                return write(edit, represent=newest_answer(jobtype), respond=respond)
+        except Protected as error:
+            page = f"{base_url()}/jobtypes/{quote(jobtype, safe='')}/{number}/rollback"
+            raise Protected(f"{error}, or have it reviewed from {page}") from None
 
 
 class Restoration(Resource):

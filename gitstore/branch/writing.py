@@ -18,7 +18,7 @@ from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree
 from gitstore.edits.edit import Edit, Edited
 from gitstore.edits.readback import check_written
-from gitstore.errors import BadRequest, Busy, Forbidden, Invalid, Moved
+from gitstore.errors import BadRequest, Busy, Invalid, Moved, Protected
 from gitstore.git.commits import Signature
 from gitstore.git.locks import Turns
 from gitstore.git.stale_locks import StaleLocks
@@ -113,8 +113,7 @@ class BranchWriter:
         """
         refusal = direct_refusal(writer.access) if self._is_protected else None
         if refusal:
-            advice = "push a branch, or use the service's pages, and have that merged"
-            raise Forbidden(f"{refusal}; {advice}")
+            raise Protected(f"{refusal}; push a branch and merge that")
 
         def attempt() -> Written | None:
             written = self.prepare(edits, writer, precondition, is_checked)

@@ -409,6 +409,21 @@ def test_a_protected_branch_is_written_by_review(protected):
     assert [c["text"] for c in protected.api(f"changes/{branch}/comments")] == ["Why <4>?"]
 
 
+def test_a_rollback_of_a_protected_branch_becomes_a_change(protected):
+    newest = protected.api("jobtypes/Houdini")["version"]
+    eve = protected.browser("Eve").open("/jobtypes/Houdini/edit")
+    eve.send("save", max_batch="9")
+    assert f"Released as Houdini {newest + 1}" in eve.text
+    lena = protected.browser("Lena Lead").open(f"/jobtypes/Houdini/{newest}/rollback")
+    assert "This becomes a change" in lena.text
+
+    lena.send(reason="It eats frames")
+
+    assert lena.path.startswith("/changes/web/Lena_Lead/Houdini-")
+    assert f"roll back to version {newest}" in lena.text
+    assert protected.api("jobtypes/Houdini")["version"] == newest + 1
+
+
 def test_a_merge_is_of_the_commit_that_was_looked_at(protected):
     lena = protected.browser("Lena Lead").open("/jobtypes/Nuke/edit")
     lena.send("save", max_batch="2")

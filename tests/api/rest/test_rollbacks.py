@@ -215,4 +215,5 @@ def test_a_protected_branch_is_rolled_back_by_admins_alone(branch):
     said = error(studio.send("ada", "/jobtypes/Maya/rollback", {"version": 1}), 403)
 
     assert "protected" in said["error"]
+    assert said["error"].endswith("reviewed from http://localhost/jobtypes/Maya/1/rollback")
     assert studio.send("boss", "/jobtypes/Maya/rollback", {"version": 1}).status == 201
