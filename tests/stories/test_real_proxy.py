@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from textwrap import dedent
 from urllib.parse import urlencode
 
 import pytest
 
 from tests.stories.test_real_farm import CODE, META, Farm, following, helped
 from tests.support.nginx import Proxy, needs_nginx
-from tests.support.project import ROOT
+from tests.support.project import blocks
 from tests.support.real_pyfarm import FAILED, WSGI, RealAgent
 from tests.support.waiting import wait_for
 
@@ -22,13 +20,6 @@ AGENT, PROXY = "127.0.0.1", "127.0.0.3"
 """Where the agent connects from, and where the proxy does."""
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 LOUD = CODE.replace("echo %s", f"yes {'0' * 4000} | head -n 600; echo %s")
-
-
-def blocks(page: str) -> list[str]:
-    """The indented blocks of a page, without their indentation."""
-    text = (ROOT / "docs" / page).read_text()
-    found = re.findall(r"(?m)(?:^ {4,}.*\n|(?<=\n)\n(?= {4}))+", text)
-    return [dedent(block) for block in found]
 
 
 def configuration(service: int, master: int) -> str:
