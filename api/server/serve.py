@@ -131,6 +131,7 @@ def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
         parts.mirror.start()
     # No read should wait while the collector visits a history that stays anyway.
     gc.freeze()
+    metrics.begin()
     parts.store.note = metrics.note
     if is_another:
         metrics.note("worker_restarted")

@@ -47,10 +47,13 @@ class Latency(Histogram):
 REQUESTS = Counter("jobtypes_requests", "Requests answered", ["route", "method", "status"])
 HOT_HITS = Counter("jobtypes_hot_hits", "Requests answered from memory")
 LATENCY = Latency("jobtypes_request_seconds", "Until the answer began", ["route"], buckets=_BUCKETS)
+EVENT_NAMES = (
+    *("commit", "conflict", "fetch", "fetch_failed", "maintenance"),
+    *("git_begun", "git_ended", "worker_restarted"),
+)
 EVENTS = Counter(
     "jobtypes_events",
-    "What happened: commit, conflict (a lost race, retried), fetch, fetch_failed, maintenance,"
-    " git_begun, git_ended (a clone or push), worker_restarted",
+    f"What happened: {', '.join(EVENT_NAMES)}. A conflict is a lost race, git a clone or push",
     ["event"],
 )
 JOBTYPES = Gauge("jobtypes_jobtypes", "Jobtypes at the tip", multiprocess_mode="mostrecent")
@@ -93,8 +96,15 @@ GIT = Gauge("jobtypes_git_processes", "Clones and pushes that run", multiprocess
 _RUNNING = {"git_begun": 1, "git_ended": -1}
 
 
+def begin() -> None:
+    """Begin to count each event at 0: Prometheus sees no increase in what was not there before."""
+    with suppress(OSError):
+        for event in EVENT_NAMES:
+            EVENTS.labels(event)
+
+
 def note(event: str) -> None:
-    """Count that *event* happened; see EVENTS for its names."""
+    """Count that *event* happened; EVENT_NAMES has its names."""
     with suppress(OSError):  # There is no room for figures, and the event happens anyway.
         EVENTS.labels(event).inc()
         if event in _RUNNING:
