@@ -28,6 +28,7 @@ from api.rest import (
     schemas,
     software,
     stories,
+    tokens,
     webhooks,
 )
 from api.web import auth, errors, hosts, limits, previews, responses
@@ -133,7 +134,7 @@ def _add_routes(app: FlaskApp, transports: Transports) -> None:
     pages.install(app)
     for module in (
         *(jobtypes, rollbacks, stories, files, software, changes, comments, overviews, events),
-        *(document, reference),
+        *(tokens, document, reference),
     ):
         app.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(overviews.searching, url_prefix=PREFIX)

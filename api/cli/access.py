@@ -8,15 +8,17 @@ from pathlib import Path
 
 import click
 
+from api.cli.asking import Place, token_options
 from api.cli.completing import complete_token
 from api.cli.options import branch_option, checks_options, repo_option, setting
-from api.cli.output import format_option, print_rows
+from api.cli.output import format_option, print_json, print_table
+from api.client.errors import ServiceRefused
 from api.config import Config
-from gitstore.branch.access import Role
-from gitstore.branch.token_use import TokenUse
+from api.rest.token_models import NewTokenAnswer, TokenAnswer
 from gitstore.branch.tokens import Tokens
-from gitstore.branch.tokens_file import EMAIL, NAME, PATTERN
 from gitstore.checks.settings import Checks
+from gitstore.errors import BadRequest
+from gitstore.format.layout import escaped
 from gitstore.git.command import require_git
 from gitstore.git.repository import Repository
 from hooks.install import PUSHING, RECEIVING, hooks_folder, install_hooks
@@ -31,6 +33,9 @@ def _span(text: str) -> timedelta:
     unit = {"h": "hours", "d": "days", "w": "weeks"}[match[2]]
     return timedelta(**{unit: int(match[1])})
 
+
+_OPTIONS = {"name": "NAME", "email": "--email", "only": "--only"}
+"""What the user calls the fields of a token."""
 
 SOON = timedelta(days=14)
 """A token that ends within this time is named in the list."""
@@ -49,14 +54,14 @@ def token() -> None:
 @click.option(
     "--expires", type=_span, metavar="SPAN", help="When it ends: 90d, 12h or 4w from now."
 )
-@repo_option
+@token_options
 def create_token(
     name: str,
     role: str,
     email: str | None,
     only: tuple[str, ...],
     expires: timedelta | None,
-    repo: Path,
+    place: Place,
 ) -> None:
     """Make a token for NAME and show its secret, this once.
 
@@ -65,27 +70,20 @@ def create_token(
     write  changes jobtypes, over REST and by git push
     admin  also withdraws, deletes, and pushes past warnings
     """
-    if not NAME.fullmatch(name):
-        message = (
-            "write letters, digits, space and . _ + -, and begin and end with one of the first two"
-        )
-        raise click.BadParameter(message, param_hint="NAME")
-    address = email or f"{name.replace(' ', '.')}@localhost"
-    if not EMAIL.fullmatch(address):
-        raise click.BadParameter("this is no mail address", param_hint="--email")
-    for pattern in only:
-        if not PATTERN.fullmatch(pattern):
-            message = f"{pattern!r} matches no jobtype; write a name or a pattern like Nuke*"
-            raise click.BadParameter(f"{message}, one for each --only", param_hint="--only")
-    tokens = _tokens(repo)
-    if tokens.standing.lost:
+    tokens = place.tokens()
+    if tokens.are_lost:
         click.echo("those who had a token before need new ones: the tokens were lost", err=True)
-    _show(tokens.create(name, Role[role.upper()], address, only, expires))
+    try:
+        _show(tokens.create(name, role, email, only, expires))
+    except (BadRequest, ServiceRefused) as error:
+        if error.field not in _OPTIONS:
+            raise
+        raise click.BadParameter(str(error), param_hint=_OPTIONS[error.field]) from None
 
 
-def _show(secret: str) -> None:
+def _show(made: NewTokenAnswer) -> None:
     click.echo("Keep it, it is not shown again:", err=True)
-    click.echo(secret)
+    click.echo(made.secret)
 
 
 @token.command("rotate")
@@ -104,33 +102,34 @@ def _show(secret: str) -> None:
     metavar="SPAN",
     help="When the new one ends.  [default: after as long as before]",
 )
-@repo_option
-def rotate_token(name: str, overlap: timedelta, expires: timedelta | None, repo: Path) -> None:
+@token_options
+def rotate_token(name: str, overlap: timedelta, expires: timedelta | None, place: Place) -> None:
     """Make another secret for the token NAME. Both are good for a while."""
-    _show(_tokens(repo).rotate(name, overlap, expires))
+    _show(place.tokens().rotate(name, overlap, expires))
 
 
 @token.command("list")
-@repo_option
+@token_options
 @format_option
-def list_tokens(repo: Path, form: str) -> None:
+def list_tokens(place: Place, form: str) -> None:
     """List the tokens: who may do what, until when, and the day of the last use.
 
     Their secrets are kept nowhere. Those that end within two weeks are named once more.
     """
-    rows = [("NAME", "ROLE", "ONLY", "EMAIL", "CREATED", "ENDS", "USED")]
-    days = TokenUse(Repository(repo).git_dir).days()
-    soon = []
-    for row in _tokens(repo).rows():
-        used = days.get(row.fingerprint, "-")
-        only = " ".join(row.only) or "-"
-        ends = row.expires or "never"
-        rows.append((row.name, row.role, only, row.email, row.created, ends, used))
-        if row.expires and (words := _left(datetime.fromisoformat(row.expires))):
-            soon.append(f"{row.name} {words}")
-    print_rows(rows, form)
-    for line in soon:
-        click.echo(line, err=True)
+    tokens = place.tokens().rows()
+    if form == "json":
+        print_json(tokens)
+    else:
+        headings = ("NAME", "ROLE", "ONLY", "EMAIL", "CREATED", "ENDS", "USED")
+        print_table([headings, *map(_row, tokens)])
+    for token in tokens:
+        if token.expires and (words := _left(datetime.fromisoformat(token.expires))):
+            click.echo(escaped(f"{token.name} {words}"), err=True)
+
+
+def _row(token: TokenAnswer) -> tuple[str, ...]:
+    rights = (token.name, token.role, " ".join(token.only) or "-", token.email)
+    return (*rights, token.created, token.expires or "never", token.used or "-")
 
 
 def _left(end: datetime) -> str:
@@ -143,10 +142,10 @@ def _left(end: datetime) -> str:
 
 @token.command("revoke")
 @click.argument("name", shell_complete=complete_token)
-@repo_option
-def revoke_token(name: str, repo: Path) -> None:
+@token_options
+def revoke_token(name: str, place: Place) -> None:
     """Make the token NAME worthless, from the next request on."""
-    _tokens(repo).revoke(name)
+    place.tokens().revoke(name)
     click.echo(f"revoked {name}")
 
 
@@ -157,12 +156,8 @@ def turn_tokens_off(repo: Path) -> None:
 
     Nothing else does: where there were tokens, nobody may write while their file is lost.
     """
-    _tokens(repo).turn_off()
+    Tokens(Repository(repo).git_dir).turn_off()
     click.echo("there are no tokens any more: everybody who reaches the service may write")
-
-
-def _tokens(repo: Path) -> Tokens:
-    return Tokens(Repository(repo).git_dir)
 
 
 @click.group()

@@ -16,10 +16,13 @@ from api.cli.options import branch_option, repo_option
 from api.cli.variables import environment
 from api.client.address import find_origin, parse_service_url
 from api.client.local import LocalSource
+from api.client.tokens import LocalTokens, RemoteTokens
 from gitstore.checks.settings import Checks
+from gitstore.git.repository import Repository
 
 if TYPE_CHECKING:
     from api.client.remote import RemoteSource
+    from api.client.transport import Service
 
 _RANKS = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
 """Where a value comes from, the strongest first; anything else is no choice of the user's."""
@@ -51,12 +54,22 @@ class Place:
             store.approvals_required = require_approvals
             return LocalSource(store)
         # Imported here: a repository needs no HTTP.
-        from api.client.login import TOKEN_VARIABLE
         from api.client.remote import RemoteSource
-        from api.client.transport import Service
 
-        service = Service(parse_service_url(self.url), environment().get(TOKEN_VARIABLE))
-        return RemoteSource(service)
+        return RemoteSource(_service(self.url))
+
+    def tokens(self) -> LocalTokens | RemoteTokens:
+        """Where the tokens are."""
+        if self.url is None:
+            return LocalTokens(Repository(self.repo).git_dir)
+        return RemoteTokens(_service(self.url))
+
+
+def _service(url: str) -> Service:
+    from api.client.login import TOKEN_VARIABLE
+    from api.client.transport import Service
+
+    return Service(parse_service_url(url), environment().get(TOKEN_VARIABLE))
 
 
 def place_options(command: Callable[..., object]) -> Callable[..., object]:
@@ -69,13 +82,23 @@ def service_options(command: Callable[..., object]) -> Callable[..., object]:
     return _with_place(command, asks_origin=True)
 
 
-def _with_place(command: Callable[..., object], asks_origin: bool) -> Callable[..., object]:
+def token_options(command: Callable[..., object]) -> Callable[..., object]:
+    """As service_options, for what no branch has."""
+    return _with_place(command, asks_origin=True, has_branch=False)
+
+
+def _with_place(
+    command: Callable[..., object], asks_origin: bool, has_branch: bool = True
+) -> Callable[..., object]:
     @functools.wraps(command)
-    def with_place(repo: Path, branch: str | None, url: str | None, **others: object) -> object:
+    def with_place(
+        repo: Path, url: str | None, branch: str | None = None, **others: object
+    ) -> object:
         place = _place(click.get_current_context(), repo, branch, url, asks_origin)
         return command(place=place, **others)
 
-    return repo_option(branch_option(url_option(with_place)))
+    asked = url_option(with_place)
+    return repo_option(branch_option(asked) if has_branch else asked)
 
 
 def _place(

@@ -130,22 +130,6 @@ def print_json(answer: BaseModel | Sequence[BaseModel]) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
-def print_rows(rows: Sequence[tuple[str, ...]], form: str) -> None:
-    """Print *rows*, the first of which is the headings: as a table, or as JSON.
-
-    In JSON, each row is an object whose keys are the headings in lower case. ``-`` is null.
-    """
-    if form != "json":
-        print_table(rows)
-        return
-    keys = [heading.lower() for heading in rows[0]]
-    objects = [
-        {key: None if cell == "-" else cell for key, cell in zip(keys, row, strict=True)}
-        for row in rows[1:]
-    ]
-    click.echo(json.dumps(objects, indent=2))
-
-
 def day(date: str | None) -> str:
     """*date*, which is in ISO 8601, as tables have it."""
     return shown_date(datetime.fromisoformat(date) if date else None)

@@ -55,6 +55,11 @@ def parse_service_url(text: str) -> ServiceUrl:
     return ServiceUrl(f"{url.scheme}://{host}{quote(path, safe='/%~!$&+,;=:@')}", remote)
 
 
+def quoted(text: str, safe: str = "") -> str:
+    """*text*, which may have been any bytes on the command line, as it stands in a path."""
+    return quote(text, safe=safe, errors="surrogateescape")
+
+
 def find_origin(folder: Path) -> str | None:
     """The URL of the service that the clone around *folder* came from, None if there is none.
 

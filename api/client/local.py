@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TypeVar
-
-from pydantic import TypeAdapter
-
+from api.client.answers import of_payload
 from api.client.source import ListedJobtype, ShownChange, ShownVersion
 from api.client.versions import rollback_advice, write_version
 from api.client.writing import local_writer, require_own
@@ -36,13 +32,6 @@ from gitstore.edits.jobtypes import restore, withdraw
 from gitstore.edits.rollback import roll_back
 from gitstore.errors import NotFound, Refused
 
-T = TypeVar("T")
-
-
-def _as(model: type[T], payload: object) -> T:
-    """*payload* as it would come over the wire, so that nothing differs from a service's."""
-    return TypeAdapter(model).validate_json(json.dumps(payload))
-
 
 class LocalSource:
     """The repository and branch of *store*."""
@@ -66,23 +55,23 @@ class LocalSource:
                     "description": release.meta.description if release else None,
                 }
             )
-        return _as(list[ListedJobtype], rows)
+        return of_payload(list[ListedJobtype], rows)
 
     def history(self, key: str) -> list[StoryAnswer]:
         """The stories of the versions of the jobtype *key*, newest first."""
         stories = self._store.stories(key, limit=None).stories
-        return _as(list[StoryAnswer], list(map(story_payload, stories)))
+        return of_payload(list[StoryAnswer], list(map(story_payload, stories)))
 
     def story(self, key: str, number: int) -> StoryAnswer:
         """The story of one version."""
-        return _as(StoryAnswer, story_payload(self._store.story(key, number)))
+        return of_payload(StoryAnswer, story_payload(self._store.story(key, number)))
 
     def version(self, key: str, number: int | None) -> ShownVersion:
         """The version of that number, None for the newest in service."""
         catalogue = self._store.catalogue()
         release = catalogue.newest(key) if number is None else catalogue.release(key, number)
         meta = catalogue.contents.objects.read_blob(release.directory.meta_blob).decode()
-        jobtype = _as(JobtypeAnswer, jobtype_payload(catalogue, release))
+        jobtype = of_payload(JobtypeAnswer, jobtype_payload(catalogue, release))
         return ShownVersion(jobtype, release.version.commit, meta)
 
     def diff_text(self, key: str, old: int, new: int) -> str:
@@ -91,17 +80,17 @@ class LocalSource:
 
     def diff(self, key: str, old: int, new: int) -> DiffAnswer:
         """What differs between two versions."""
-        return _as(DiffAnswer, diff_payload(self._store.compare(key, old, new)))
+        return of_payload(DiffAnswer, diff_payload(self._store.compare(key, old, new)))
 
     def changes(self) -> list[ChangeRow]:
         """The changes by branch."""
-        return _as(list[ChangeRow], list(map(change_row, self._reviews.changes())))
+        return of_payload(list[ChangeRow], list(map(change_row, self._reviews.changes())))
 
     def change(self, branch: str) -> ShownChange:
         """The change on *branch*, and what merging it would make."""
         review = self._reviews.review(branch)
         payload = change_payload(review, self._reviews.diff(review))
-        return _as(ShownChange, payload | self._discussed(branch))
+        return of_payload(ShownChange, payload | self._discussed(branch))
 
     def withdraw(self, key: str, number: int, reason: str) -> list[str]:
         """Take a version out of service."""
@@ -136,7 +125,7 @@ class LocalSource:
         require_own(self._store)
         seen = commit or self._tip(branch)
         merged = self._reviews.merge(branch, Writer(message=subject), delete_branch, seen)
-        return _as(MergedAnswer, merged_payload(branch, merged))
+        return of_payload(MergedAnswer, merged_payload(branch, merged))
 
     def _tip(self, branch: str) -> str | None:
         """The id of the change's last commit; None if its branch is gone."""
@@ -152,10 +141,10 @@ class LocalSource:
         entry = self._reviews.discussion.comment(
             branch, local_writer(self._store), text, commit, path, line
         )
-        return _as(CommentAnswer, comment_payload(entry))
+        return of_payload(CommentAnswer, comment_payload(entry))
 
     def approve(self, branch: str, commit: str) -> ApprovalsAnswer:
         """Approve the change on *branch* at *commit*, as the person at this machine."""
         discussion = self._reviews.discussion
         discussion.approve(branch, local_writer(self._store), commit)
-        return _as(ApprovalsAnswer, approvals_payload(discussion.approvals(branch)))
+        return of_payload(ApprovalsAnswer, approvals_payload(discussion.approvals(branch)))

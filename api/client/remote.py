@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from typing import TypeVar
-from urllib.parse import quote
 
-from pydantic import TypeAdapter, ValidationError
-
+from api.client.address import quoted
+from api.client.answers import of_body
 from api.client.errors import ServiceRefused
 from api.client.source import ListedJobtype, ShownChange, ShownVersion
 from api.client.transport import Reply, Service
@@ -49,18 +48,7 @@ class RemoteSource:
         self._service = service
 
     def _as(self, model: type[T], body: bytes) -> T:
-        """*body* as a *model*.
-
-        Raises:
-            ServiceRefused: it is none.
-        """
-        try:
-            return TypeAdapter(model).validate_json(body)
-        except ValidationError:
-            raise ServiceRefused(
-                f"{self._service.base} does not answer as this release of jobtypes expects; is it"
-                " the service? If so, use its own release of this command"
-            ) from None
+        return of_body(model, body, self._service.base)
 
     def _get(self, model: type[T], path: str) -> T:
         return self._as(model, self._service.get(path).body)
@@ -95,7 +83,7 @@ class RemoteSource:
 
     def diff_text(self, key: str, old: int, new: int) -> str:
         """The unified diff between two versions."""
-        reply = self._service.get(f"/diff/{quote(key, safe='')}/{old}..{new}", accept=TEXT)
+        reply = self._service.get(f"/diff/{quoted(key)}/{old}..{new}", accept=TEXT)
         return reply.body.decode(errors="replace")
 
     def diff(self, key: str, old: int, new: int) -> DiffAnswer:
@@ -192,7 +180,7 @@ class RemoteSource:
 def message(text: str) -> dict[str, str]:
     """The header by which *text* becomes a commit's message."""
     is_plain = text.isascii() and text.isprintable() and not text.lower().startswith("utf-8'")
-    return {"X-Commit-Message": text if is_plain else f"UTF-8''{quote(text, safe='')}"}
+    return {"X-Commit-Message": text if is_plain else f"UTF-8''{quoted(text)}"}
 
 
 def _told(made: Difference) -> list[str]:
@@ -200,11 +188,11 @@ def _told(made: Difference) -> list[str]:
 
 
 def _jobtype(key: str) -> str:
-    return f"{PREFIX}/jobtypes/{quote(key, safe='')}"
+    return f"{PREFIX}/jobtypes/{quoted(key)}"
 
 
 def _change(branch: str) -> str:
-    return f"{PREFIX}/changes/{quote(branch)}"
+    return f"{PREFIX}/changes/{quoted(branch, '/')}"
 
 
 def _listed(row: JobtypeRow, newest: NewestAnswer | None) -> ListedJobtype:

@@ -14,9 +14,12 @@ from email.message import Message
 from typing import Protocol
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from pydantic import ValidationError
+
 from api.client.address import ServiceUrl
 from api.client.errors import NoSuchRoute, ServiceFailed, ServiceRefused
 from api.client.login import Login
+from api.rest.models import ErrorAnswer
 from api.web.sentences import ASKS, NOTHING_HERE
 from gitstore.format.layout import escaped, shown
 
@@ -174,7 +177,7 @@ class Service:
             return ServiceRefused(
                 f"{base} leads elsewhere, to {to}; if that is the service, name it with --url"
             )
-        sentence = _sentence(reply)
+        sentence, field = _sentence(reply)
         if status == 401:
             why = (sentence or f"{base} wants a login").removesuffix(f"; {ASKS}")
             return ServiceRefused(f"{why}; {self._login.advice}")
@@ -190,7 +193,7 @@ class Service:
                 f"the service at {base} has nothing at {path}: the address has a path too many,"
                 " or the service is older than this command and needs an update"
             )
-        return ServiceFailed(sentence) if status >= 500 else ServiceRefused(sentence, status)
+        return ServiceFailed(sentence) if status >= 500 else ServiceRefused(sentence, status, field)
 
 
 class _Readable(Protocol):
@@ -209,16 +212,17 @@ def _read(status: int, headers: Message, response: _Readable) -> Reply:
     return Reply(status, headers, body)
 
 
-def _sentence(reply: Reply) -> str | None:
-    """The sentence of an error, as our services write it; None for anything else."""
+def _sentence(reply: Reply) -> tuple[str | None, str]:
+    """The sentence of an error, as our services write it, and the field of the body that it is
+    about; None for the answer of anything else."""
     if reply.headers.get_content_type() != _JSON:
-        return None
+        return None, ""
     try:
-        said = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return None
-    sentence = said.get("error") if isinstance(said, dict) else None
-    return escaped(sentence[:_SENTENCE_LIMIT]) if isinstance(sentence, str) else None
+        said = ErrorAnswer.model_validate_json(reply.body)
+    except ValidationError:
+        return None, ""
+    field = said.details[0].path if len(said.details) == 1 else ""
+    return escaped(said.error[:_SENTENCE_LIMIT]), field
 
 
 _NEXT = re.compile(r"<([^<>]*)> *; *rel=\"?next\b")

@@ -30,6 +30,7 @@ from api.rest import (
     rollbacks,
     software,
     stories,
+    tokens,
 )
 from api.rest.changes import MergeBody
 from api.rest.models import ErrorAnswer, ProposedAnswer
@@ -62,6 +63,7 @@ _PLACES: Mapping[str, tuple[str, Schema, str]] = {
         "4.2",
     ),
     "branch": ("The change's branch, slashes and all", {"type": "string"}, "fix-tiles"),
+    "name": ("The token's name", {"type": "string"}, "ci"),
     "comment": ("The comment's number", {"type": "integer", "minimum": 0}, "1"),
     "number": (
         "The version's number",
@@ -122,6 +124,7 @@ TAGGED: Mapping[str, Routes] = {
     "changes": (*changes.ROUTES, *comments.ROUTES),
     "events": events.ROUTES,
     "overviews": (*overviews.ROUTES, *overviews.SEARCH_ROUTES),
+    "tokens": tokens.ROUTES,
     "description": OWN_ROUTES,
 }
 """Every route below /api/v1, by what it is about."""

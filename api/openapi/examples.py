@@ -15,6 +15,7 @@ from api.rest.changes import MergeBody
 from api.rest.comments import ApprovalBody, CommentBody
 from api.rest.payloads import JOBTYPE_SCHEMA, JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.rest.rollbacks import RestoreBody, RollbackBody
+from api.rest.token_models import NewTokenAnswer, RotationBody, TokenAnswer, TokenBody
 from api.web.errors import SENTENCES
 from gitstore.format.schema import Requirement
 
@@ -50,6 +51,8 @@ BODIES: Mapping[type[BaseModel], Example] = {
     MergeBody: {"commit": _COMMIT, "delete_branch": True},
     RollbackBody: {"version": 3},
     RestoreBody: {},
+    TokenBody: {"name": "ci", "role": "write", "only": ["Turn*"], "lasts_s": 7_776_000},
+    RotationBody: {"overlap_s": 3600},
 }
 """A body for each model that is taken."""
 
@@ -66,6 +69,16 @@ _CREDIT: Example = {
     "date": "2024-05-06T07:08:09+00:00",
     "authors": [_ADA],
     "subject": "Merge pull request #7 from ada/fix-tiles",
+}
+
+_TOKEN: Example = {
+    "name": "ci",
+    "role": "write",
+    "only": ["Turn*"],
+    "email": "ci@localhost",
+    "created": "2024-05-06T07:08:09+00:00",
+    "expires": "2024-08-04T07:08:09+00:00",
+    "used": "2024-05-07",
 }
 
 ANSWERS: Mapping[type[BaseModel], Example] = {
@@ -287,6 +300,8 @@ ANSWERS: Mapping[type[BaseModel], Example] = {
         "conflicts": {},
         "error": None,
     },
+    TokenAnswer: _TOKEN,
+    NewTokenAnswer: {**_TOKEN, "used": None, "secret": "jtr_..."},
     models.DeliveredAnswer: {"event": "push", "fetches": True},
 }
 """An answer for each model that is given."""

@@ -20,12 +20,9 @@ CommitId = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-_ANSWER = ConfigDict(
-    json_schema_serialization_defaults_required=True,
-    # A client reads the answers of later releases, too, which may have more keys.
-    extra="ignore",
-    json_schema_extra={"additionalProperties": False},
-)
+# A client reads the answers of later releases, too, which may have more keys.
+_OPEN = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
+_ANSWER = ConfigDict(json_schema_serialization_defaults_required=True, **_OPEN)
 
 
 class Answer(Model):
@@ -62,7 +59,7 @@ class JobtypeAnswer(JobtypeFields):
 class NewestAnswer(JobtypeFields):
     """The newest version in service of a jobtype; *code* is there if it was asked for."""
 
-    model_config = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
+    model_config = _OPEN
 
     id: Id
     name: str
@@ -385,6 +382,8 @@ class Detail(Answer):
 
 class ErrorAnswer(Model):
     """An error: a sentence for a person, and for what is not valid every reason."""
+
+    model_config = _OPEN
 
     error: str
     details: tuple[Detail, ...] = ()

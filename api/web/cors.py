@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _READS = ("GET", "HEAD")
-_PATH = re.compile(rf"(?:/preview/.+)?{re.escape(PREFIX)}(?:/.*)?", re.DOTALL)
+_PATH = re.compile(rf"(?:/preview/.+)?{re.escape(PREFIX)}(?!/tokens)(?:/.*)?", re.DOTALL)
+"""What such a page may read. Who has a token is none of its business."""
+
 _PREFLIGHT = [
     ("Access-Control-Allow-Methods", ", ".join(_READS)),
     ("Access-Control-Allow-Headers", "Authorization, If-None-Match, If-Range, Range, X-Request-Id"),

@@ -8,8 +8,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gitstore.branch.access import Role
-from gitstore.branch.tokens_file import Standing, Token, TokenFile, digest, time_text
-from gitstore.errors import Exists, NotFound, TokensLost
+from gitstore.branch.tokens_file import (
+    EMAIL,
+    NAME,
+    PATTERN,
+    Standing,
+    Token,
+    TokenFile,
+    digest,
+    time_text,
+)
+from gitstore.errors import BadRequest, Exists, NotFound, TokensLost
+from gitstore.format.layout import shown
 from gitstore.format.spelling import did_you_mean
 
 PREFIX = "jtr_"
@@ -24,6 +34,25 @@ def _missing(name: str, rows: Iterable[Token]) -> NotFound:
     """The error for a *name* that none of the tokens *rows* has."""
     near = did_you_mean(name, (row.name for row in rows))
     return NotFound(f"there is no token {name}{near or '; see jobtypes token list'}")
+
+
+def _require_valid(name: str, email: str, only: Iterable[str]) -> None:
+    """Raise BadRequest unless a new token can have these."""
+    if not NAME.fullmatch(name):
+        raise BadRequest(
+            f"{shown(name)!r} can't be a token's name; write letters, digits, space and . _ + -, up"
+            " to 64, and begin and end with one of the first two",
+            "name",
+        )
+    if not EMAIL.fullmatch(email):
+        raise BadRequest(f"{shown(email)!r} is no mail address", "email")
+    for pattern in only:
+        if not PATTERN.fullmatch(pattern):
+            raise BadRequest(
+                f"{shown(pattern)!r} matches no jobtype; write a name or a pattern like"
+                " Nuke*, one for each --only",
+                "only",
+            )
 
 
 class Tokens:
@@ -55,16 +84,21 @@ class Tokens:
         self,
         name: str,
         role: Role,
-        email: str,
+        email: str | None,
         only: tuple[str, ...],
         lasts: timedelta | None = None,
     ) -> str:
         """A new token's secret, which is kept nowhere. It ends after *lasts*; None for never.
 
+        *email* None stands for NAME@localhost.
+
         Raises:
+            BadRequest: there can't be such a token.
             Exists: there is a token of that name.
             TokensLost: the file of tokens can't be read; nothing replaces it.
         """
+        email = email or f"{name.replace(' ', '.')}@localhost"
+        _require_valid(name, email, only)
         secret = PREFIX + secrets.token_urlsafe(32)
         now = datetime.now(UTC)
         row = Token(
