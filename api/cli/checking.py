@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,15 +14,16 @@ from api.cli import report
 from api.cli.opening import UPSTREAM, is_repository, root_of, store_of
 from api.cli.options import EXIT_USER, checks_options, repo_option
 from api.cli.variables import environment
+from gitstore.branch.old_faults import Counts, OldFaults, count
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.checks.folder import NAMED, Worktree
 from gitstore.checks.settings import Checks
 from gitstore.checks.stored import stored
 from gitstore.checks.tree import check_tree
-from gitstore.checks.units import differing_units, unit_of
+from gitstore.checks.units import differing_units, unit_of, units_of
 from gitstore.errors import NotFound, NotWhole
-from gitstore.format.layout import JOBTYPES, SOFTWARE, escaped, shown
+from gitstore.format.layout import JOBTYPES, SOFTWARE, WITHDRAWN, escaped, shown
 from gitstore.format.spelling import did_you_mean
 from gitstore.git.repository import Repository
 from gitstore.git.trees import Objects
@@ -30,21 +32,31 @@ from gitstore.rules import Problem, Severity
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """All problems of a tree, by paths within it, and the units that are looked at.
+    """The problems of a tree, by paths within it, and the units that are looked at.
 
     *units* is None for all. *what* names them, for people. *old* are the problems that were
-    there before, where what differs may have brought one into another unit.
+    there before, where what differs may have brought one into another unit. *known* are the
+    faults of other units that are not among the problems.
     """
 
     problems: list[Problem]
     units: frozenset[str] | None = None
     what: str = ""
     old: frozenset[Problem] | None = None
+    known: Counts = (0, 0)
 
     def covers(self, problem: Problem) -> bool:
         if self.units is None or unit_of(problem.path) in self.units:
             return True
         return self.old is not None and problem not in self.old
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What is to be looked at: one *unit*, *everything*, or what differs from origin."""
+
+    unit: str | None
+    everything: bool
 
 
 @click.command()
@@ -88,11 +100,9 @@ def check(
     """
     where, unit = _where(path, repo)
     store = _staged_store(where) if staged else store_of(where)
-    found = _find(where, store, staged, checks)
+    found = _find(where, store, staged, checks, _Scope(unit, everything))
     if unit is not None:
-        found = replace(found, units=frozenset({unit}), what=unit, old=None)
-    elif everything:
-        found = replace(found, units=None)
+        found = replace(found, units=frozenset({unit}), what=unit)
     folder = Path() if store and store.repository.is_bare else where
     mine, others = _split(found)
     problems = [replace(p, path=os.path.normpath(folder / p.path)) for p in mine]
@@ -100,16 +110,19 @@ def check(
     text = report.coloured(problems) if is_coloured else report.FORMATS[form](problems)
     click.echo(text, nl=False, color=is_coloured)
     what = "" if found.units is None else f", {escaped(found.what)}"
-    click.echo(f"{where}{what}: {report.count(mine)}", err=True)
-    if others and unit is None:
-        click.echo(f"in what you didn't change: {report.count(others)}; --all shows them", err=True)
+    click.echo(f"{where}{what}: {report.counted(*count(mine))}", err=True)
+    if any(others) and unit is None:
+        of_others = report.counted(*others)
+        click.echo(f"in what you didn't change: {of_others}; --all shows them", err=True)
     if any(p.severity is Severity.ERROR for p in mine):
         sys.exit(EXIT_USER)
 
 
-def _split(found: _Found) -> tuple[list[Problem], list[Problem]]:
+def _split(found: _Found) -> tuple[list[Problem], Counts]:
+    """The problems that are looked at, and how many others there are."""
     mine = [problem for problem in found.problems if found.covers(problem)]
-    return mine, [problem for problem in found.problems if not found.covers(problem)]
+    errors, warnings = count(p for p in found.problems if not found.covers(p))
+    return mine, (errors + found.known[0], warnings + found.known[1])
 
 
 def _has_colours(color: str) -> bool:
@@ -144,37 +157,66 @@ def _named(root: Path, name: str) -> tuple[Path, str]:
     raise NotFound(f"{shown(name)} is no folder, and no jobtype in {root / JOBTYPES}{near}")
 
 
-def _find(where: Path, store: Store | None, staged: bool, checks: Checks) -> _Found:
-    """What is wrong in the folder *where* of the repository *store*, and what differs there."""
+def _find(where: Path, store: Store | None, staged: bool, checks: Checks, scope: _Scope) -> _Found:
+    """What is wrong in the folder *where* of the repository *store*, as far as *scope* goes."""
     if store is None:
         tree = Worktree(where)
         base = Catalogue.empty(tree)
         return _Found(check_tree(tree, tree.tree, base, checks, everything=True))
     base = _base_of(store)
     repository = store.repository
-
-    def found(objects: Objects, tree: str) -> _Found:
-        problems = check_tree(objects, tree, base, checks, everything=True)
-        tip = repository.tip(UPSTREAM)
-        if tip is None:
-            return _Found(problems)
-        before = repository.commit(tip).tree
-        units = differing_units(objects, before, tree)
-        old = None
-        if any(unit.startswith(f"{SOFTWARE}/") for unit in units):
-            # What a jobtype requires may be gone, and its own files are as they were.
-            old = frozenset(check_tree(repository, before, base, checks, everything=True))
-        return _Found(problems, units, "what differs from origin", old)
-
+    look = _Look(repository, base, checks)
     if staged:
-        return found(repository, repository.staged_tree())
+        return look.found(repository, repository.staged_tree(), scope)
     if not repository.is_bare:
         with stored(where, NAMED) as (objects, tree_id):
-            return found(objects, tree_id)
+            return look.found(objects, tree_id, scope)
     served = base.history.tree
     if served is None:
         return _Found([])
     return _Found(check_tree(repository, served, base, checks, everything=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Looks at trees of a clone, whose branch has the catalogue *base*."""
+
+    repository: Repository
+    base: Catalogue
+    checks: Checks
+
+    def found(self, objects: Objects, tree: str, scope: _Scope) -> _Found:
+        """What is wrong with *tree*, as far as *scope* goes."""
+        folder, _, name = (scope.unit or "").partition("/")
+        if folder == JOBTYPES:
+            return _Found(self._problems(objects, tree, [name]))
+        tip = self.repository.tip(UPSTREAM)
+        if tip is None or scope.everything or scope.unit is not None:
+            return _Found(self._problems(objects, tree))
+        before = self.repository.commit(tip).tree
+        units, what = differing_units(objects, before, tree), "what differs from origin"
+        begin = f"{JOBTYPES}/"
+        names = [unit.removeprefix(begin) for unit in units if unit.startswith(begin)]
+        left = units_of(objects, tree)
+        if any(u.startswith((SOFTWARE, WITHDRAWN)) or u not in left for u in units):
+            # What others require or list may be gone, and their own files are as they were.
+            old = frozenset(self._problems(self.repository, before))
+            return _Found(self._problems(objects, tree), units, what, old)
+        faults = OldFaults(self.repository.git_dir).counts(
+            before, self.checks, lambda: self._problems(self.repository, before)
+        )
+        others = [n for unit, n in faults.items() if unit.startswith(begin) and unit not in units]
+        known = sum(errors for errors, _ in others), sum(warnings for _, warnings in others)
+        found = self._problems(objects, tree, names)
+        # Of other jobtypes, all is known.
+        own = [p for p in found if unit_of(p.path) in units or not p.path.startswith(begin)]
+        return _Found(own, units, what, known=known)
+
+    def _problems(
+        self, objects: Objects, tree: str, names: Sequence[str] | None = None
+    ) -> list[Problem]:
+        """What is wrong with *tree*; *names* are the jobtypes that matter, None for all."""
+        return check_tree(objects, tree, self.base, self.checks, everything=True, only=names)
 
 
 def _base_of(store: Store) -> Catalogue:

@@ -130,10 +130,9 @@ FORMATS: dict[str, Callable[[Sequence[Problem]], str]] = {
 }
 
 
-def count(problems: Sequence[Problem]) -> str:
+def counted(errors: int, warnings: int) -> str:
     """How many problems there are of each severity, for a closing line."""
-    errors = sum(1 for p in problems if p.severity is Severity.ERROR)
-    return f"{_number(errors, 'error')}, {_number(len(problems) - errors, 'warning')}"
+    return f"{_number(errors, 'error')}, {_number(warnings, 'warning')}"
 
 
 def _number(count: int, noun: str) -> str:

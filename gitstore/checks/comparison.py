@@ -36,12 +36,14 @@ class Comparison:
         touched: Collection[str],
         sources: Sources,
         after: History | None,
+        only: Collection[str] | None = None,
     ) -> None:
         self.objects = objects
         self.check_time = sources.check_time
         self.suggestions = iter(range(SUGGESTIONS_LIMIT))
         self.base = base
         self._touched = touched
+        self._only = only
         # What *base* has parsed is cached by id, so it is reused here.
         known = base.contents
         self.contents = known if known.objects is objects else Contents(objects)
@@ -81,6 +83,8 @@ class Comparison:
     @cached_property
     def changed_jobtypes(self) -> dict[str, Entry]:
         """The entries under jobtypes/ that are new, differ, or were touched."""
+        if self._only is not None:
+            return {name: self.jobtypes[name] for name in self._only if name in self.jobtypes}
         differing = differing_entries(self.jobtypes_before, self.jobtypes)
         return differing | {n: self.jobtypes[n] for n in self._touched if n in self.jobtypes}
 

@@ -37,15 +37,17 @@ def check_tree(
     touched: Collection[str] = (),
     after: History | None = None,
     progress: Progress | None = None,
+    only: Collection[str] | None = None,
 ) -> list[Problem]:
     """What is wrong with root tree *tree*, which came from *base*, by path and line.
 
     Looks at what differs from *base*'s own tree and at the jobtypes *touched*, or at all
-    of it where *everything*. *after* is the history with that tree, where it takes other than
-    one step to get there. *progress* counts the jobtypes that are looked at.
+    of it where *everything*; and at no jobtypes but *only* those, unless that is None. *after* is
+    the history with that tree, where it takes other than one step to get there. *progress* counts
+    the jobtypes that are looked at.
     """
     sources = make_sources(checks)
-    compared = Comparison(objects, tree, base, everything, touched, sources, after)
+    compared = Comparison(objects, tree, base, everything, touched, sources, after, only)
     problems: list[Problem] = []
     try:
         for problem in _check(compared, checks, sources, progress):

@@ -18,11 +18,12 @@ def unit_of(path: str) -> str:
 
 def differing_units(objects: Objects, old: str | None, new: str) -> frozenset[str]:
     """The units that differ between the trees *old* and *new*."""
-    before, after = _units(objects, old), _units(objects, new)
+    before, after = units_of(objects, old), units_of(objects, new)
     return frozenset(u for u in before.keys() | after.keys() if before.get(u) != after.get(u))
 
 
-def _units(objects: Objects, tree: str | None) -> Mapping[str, Entry]:
+def units_of(objects: Objects, tree: str | None) -> Mapping[str, Entry]:
+    """The units of *tree*, and what stands there; None is for a tree without any."""
     root = objects.entries(tree) if tree else {}
     units = {name: entry for name, entry in root.items() if name not in _FOLDERS}
     for folder in _FOLDERS:

@@ -162,3 +162,53 @@ def test_a_bare_repository_is_checked_whole(td, sample):
     assert git(sample, "rev-parse", "main")
 
     assert jobtypes("check", sample).returncode == 1
+
+
+def test_old_faults_are_counted_once_for_each_commit_of_origin(td):
+    td.write("jobtypes/Maya/code.py", code("Maya") + "# new\n")
+    kept = td.path / ".git" / "jobtypes" / "old-faults.json"
+
+    first = jobtypes("check", td.path)
+    document = json.loads(kept.read_text())
+    document["counts"]["jobtypes/Nuke"] = [7, 0]
+    kept.write_text(json.dumps(document))
+    second = jobtypes("check", td.path)
+    ignoring = jobtypes("check", td.path, "--ignore", "agent-ascii")
+    kept.write_text("damaged")
+    last = jobtypes("check", td.path)
+
+    assert "you didn't change: 1 error, " in first.stderr
+    assert "you didn't change: 7 errors, " in second.stderr
+    assert ignoring == last == first
+    assert json.loads(kept.read_text())["counts"]["jobtypes/Nuke"] == [1, 0]
+
+
+def test_a_jobtype_that_is_gone_and_still_listed_is_yours(td, clone, sample):
+    first = clone(sample)
+    first.write("withdrawn.yaml", "Maya: [1]\n")
+    first.commit()
+    first.push()
+    td.git("pull", "--quiet")
+    td.git("rm", "-r", "--quiet", "jobtypes/Maya")
+
+    done = jobtypes("check", td.path)
+
+    assert "withdrawn.yaml:1: warning: there is no jobtype Maya" in done.stdout
+
+
+@pytest.mark.parametrize("extra", [["Maya"], []], ids=["named", "what differs"])
+def test_what_is_checked_alone_has_all_its_problems(td, monkeypatch, extra):
+    td.write("jobtypes/Maya/code.py", "class Mya:\n    pass\n")
+    td.write("jobtypes/Maya/notes.bak", "left\n")
+    td.git("add", "--force", "jobtypes/Maya/notes.bak")
+    td.write("jobtypes/maya/code.py", code("Maya"))
+    td.write("jobtypes/maya/meta.yaml", "classname: Maya\n")
+    td.commit()
+    monkeypatch.chdir(td.path)
+
+    every = jobtypes("check", "--all").stdout.splitlines()
+    alone = jobtypes("check", *extra).stdout.splitlines()
+
+    own = ("jobtypes/Maya",) if extra else ("jobtypes/Maya", "jobtypes/maya")
+    assert alone == [line for line in every if line.startswith(own)]
+    assert len(alone) > 2
