@@ -51,7 +51,10 @@ READING = (
     "mirror {master} --repo {imported}",
     "list --url {url}",
     "changes show topic --url {url}",
+    "withdraw Nuke 1 --reason why --url {url}",
+    "restore Nuke 1 --url {url}",
 )
+"""What reads, or writes at a service."""
 
 WRITING = (
     "changes merge topic --repo {served}",
