@@ -546,10 +546,14 @@ def test_a_look_alike_name_is_another_jobtype_and_is_warned_about(farm, clone):
     )
 
 
+PROGRAMS = (".__main__", ".desk.driver")
+"""The ends of names of modules that are only run. The driver's folder is on its own path then."""
+
+
 def modules() -> Iterator[object]:
     for package in (api, gitstore, hooks):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not found.name.endswith("__main__"):
+            if not found.name.endswith(PROGRAMS):
                 yield importlib.import_module(found.name)
 
 
