@@ -8,6 +8,7 @@ import click
 from click.shell_completion import add_completion_class
 
 from api.cli.bash import Bash
+from api.cli.helping import Formatter
 from api.cli.later import Later, LaterGroup, loaded
 from api.cli.options import CONFIG_HELP, EXIT_OURS, EXIT_USER
 from api.cli.variables import environment, unknown_variables
@@ -58,6 +59,7 @@ _OURS = (StorageFailed, Damaged, FarmFailed, ProgramMissing, ServiceFailed)
 
 
 add_completion_class(Bash)
+click.Context.formatter_class = Formatter
 
 
 class _Group(LaterGroup):

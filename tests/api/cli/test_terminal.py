@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from api.config import Config
 from gitstore.branch.access import Role
 from gitstore.branch.tokens import Tokens
 from gitstore.git.commits import Signature
@@ -77,6 +79,15 @@ def test_no_line_of_a_table_is_wider_than_the_terminal(seen):
     for name in TABLES:
         for line in said[name].splitlines():
             assert columns(line) <= width or NAME in line, (name, line)
+
+
+def test_help_fits_the_terminal_and_breaks_no_name(seen):
+    width, said = seen
+
+    for name in ("help", "serve"):
+        assert max(map(len, said[name].splitlines())) <= width
+    for setting in fields(Config):
+        assert f"JOBTYPES_{setting.name.upper()}" in said["serve"]
 
 
 def test_names_are_whole_and_long_subjects_are_cut(seen):
