@@ -10,6 +10,7 @@ from click.shell_completion import add_completion_class
 from api.cli.bash import Bash
 from api.cli.helping import Formatter
 from api.cli.later import Later, LaterGroup, loaded
+from api.cli.notices import complain, speak, warn_later
 from api.cli.options import CONFIG_HELP, EXIT_OURS, EXIT_USER
 from api.cli.variables import environment, unknown_variables
 from api.client.errors import ServiceFailed
@@ -23,7 +24,7 @@ from gitstore.errors import (
     StorageFailed,
     StoreError,
 )
-from gitstore.format.layout import escaped, escaped_lines
+from gitstore.format.layout import escaped
 
 _COMMANDS = {
     "changes": ("reviewing:changes", "Review pushed branches without a forge, and merge them."),
@@ -70,15 +71,15 @@ class _Group(LaterGroup):
             return super().invoke(ctx)
         except Invalid as error:
             for problem in error.problems:
-                click.echo(f"jobtypes: {escaped(str(problem))}", err=True)
+                complain(ctx, escaped(str(problem)))
             ctx.exit(EXIT_USER)
         except (StoreError, ConfigError) as error:
-            click.echo(escaped_lines(f"jobtypes: {error}"), err=True)
+            complain(ctx, str(error))
             ctx.exit(EXIT_OURS if isinstance(error, _OURS) else EXIT_USER)
         except BrokenPipeError:
             raise  # The reader closed the pipe; click ends quietly.
         except OSError as error:
-            click.echo(escaped_lines(f"jobtypes: {error}"), err=True)
+            complain(ctx, str(error))
             ctx.exit(EXIT_OURS)
 
 
@@ -104,7 +105,9 @@ def main(ctx: click.Context, config: Path | None) -> None:
     """
     logs.set_up(LogFormat.PLAIN)
     for warning in unknown_variables(environment()):
-        click.echo(f"jobtypes: {warning}", err=True)
+        warn_later(ctx, warning)
+    if ctx.invoked_subcommand != "serve":  # That one has a log.
+        speak(ctx)
     if config is not None:
         settings = read_config_file(config)
         name = str(ctx.invoked_subcommand)

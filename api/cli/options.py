@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from api.cli.notices import warn_later
 from api.cli.variables import is_link, link_warning
 from api.config import Config, make_checks, read_config_file
 from gitstore.checks.settings import CodeChecks
@@ -56,7 +57,7 @@ class Setting(click.Option):
         value = super().resolve_envvar_value(ctx)
         if value is None or self.name != "port" or not is_link(value):
             return value
-        click.echo(f"jobtypes: {link_warning(str(self.envvar), value)}", err=True)
+        warn_later(ctx, link_warning(str(self.envvar), value))
         return None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from api.cli.notices import speak
 from api.cli.options import (
     Setting,
     Subject,
@@ -17,6 +18,7 @@ from api.cli.options import (
     setting,
 )
 from api.config import Config, ConfigError, LogFormat, Writes
+from api.telemetry import logs
 from gitstore.checks.settings import CodeChecks
 from gitstore.format.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
 
@@ -120,6 +122,8 @@ def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings
     Each setting is an option, a variable and a name in the file of --config, the first of which
     wins: --git-idle-s, JOBTYPES_GIT_IDLE_S and git_idle_s. docs/settings.md explains each.
     """
+    logs.set_up(LogFormat(log_format))
+    speak(click.get_current_context(), LogFormat(log_format))
     try:
         from api.cli.starting import check
         from api.server.serve import serve as run

@@ -14,7 +14,6 @@ from api.cli.opening import open_store
 from api.cli.output import progress_bar
 from api.config import Config, LogFormat, is_loopback
 from api.server.address import check_address
-from api.telemetry import logs
 from api.telemetry.build import build
 from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
@@ -45,7 +44,6 @@ def check(config: Config) -> Callable[[], None]:
         ConfigError: the service can't run with these settings.
         ProgramMissing: it can't run with this Git.
     """
-    logs.set_up(config.log_format)
     require_git()
     store = _store_to_serve(config)
     tokens = Tokens(store.repository.git_dir)

@@ -11,6 +11,7 @@ import pytest
 
 from api.server.figures import PREFIX
 from gitstore.git import command as git_command
+from tests.support.commands import jobtypes
 from tests.support.processes import children, command
 from tests.support.server import Server
 from tests.support.waiting import wait_for
@@ -59,6 +60,22 @@ def test_as_json_every_line_is_json(empty, serve):
     assert any("users can't be told apart" in message for message in messages)
     assert messages[-1] == "ended"
     assert sum(line.get("path") == "/api/v1/jobtypes/" for line in lines) == LAST
+
+
+def test_what_is_said_before_the_start_is_json_too(empty):
+    env = {"JOBTYPES_LOG_FORMAT": "json", "JOBTYPES_PORT": "tcp://10.0.0.7:80", "JOBTYPES_ODD": "x"}
+
+    refused = jobtypes("serve", "--repo", empty, "--host", "0.0.0.0", env=env)
+    missing = jobtypes("serve", "--repo", empty / "none", env=env)
+
+    for done in (refused, missing):
+        *warnings, error = map(json.loads, done.stderr.splitlines())
+        assert done.returncode == 1
+        assert [line["level"] for line in warnings] == ["warning", "warning"]
+        assert {"JOBTYPES_ODD" in line["message"] for line in warnings} == {True, False}
+        assert error["level"] == "error"
+    assert "0.0.0.0 can be reached from other machines" in refused.stderr
+    assert "can't be opened as a Git repository" in missing.stderr
 
 
 @pytest.mark.parametrize(
