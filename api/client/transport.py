@@ -36,6 +36,7 @@ PAGES_LIMIT = 10_000
 
 _JSON = "application/json"
 _SENTENCE_LIMIT = 20_000
+_FAULTS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,8 @@ def _read(status: int, headers: Message, response: _Readable) -> Reply:
 
 def _sentence(reply: Reply) -> tuple[str | None, str]:
     """The sentence of an error, as our services write it, and the field of the body that it is
-    about; None for the answer of anything else."""
+    about; None for the answer of anything else. It tells of the first fault, and lines below it
+    of the others."""
     if reply.headers.get_content_type() != _JSON:
         return None, ""
     try:
@@ -222,7 +224,9 @@ def _sentence(reply: Reply) -> tuple[str | None, str]:
     except ValidationError:
         return None, ""
     field = said.details[0].path if len(said.details) == 1 else ""
-    return escaped(said.error[:_SENTENCE_LIMIT]), field
+    others = (f"  {one.path}: {one.message}" for one in said.details[1:_FAULTS_SHOWN])
+    lines = (line[:_SENTENCE_LIMIT] for line in (said.error, *others))
+    return "\n".join(map(escaped, lines)), field
 
 
 _NEXT = re.compile(r"<([^<>]*)> *; *rel=\"?next\b")

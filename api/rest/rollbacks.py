@@ -84,11 +84,12 @@ class Restoration(Resource):
 
 @contextmanager
 def _named_by_file() -> Iterator[None]:
-    """Have a refusal name files: what is wrong in them is no field of the body."""
+    """Have a refusal name file and line: what is wrong there is no field of the body."""
     try:
         yield
     except Invalid as error:
-        raise Invalid(replace(problem, field="") for problem in error.problems) from None
+        placed = (replace(p, field="", path=p.where, line=None) for p in error.problems)
+        raise Invalid(placed) from None
 
 
 _ITEM = "/jobtypes/<jobtype>"

@@ -81,6 +81,25 @@ def test_what_is_refused_is_refused_in_the_same_words(farm, words):
     assert done.stderr == same.stderr
 
 
+def test_each_requirement_that_left_the_catalogue_is_named(farm):
+    for name in ("this", "that"):
+        farm.rest("wes", "POST", "/software/", {"software": name})
+    needs = [{"software": "this"}, {"software": "that"}]
+    farm.rest("wes", "PUT", "/jobtypes/Dry", body("Dry", software_requirements=needs))
+    farm.rest("wes", "PUT", "/jobtypes/Dry", body("Dry", software_requirements=[]))
+    for name in ("this", "that"):
+        farm.rest("eve", "DELETE", f"/software/{name}")
+
+    done = there(farm, "wes", "rollback", "Dry", "1", *REASON)
+    same = jobtypes("rollback", "Dry", "1", *REASON, "--repo", farm.server.repo)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    for line, name in ((5, "this"), (6, "that")):
+        said = f"jobtypes/Dry/meta.yaml:{line}: {{}}the software {name} is not in the catalogue"
+        assert said.format("") in done.stderr
+        assert said.format("error: ") in same.stderr
+
+
 def test_who_may_do_what(farm):
     three(farm, "Guarded")
 

@@ -102,7 +102,7 @@ def test_a_requirement_that_left_the_catalogue_is_named_with_its_file_and_line(r
 
     assert answer.status == 404
     meta = "jobtypes/Rolled dry/meta.yaml"
-    assert [detail["path"] for detail in answer.json["details"]] == [meta, meta]
+    assert [detail["path"] for detail in answer.json["details"]] == [f"{meta}:6", f"{meta}:7"]
     assert said.startswith(f"{meta}:")
     assert "fleeting has no version 1 in the catalogue" in said
     rest("DELETE", "/software/fleeting")
