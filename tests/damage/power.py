@@ -195,5 +195,6 @@ def traced(server: Server, folder: Path) -> Iterator[Traced]:
     try:
         yield Traced(server, trace)
     finally:
-        strace.send_signal(signal.SIGINT)
-        strace.communicate(timeout=30)
+        # Asked to end, it would first wait for each process that it traces.
+        strace.kill()
+        strace.communicate()

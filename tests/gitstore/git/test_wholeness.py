@@ -153,12 +153,13 @@ def test_only_bare_repositories_are_served(farm, copy, tmp_path):
     assert "git clone --bare" in done.stderr
 
 
-def test_a_merge_in_a_clone_is_refused(copy):
+def test_a_merge_in_a_clone_is_refused_with_where_it_belongs(copy):
     path = copy()
     git(path, "branch", "topic")
     done = jobtypes("changes", "merge", "topic", "--repo", path)
     assert done.returncode == 1
-    assert "git clone --bare" in done.stderr
+    assert "is a clone, and the farm gets what its service has" in done.stderr
+    assert "--url http" in done.stderr
 
 
 def test_a_branch_that_a_worktree_has_checked_out_is_not_written_to(farm, tmp_path):
