@@ -18,6 +18,7 @@ from gitstore.format.layout import (
     JOBTYPES_LIMIT,
     YAML_LIMIT_BYTES,
 )
+from gitstore.format.spelling import did_you_mean
 from gitstore.git.fsck import SETTING
 from gitstore.rules import RULES
 
@@ -285,7 +286,8 @@ def make_checks(code: CodeChecks, ignore: tuple[str, ...], python27: bool) -> Ch
     """
     for rule in ignore:
         if rule not in RULES:
-            raise ConfigError(f"there is no rule {rule}; the rules are {', '.join(RULES)}")
+            near = did_you_mean(rule, RULES) or f"; the rules are {', '.join(RULES)}"
+            raise ConfigError(f"there is no rule {rule}{near}")
         if not rule.startswith("agent-"):
             raise ConfigError(f"the rule {rule} can't be ignored; only agent-... rules can")
     return Checks(code, frozenset(ignore), python27)
@@ -314,9 +316,8 @@ def read_config_file(path: Path) -> dict[str, object]:
     known = {field.name: _kind(field.default) for field in fields(Config)}
     for name, value in settings.items():
         if name not in known:
-            raise ConfigError(
-                f"{path}: there is no setting {name}; the settings are {', '.join(sorted(known))}"
-            )
+            near = did_you_mean(name, known) or f"; the settings are {', '.join(sorted(known))}"
+            raise ConfigError(f"{path}: there is no setting {name}{near}")
         kinds = (float, int) if known[name] is float else (known[name],)
         if type(value) not in kinds or not all(isinstance(v, str) for v in _items(value)):
             says = f"{name} is {value!r}; it must be {_KINDS[known[name]]}"

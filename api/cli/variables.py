@@ -6,7 +6,6 @@ that begin as ours do. One of them is even called like a setting: JOBTYPES_PORT.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from dataclasses import fields
 
 from api.config import Config
 from gitstore.format.layout import shown
+from gitstore.format.spelling import nearest
 
 PREFIX = "JOBTYPES_"
 _OURS = frozenset(
@@ -59,8 +59,8 @@ def unknown_variables(variables: Mapping[str, str]) -> Iterator[str]:
             or _is_made_by_others(name, value)
         ):
             continue
-        near = difflib.get_close_matches(name.removeprefix(PREFIX), _OURS, n=1)
-        advice = f"did you mean {PREFIX}{near[0]}?" if near else "docs/settings.md lists them"
+        near = nearest(name.removeprefix(PREFIX), sorted(_OURS))
+        advice = f"did you mean {PREFIX}{near}?" if near else "docs/settings.md lists them"
         yield f"there is no setting {shown(name)}, so this variable is ignored; {advice}"
 
 

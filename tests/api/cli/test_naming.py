@@ -97,6 +97,7 @@ NEAR = {
     "a change to merge": (["changes", "merge", "fixtiles"], "did you mean fix-tiles?"),
     "a base": (["summary", "mian"], "did you mean main?"),
     "a preview": (["mirror", "sqlite:///x", "--preview", "fixtiles"], "did you mean fix-tiles?"),
+    "a rule": (["check", "--ignore", "agent-asci"], "no rule agent-asci; did you mean agent-ascii"),
     "a token to revoke": (["token", "revoke", "Alcie"], "did you mean alice?"),
     "a token to rotate": (["token", "rotate", "alise"], "did you mean alice?"),
 }
