@@ -50,6 +50,7 @@ class _Doing:
     "--version",
     "number",
     type=parse_version,
+    metavar="NUMBER",
     help="Run that version instead: 3 or v3.",
 )
 @click.option(

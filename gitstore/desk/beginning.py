@@ -76,6 +76,10 @@ description: {description}
 # The most tasks that an agent gets at once, and whether their frames must be neighbours.
 max_batch: 5
 batch_contiguous: true
+
+# The software that an agent must have, as in software/. With a version, for example:
+# [{{software: blender, min_version: "4.2"}}]
+requirements: []
 """
 
 _CASES = """\

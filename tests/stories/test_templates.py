@@ -37,10 +37,20 @@ Request = Callable[..., Worktree]
 
 @pytest.fixture
 def request_of(sample, clone) -> Request:
-    """A clone as a forge makes it for a pull request: HEAD is a commit on no branch."""
+    """A clone as a forge makes it for a pull request: HEAD is a commit on no branch.
 
-    def make(files: dict[str, str]) -> Worktree:
+    *others* are files of the branch that it is for.
+    """
+
+    def make(files: dict[str, str], others: dict[str, str] | None = None) -> Worktree:
         worktree: Worktree = clone(sample)
+        if others:
+            for name, content in others.items():
+                worktree.write(name, content)
+            worktree.commit()
+            worktree.git("push", "--quiet", "origin", "HEAD:main")
+        # A runner fetches what it needs, so nothing says which branch the remote's HEAD names.
+        worktree.git("remote", "set-head", "origin", "--delete")
         worktree.git("checkout", "--quiet", "-b", "topic")
         for name, content in files.items():
             worktree.write(name, content)
@@ -127,6 +137,34 @@ def test_workflows_annotate_the_line_of_a_bad_change_and_fail(request_of, name):
     assert re.search(place, done.stdout, re.M)
 
 
+OLD = {"jobtypes/Nuke/code.py": "def broken(:\n"}
+OTHERS = "in what you didn't change: 1 error, 0 warnings; --all shows them\n"
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_workflows_count_old_faults_of_others_which_fail_the_branch_alone(request_of, name):
+    worktree = request_of(changed(), OLD)
+
+    proposed = run(worktree, steps(name)["Check"], GITHUB_BASE_REF="main")
+    pushed = run(worktree, steps(name)["Check"])
+
+    assert proposed.returncode == 0, proposed.stdout
+    assert proposed.stderr.endswith(OTHERS)
+    assert pushed.returncode == 1
+    assert "file=jobtypes/Nuke/code.py,line=1" in pushed.stdout
+
+
+def test_gitlabs_job_counts_old_faults_of_others_which_fail_the_branch_alone(request_of):
+    worktree = request_of(changed(), OLD)
+
+    proposed = gitlab(worktree)
+    pushed = gitlab(worktree, target="")
+
+    assert proposed.returncode == 0, proposed.stderr
+    assert OTHERS in proposed.stderr
+    assert pushed.returncode == 1
+
+
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_workflows_pass_a_good_change_and_say_what_it_makes(request_of, tmp_path, name):
     worktree = request_of(changed())
@@ -161,14 +199,16 @@ def test_the_summary_is_still_said_of_a_bad_change(request_of, tmp_path):
     assert said.count("```") == 2
 
 
-def gitlab(worktree: Worktree, job: str = "jobtypes") -> subprocess.CompletedProcess[str]:
+def gitlab(
+    worktree: Worktree, job: str = "jobtypes", target: str = "main"
+) -> subprocess.CompletedProcess[str]:
     """What GitLab's runner makes of the job's script, without what installs the checker."""
     script = template(GITLAB)[job]["script"]
     install, *rest = script
     assert "pip install" in install
     command = "\n".join(rest)
     return run(
-        worktree, command, CI_MERGE_REQUEST_TARGET_BRANCH_NAME="main", CI_DEFAULT_BRANCH="main"
+        worktree, command, CI_MERGE_REQUEST_TARGET_BRANCH_NAME=target, CI_DEFAULT_BRANCH="main"
     )
 
 
