@@ -2,56 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import click
 
+from api.cli.asking import Place, place_options
 from api.cli.completing import complete_file
 from api.cli.opening import open_served
-from api.cli.options import branch_option, repo_option
-from api.cli.output import cut_line, format_option
-from gitstore.branch.whose import FRAMES_LIMIT, Origin, find_origins
+from api.cli.output import cut_line, day, format_option, print_json
+from api.client.local import LocalSource
+from api.rest.story_models import OriginAnswer, PersonAnswer
+from gitstore.branch.whose import FRAMES_LIMIT
 from gitstore.errors import NotFound
-from gitstore.format.layout import escaped, printable
-from gitstore.git.commits import Person
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is known of one line, as text and JSON show it; None for what is not known.
-
-    *merged_by*, *pull_request* and *came_in* are of the version that brought it, and *changed_by*,
-    *changed_subject* and *changed_in* of the first later one without it. *fault* is why nothing
-    is known.
-    """
-
-    jobtype: str
-    version: int
-    line: int
-    text: str | None = None
-    author: Person | None = None
-    date: str | None = None
-    commit: str | None = None
-    subject: str | None = None
-    came_in: int | None = None
-    merged_by: Person | None = None
-    pull_request: str | None = None
-    changed_in: int | None = None
-    changed_by: tuple[Person, ...] = ()
-    changed_subject: str | None = None
-    fault: str | None = None
+from gitstore.format.layout import escaped
 
 
 @click.command()
 @click.argument("text", default="-", metavar="[TEXT]", shell_complete=complete_file)
-@repo_option
-@branch_option
+@place_options
 @format_option
-def whose(text: str, repo: Path, branch: str | None, form: str) -> None:
+def whose(text: str, place: Place, form: str) -> None:
     """Tell who wrote a line of a jobtype's code, when and why, and whether it is still there.
 
     TEXT names it as agents do: Blender_BlenderJob_v7.py:123. It can be a whole traceback, too.
@@ -61,7 +32,15 @@ def whose(text: str, repo: Path, branch: str | None, form: str) -> None:
     """
     if text == "-":
         text = _standard_input()
-    print_answers(find_answers(repo, branch, text), form)
+    served = None if place.url else LocalSource(open_served(place.repo, place.branch))
+    origins = (served or place.source()).whose(text)
+    if not origins:
+        more = "" if place.url else ". If the version is new, fetch first"
+        raise NotFound(
+            "no line of a jobtype of this repository is named there; agents write it as"
+            f" <jobtype>_<class>_v<number>.py:<line>{more}"
+        )
+    print_origins(origins, form)
 
 
 def _standard_input() -> str:
@@ -70,49 +49,10 @@ def _standard_input() -> str:
     return sys.stdin.buffer.read().decode(errors="replace")
 
 
-def find_answers(repo: Path, branch: str | None, text: str) -> list[Answer]:
-    """What the repository *repo* knows of the lines that *text* names.
-
-    Raises:
-        NotFound: it names none.
-    """
-    store = open_served(repo, branch)
-    answers = [_answer(origin) for origin in find_origins(store, text)]
-    if not answers:
-        raise NotFound(
-            "no line of a jobtype of this repository is named there; agents write it as"
-            " <jobtype>_<class>_v<number>.py:<line>. If the version is new, fetch first"
-        )
-    return answers
-
-
-def _answer(origin: Origin) -> Answer:
-    frame, lines, story, changed = origin.frame, origin.lines, origin.story, origin.changed
-    place = (printable(frame.jobtype), frame.number, frame.line)
-    if lines is None or story is None:
-        return Answer(*place, fault=origin.fault)
-    commit = lines.commit
-    brought = None if lines.came_in is None else story.credit
-    return Answer(
-        *place,
-        text=origin.text.rstrip("\r"),
-        author=commit.author.person,
-        date=commit.author.when.isoformat() if commit.author.when else None,
-        commit=commit.id,
-        subject=commit.subject,
-        came_in=lines.came_in,
-        merged_by=brought.merged_by if brought else None,
-        pull_request=brought.pull_request if brought else None,
-        changed_in=changed.number if changed else None,
-        changed_by=changed.credit.authors if changed else (),
-        changed_subject=changed.credit.subject if changed else None,
-    )
-
-
-def print_answers(answers: list[Answer], form: str) -> None:
+def print_origins(answers: list[OriginAnswer], form: str) -> None:
     """Print *answers*, for people or as JSON."""
     if form == "json":
-        click.echo(json.dumps([asdict(answer) for answer in answers], indent=2))
+        print_json(answers)
         return
     for place, answer in enumerate(answers):
         if place:
@@ -123,15 +63,14 @@ def print_answers(answers: list[Answer], form: str) -> None:
         click.echo(f"these are the first {FRAMES_LIMIT} lines", err=True)
 
 
-def _told(answer: Answer) -> Iterator[str]:
+def _told(answer: OriginAnswer) -> Iterator[str]:
     """Yield the lines that tell of *answer*."""
     yield f"{answer.jobtype} version {answer.version}, line {answer.line}"
     if answer.author is None:
         yield f"  {answer.fault}"
         return
     yield f"    {(answer.text or '').strip()}"
-    date = (answer.date or "")[:16].replace("T", " ")
-    yield f"  written by {_person(answer.author)}, {date}"
+    yield f"  written by {_person(answer.author)}, {day(answer.date)}"
     yield cut_line(f"  commit {(answer.commit or '')[:10]}: {answer.subject}")
     if answer.came_in is not None:
         merged = f", merged by {_person(answer.merged_by)}" if answer.merged_by else ""
@@ -145,5 +84,5 @@ def _told(answer: Answer) -> Iterator[str]:
         yield cut_line(f"  changed in {what}")
 
 
-def _person(person: Person) -> str:
+def _person(person: PersonAnswer) -> str:
     return f"{person.name} <{person.email}>" if person.name else person.email

@@ -22,11 +22,12 @@ from api.rest.review_payloads import (
     comment_payload,
     merged_payload,
 )
-from api.rest.story_models import StoryAnswer
-from api.rest.story_payloads import story_payload
+from api.rest.story_models import OriginAnswer, StoryAnswer
+from api.rest.story_payloads import origin_payload, story_payload
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.upstream_state import state_file
+from gitstore.branch.whose import find_origins
 from gitstore.branch.writing import Writer
 from gitstore.edits.jobtypes import restore, withdraw
 from gitstore.edits.rollback import roll_back
@@ -81,6 +82,12 @@ class LocalSource:
     def diff(self, key: str, old: int, new: int) -> DiffAnswer:
         """What differs between two versions."""
         return of_payload(DiffAnswer, diff_payload(self._store.compare(key, old, new)))
+
+    def whose(self, text: str) -> list[OriginAnswer]:
+        """Where the lines come from that *text* names."""
+        return of_payload(
+            list[OriginAnswer], list(map(origin_payload, find_origins(self._store, text)))
+        )
 
     def changes(self) -> list[ChangeRow]:
         """The changes by branch."""

@@ -23,8 +23,9 @@ from api.rest.models import (
     NewestAnswer,
     ProposedAnswer,
 )
-from api.rest.story_models import StoryAnswer
+from api.rest.story_models import OriginAnswer, StoryAnswer
 from gitstore.branch.stories import State
+from gitstore.branch.whose import abridged
 from gitstore.catalogue.difference import Difference, NewVersions
 from gitstore.format.layout import is_id, parse_id
 
@@ -89,6 +90,10 @@ class RemoteSource:
     def diff(self, key: str, old: int, new: int) -> DiffAnswer:
         """What differs between two versions."""
         return self._get(DiffAnswer, f"{_jobtype(key)}/diff/{old}..{new}")
+
+    def whose(self, text: str) -> list[OriginAnswer]:
+        """Where the lines come from that *text* names."""
+        return self._post(list[OriginAnswer], f"{PREFIX}/whose", {"text": abridged(text)})
 
     def changes(self) -> list[ChangeRow]:
         """The changes by branch."""

@@ -20,7 +20,7 @@ from api.rest.models import (
     JobtypeAnswer,
     MergedAnswer,
 )
-from api.rest.story_models import StoryAnswer
+from api.rest.story_models import OriginAnswer, StoryAnswer
 
 
 class ListedJobtype(Answer):
@@ -71,6 +71,9 @@ class Source(Protocol):
 
     def diff(self, key: str, old: int, new: int) -> DiffAnswer:
         """What differs between two versions."""
+
+    def whose(self, text: str) -> list[OriginAnswer]:
+        """Where the lines come from that *text* names."""
 
     def changes(self) -> list[ChangeRow]:
         """The changes by branch."""

@@ -15,6 +15,7 @@ from api.rest.changes import MergeBody
 from api.rest.comments import ApprovalBody, CommentBody
 from api.rest.payloads import JOBTYPE_SCHEMA, JobtypeBody, SoftwareBody, SoftwareVersionBody
 from api.rest.rollbacks import RestoreBody, RollbackBody
+from api.rest.stories import WhoseBody
 from api.rest.token_models import NewTokenAnswer, RotationBody, TokenAnswer, TokenBody
 from api.web.errors import SENTENCES
 from gitstore.format.schema import Requirement
@@ -51,6 +52,7 @@ BODIES: Mapping[type[BaseModel], Example] = {
     MergeBody: {"commit": _COMMIT, "delete_branch": True},
     RollbackBody: {"version": 3},
     RestoreBody: {},
+    WhoseBody: {"text": "Turntable_Turntable_v2.py:110"},
     TokenBody: {"name": "ci", "role": "write", "only": ["Turn*"], "lasts_s": 7_776_000},
     RotationBody: {"overlap_s": 3600},
 }
@@ -233,6 +235,23 @@ ANSWERS: Mapping[type[BaseModel], Example] = {
         "subject": "Turntable: render in tiles",
         "came_in": 2,
         "changed_in": None,
+    },
+    story_models.OriginAnswer: {
+        "jobtype": "Turntable",
+        "version": 2,
+        "line": 110,
+        "text": "        tiles = 4",
+        "author": _ADA,
+        "date": "2024-05-06T07:08:09+00:00",
+        "commit": _COMMIT,
+        "subject": "Turntable: render in tiles",
+        "came_in": 2,
+        "merged_by": {"name": "Bo", "email": "bo@studio.example"},
+        "pull_request": "#7",
+        "changed_in": None,
+        "changed_by": [],
+        "changed_subject": None,
+        "fault": None,
     },
     story_models.EventsAnswer: {
         "events": [

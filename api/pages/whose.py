@@ -7,11 +7,8 @@ from flask import Response, request
 from api.pages.forms import read_form
 from api.pages.rendering import page
 from api.web.parts import store
-from gitstore.branch.whose import FRAMES_LIMIT, find_origins
+from gitstore.branch.whose import FRAMES_LIMIT, TEXT_LIMIT, find_origins
 from gitstore.errors import BadRequest
-
-TEXT_LIMIT = 200_000
-"""Characters of a traceback, or of a log with one."""
 
 
 def whose() -> Response:

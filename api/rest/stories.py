@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from flask import Blueprint, Response
 from pydantic import Field
 
 from api.rest import story_models as models
 from api.rest.payloads import Payload
-from api.rest.story_payloads import date_payload, person_payload, story_payload
+from api.rest.story_payloads import date_payload, origin_payload, person_payload, story_payload
+from api.web.bodies import read_body
 from api.web.parts import catalogue, require_served, store
 from api.web.query import Query, Whole, next_link, read_query
 from api.web.resource import Operation, Resource, Routes, add_routes
-from api.web.responses import ok
+from api.web.responses import json_response, ok
 from gitstore.branch.blame import Lines
 from gitstore.branch.stories import PAGE
+from gitstore.branch.whose import TEXT_LIMIT, find_origins
 from gitstore.errors import BadRequest
 from gitstore.format.layout import parse_number, shown
+from gitstore.format.schema import Model, Text
 
 blueprint = Blueprint("stories", __name__)
 blaming = Blueprint("blaming", __name__)
@@ -117,12 +120,34 @@ def _blame_row(lines: Lines) -> Payload:
     }
 
 
+class WhoseBody(Model):
+    """The body of the question whose lines a text names."""
+
+    text: Annotated[Text, Field(max_length=TEXT_LIMIT)] = Field(
+        description="A traceback, or <jobtype>_<class>_v<number>.py:<line>"
+    )
+
+
+class Whose(Resource):
+    """The lines of versions that a traceback names."""
+
+    operations: ClassVar = {
+        "post": Operation(list[models.OriginAnswer], takes=WhoseBody, commits=False),
+    }
+
+    def post(self) -> Response:
+        """Tell who wrote the lines that a traceback names. It changes nothing."""
+        require_served()
+        origins = find_origins(store(), read_body(WhoseBody).text)
+        return json_response([origin_payload(origin) for origin in origins])
+
+
 _ITEM = "/jobtypes/<jobtype>"
 _VERSION = f"{_ITEM}/versions/<number:number>"
 ROUTES: Routes = (
     (f"{_ITEM}/history", History),
     (f"{_VERSION}/history", VersionHistory),
 )
-BLAMING: Routes = ((f"{_VERSION}/blame", Blame),)
+BLAMING: Routes = ((f"{_VERSION}/blame", Blame), ("/whose", Whose))
 add_routes(blueprint, ROUTES)
 add_routes(blaming, BLAMING)

@@ -106,6 +106,28 @@ class BlameAnswer(Answer):
     )
 
 
+class OriginAnswer(Answer):
+    """Where a line of a version's code.py comes from; null for what is not known."""
+
+    jobtype: str = Field(description="The jobtype")
+    version: int = Field(description="The number of the version that ran")
+    line: int = Field(description="The number of the line in its code.py")
+    text: str | None = Field(description="The line")
+    author: PersonAnswer | None = Field(description="Who wrote it")
+    date: Date = Field(description="When it was written, in ISO 8601, in its author's time zone")
+    commit: CommitId | None = Field(description="The commit that wrote it")
+    subject: str | None = Field(description="The first line of that commit's message")
+    came_in: int | None = Field(description="The number of the version in which it came")
+    merged_by: PersonAnswer | None = Field(description="Who merged that version")
+    pull_request: str | None = Field(description="The pull request of that version")
+    changed_in: int | None = Field(
+        description="The number of the first later version without it; null if there is none"
+    )
+    changed_by: tuple[PersonAnswer, ...] = Field(description="Who wrote that later version")
+    changed_subject: str | None = Field(description="What its commit says")
+    fault: str | None = Field(description="Why nothing is known of the line; null if all is well")
+
+
 class EventSoftwareVersion(Answer):
     """A version of a software in an event."""
 

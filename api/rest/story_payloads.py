@@ -7,6 +7,7 @@ from datetime import datetime
 from api.rest.payloads import Payload
 from gitstore.branch.credits import Credit
 from gitstore.branch.stories import State, Story
+from gitstore.branch.whose import Origin
 from gitstore.format.layout import printable
 from gitstore.git.commits import Person
 
@@ -64,4 +65,29 @@ def _out_of_service(story: Story) -> Payload | None:
         "by": [person_payload(person) for person in status.by],
         "date": date_payload(status.date),
         "commit": status.commit,
+    }
+
+
+def origin_payload(origin: Origin) -> Payload:
+    """Where a line of a version's code comes from."""
+    frame, lines, story, changed = origin.frame, origin.lines, origin.story, origin.changed
+    brought = story.credit if story and lines and lines.came_in is not None else None
+    commit = lines.commit if lines and story else None
+    merger = brought.merged_by if brought else None
+    return {
+        "jobtype": printable(frame.jobtype),
+        "version": frame.number,
+        "line": frame.line,
+        "text": origin.text.rstrip("\r") if commit else None,
+        "author": person_payload(commit.author.person) if commit else None,
+        "date": date_payload(commit.author.when) if commit else None,
+        "commit": commit.id if commit else None,
+        "subject": commit.subject if commit else None,
+        "came_in": lines.came_in if lines and commit else None,
+        "merged_by": person_payload(merger) if merger else None,
+        "pull_request": brought.pull_request if brought else None,
+        "changed_in": changed.number if changed else None,
+        "changed_by": [person_payload(p) for p in changed.credit.authors] if changed else [],
+        "changed_subject": changed.credit.subject if changed else None,
+        "fault": None if commit else origin.fault,
     }

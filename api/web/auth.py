@@ -33,8 +33,8 @@ FORMS = "forms"
 ACCOUNT = ("forms.login", "forms.logout")
 """The pages that a person needs before they can say who they are."""
 
-READING = ("forms.whose",)
-"""The pages whose forms only ask for something, which may be too long for a URL."""
+READING = ("forms.whose", "blaming.Whose1")
+"""What only asks for something by POST, as it may be too long for a URL."""
 
 ASSETS = "assets"
 """The blueprint of style sheets and images, which tell nothing."""
@@ -83,7 +83,7 @@ class Gate:
         is_open = request.blueprint in OPEN
         if changes_something(request):
             self._senders.require_own_page(request.environ)
-            if not is_open and not standing.exist:
+            if not (is_open or standing.exist or request.endpoint in READING):
                 self._senders.require_this_machine(request.environ)
         if is_open:
             return NOBODY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import g
 
-from api.web.auth import SAFE, this_request
+from api.web.auth import READING, SAFE, this_request
 from api.worker.limits import Limits, Work
 
 _REVIEWING = frozenset(
@@ -40,7 +40,7 @@ def _work() -> Work | None:
         return None
     if blueprint == "webhooks":
         return Work.WEBHOOK
-    if request.method not in SAFE:
+    if request.method not in SAFE and request.endpoint not in READING:
         return Work.WRITE
     is_review = blueprint in _REVIEWING or request.endpoint == "diff"
     return Work.REVIEW if is_review else None

@@ -17,6 +17,9 @@ from gitstore.format.layout import NAME_LIMIT, parse_number
 FRAMES_LIMIT = 20
 """Frames of one text that are looked up: each takes a run of Git."""
 
+TEXT_LIMIT = 200_000
+"""Characters of a traceback, or of a log with one, that a service takes."""
+
 LINE_LIMIT = 4000
 """Characters of a line of the text that are looked at."""
 
@@ -55,6 +58,12 @@ class Origin:
     story: Story | None = None
     changed: Story | None = None
     fault: str = ""
+
+
+def abridged(text: str) -> str:
+    """The lines of *text*, perhaps a whole log, that may name lines of versions."""
+    lines = (line[:LINE_LIMIT] for line in text.splitlines())
+    return "\n".join(line for line in lines if _FILE.search(line))[:TEXT_LIMIT]
 
 
 def find_frames(catalogue: Catalogue, text: str) -> list[Frame]:

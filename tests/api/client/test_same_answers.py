@@ -19,6 +19,7 @@ READING = {
     "show of one version": ["show", f"{NAME}@2"],
     "diff": ["diff", NAME, "1..4"],
     "diff of a broken version": ["diff", NAME, "2", "3"],
+    "whose": ["whose", f"{NAME}_Job_v2.py:2 {NAME}_Job_v4.py:2 {NAME}_Job_v4.py:9"],
     "changes list": ["changes", "list"],
     "changes show": ["changes", "show", CHANGE],
 }

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from api.app import create_app
+from api.config import Config
 from api.rest.stories import PAGE_LIMIT
+from gitstore.branch.access import Role
+from gitstore.branch.tokens import Tokens
 from gitstore.git.commits import Signature
 from tests.support.branches import Branch, jobtype
 from tests.support.rest import Direct, Rest, error, item
@@ -151,3 +155,40 @@ def test_pyfarms_own_routes_take_any_query(client):
     direct = Direct(client)
 
     assert direct.get("/jobtypes/?befor=1").status == 200
+
+
+def test_whose_tells_where_lines_come_from(rest):
+    text = (
+        f"Traceback\n  File '/x/{NAME}_Job_v4.py', line 2, in run\n{NAME}_Job_v4.py:9 A_B_v1.py:1"
+    )
+
+    one, other = rest("POST", "/whose", {"text": text}).json
+
+    assert (one["jobtype"], one["version"], one["line"]) == (NAME, 4, 2)
+    assert (one["text"], one["came_in"], one["changed_in"]) == ("    x = 2", 4, None)
+    assert one["author"] == {"name": "Test TD", "email": "td@studio.example"}
+    assert one["fault"] is None
+    assert other["author"] is None
+    assert "code.py has 2" in other["fault"]
+    assert rest("POST", "/whose", {"text": "nothing"}).json == []
+    assert error(rest("POST", "/whose", {"text": "x" * 200_001}), 400)
+    assert error(rest("POST", "/whose", {}), 400)
+
+
+def test_whose_is_a_read_although_it_is_a_post(tmp_path):
+    branch = Branch(tmp_path / "a.git")
+    branch.commit(jobtype("A"))
+    app = create_app(Config(branch.path, read_only=True, read_needs_token=False))
+    elsewhere = Direct(app.test_client())
+    headers = {"Host": "jobtypes.studio.example", "X-Forwarded-For": "192.0.2.1"}
+
+    asked = elsewhere("POST", "/whose", {"text": "A_Job_v1.py:1"}, headers)
+    assert (asked.status, len(asked.json)) == (200, 1)
+    assert elsewhere("POST", "/jobtypes/", {}, headers).status == 403
+    Tokens(branch.path).create("a", Role.READ, "a@b", ())
+    asked = elsewhere("POST", "/whose", {"text": "A_Job_v1.py:1"}, headers)
+    assert asked.status == 200
+    guarded = Direct(create_app(Config(branch.path, read_needs_token=True)).test_client())
+    assert guarded("POST", "/whose", {"text": "x"}).status == 401
+    page = {"Origin": "https://evil.example"}
+    assert elsewhere("POST", "/whose", {"text": "x"}, page).status == 403
