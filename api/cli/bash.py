@@ -7,7 +7,7 @@ space in a name for the end of a word. Click knows neither.
 from __future__ import annotations
 
 import re
-import shlex
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from click.shell_completion import BashComplete, CompletionItem, split_arg_string
@@ -32,10 +32,6 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 """
 """It passes the line up to the cursor as COMP_WORDS."""
 
-_QUOTES = "\"'"
-_SPECIAL = re.compile(r"[^\w@%+=:,./-]")
-"""Characters that a shell may read in another way."""
-
 
 class Bash(BashComplete):
     """Completes a line as bash has it. A value that ends in : or @ goes on, without a space."""
@@ -53,23 +49,40 @@ class Bash(BashComplete):
         """The type of *item*, and that part of its value which bash puts in."""
         if item.type != "plain":
             return f"{item.type},"
-        value = item.value
-        if not self._is_quoted():
-            value = _SPECIAL.sub(r"\\\g<0>", value.removeprefix(self._kept()))
-        return f"{'part' if value.endswith((':', '@')) else 'plain'},{value}"
-
-    def _is_quoted(self) -> bool:
-        """Whether the word at the cursor is in quotes, which bash closes."""
-        try:
-            shlex.split(environment()["COMP_WORDS"])
-        except ValueError as error:
-            return "quotation" in str(error)
-        return False
+        line, value = environment()["COMP_WORDS"], item.value
+        quote = open_quote(line)
+        if not quote:
+            value = value.removeprefix(self._kept())
+        kind = "part" if value.endswith((":", "@")) else "plain"
+        return f"{kind},{_ESCAPED[quote](value)}"
 
     def _kept(self) -> str:
         """The beginning of the word at the cursor that bash leaves as it is."""
         _, begun = self.get_completion_args()
-        breaks = set(environment().get("COMP_BREAKS", "")) - set(f"{_QUOTES} \t\n")
+        breaks = set(environment().get("COMP_BREAKS", "")) - set("\"' \t\n")
         # Bash replaces an @, too, as it begins the name of a host.
         ends = (begun.rfind(c) + (c != "@") for c in breaks if c in begun)
         return begun[: max(ends, default=0)]
+
+
+def open_quote(line: str) -> str:
+    """The quote that is open at the end of *line*, which bash closes; empty for none."""
+    quote, is_escaped = "", False
+    for c in line:
+        if is_escaped:
+            is_escaped = False
+        elif c == "\\" and quote != "'":
+            is_escaped = True
+        elif not quote and c in "\"'":
+            quote = c
+        elif c == quote:
+            quote = ""
+    return quote
+
+
+_ESCAPED: Mapping[str, Callable[[str], str]] = {
+    "": lambda value: re.sub(r"[^\w@%+=:,./-]", r"\\\g<0>", value),
+    '"': lambda value: re.sub(r'[$`"\\]', r"\\\g<0>", value),
+    "'": lambda value: value.replace("'", r"'\''"),
+}
+"""How a value is written after each open quote, so that a shell runs nothing of it."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from gitstore.format.layout import is_text, jobtype_name_fault
+
 if TYPE_CHECKING:
     from gitstore.catalogue.catalogue import Catalogue
 
@@ -88,7 +90,8 @@ def complete_change(
         served = repository.head_ref() if repository.is_bare else f"{root}HEAD"
         tip = repository.tip(served)
         refs = repository.refs(root).items()
-        return sorted(ref.removeprefix(root) for ref, id in refs if ref != served and id != tip)
+        names = [ref.removeprefix(root) for ref, id in refs if ref != served and id != tip]
+        return sorted(name for name in names if is_text(name))
 
     return _begin_with(incomplete, _read(branches))
 
@@ -116,7 +119,8 @@ def _names(ctx: click.Context) -> list[str]:
         if (folder / "objects").is_dir():  # A bare one, whose jobtypes/ is the service's own.
             return _read(lambda: [jobtype.name for jobtype in _catalogue(ctx).jobtypes()])
         if (folder / "jobtypes").is_dir():
-            return sorted(path.name for path in (folder / "jobtypes").glob("*/"))
+            found = sorted(path.name for path in (folder / "jobtypes").glob("*/"))
+            return [name for name in found if jobtype_name_fault(name) is None]
     return []
 
 

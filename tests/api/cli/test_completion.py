@@ -27,7 +27,8 @@ def places(tmp_path_factory) -> dict[str, Path]:
     branch = Branch(folder / "farm.git")
     branch.commit(jobtype("Maya", "# 1\n") | jobtype("Mantra Two"))
     branch.commit(jobtype("Maya", "# 2\n") | jobtype("Blender"))
-    git(branch.path, "branch", "fix-tiles", "main~1")
+    for change in ("fix-tiles", "odd$(exit)'"):
+        git(branch.path, "branch", change, "main~1")
     Tokens(branch.path).create("alice", Role.WRITE, "alice@studio.example", ())
     git(folder, "clone", "-q", str(branch.path), "clone")
     script = folder / "completion.bash"
@@ -63,9 +64,10 @@ IN_CLONE = {
 }
 IN_SERVED = {
     "jobtypes show Ma": r"Mantra\ Two|Maya",
-    "jobtypes changes merge ": "fix-tiles",
+    "jobtypes changes merge f": "fix-tiles",
     "jobtypes changes comment f": "fix-tiles",
-    "jobtypes changes approve ": "fix-tiles",
+    "jobtypes changes approve fi": "fix-tiles",
+    "jobtypes changes show 'o": r"odd$(exit)'\''",
     "jobtypes token revoke a": "alice",
     "jobtypes token rotate ": "alice",
     "jobtypes token": "token",
@@ -95,6 +97,8 @@ jobtypes show 'Man	end
 jobtypes show Blender@	end
 jobtypes whose Bl	3
 jobtypes changes show f	end
+jobtypes changes show "odd	end
+jobtypes changes show odd	end
 exit
 """
 """What somebody types, with the tab key. The function shows the words that the command gets."""
@@ -111,6 +115,8 @@ def test_who_types_in_bash_gets_whole_words(places, environment):
         "<show><Blender@1><end>",
         "<whose><Blender_Job_v1.py:3>",
         "<changes><show><fix-tiles><end>",
+        "<changes><show><odd$(exit)'><end>",
+        "<changes><show><odd$(exit)'><end>",
     ]
 
 
