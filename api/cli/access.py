@@ -122,9 +122,10 @@ def list_tokens(place: Place, form: str) -> None:
     else:
         headings = ("NAME", "ROLE", "ONLY", "EMAIL", "CREATED", "ENDS", "USED")
         print_table([headings, *map(_row, tokens)])
+    newest = {token.name: token for token in tokens}
     for token in tokens:
-        if token.expires and (words := _left(datetime.fromisoformat(token.expires))):
-            click.echo(escaped(f"{token.name} {words}"), err=True)
+        if token.expires and (words := _left(token, token is newest[token.name])):
+            click.echo(escaped(f"{token.name}{words}"), err=True)
 
 
 def _row(token: TokenAnswer) -> tuple[str, ...]:
@@ -132,12 +133,18 @@ def _row(token: TokenAnswer) -> tuple[str, ...]:
     return (*rights, token.created, token.expires or "never", token.used or "-")
 
 
-def _left(end: datetime) -> str:
-    """How long it is until *end*, as the end of a sentence; empty if that is long."""
-    left = end - datetime.now(UTC)
-    if left <= timedelta():
-        return "has ended; rotate or revoke it"
-    return f"ends in {left.days} days; rotate it" if left <= SOON else ""
+def _left(token: TokenAnswer, is_newest: bool) -> str:
+    """How long it is until *token* ends, as the end of a sentence; empty if that is long."""
+    assert token.expires
+    left = datetime.fromisoformat(token.expires) - datetime.now(UTC)
+    if left > SOON:
+        return ""
+    span = f"in {left.days} days" if left.days > 1 else "within two days"
+    if is_newest:
+        has_ended = left <= timedelta()
+        return " has ended; rotate or revoke it" if has_ended else f" ends {span}; rotate it"
+    # Somebody may still use it, but there is another one already.
+    return "" if left <= timedelta() else f": the secret before the rotation ends {span}"
 
 
 @token.command("revoke")

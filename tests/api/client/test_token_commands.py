@@ -63,7 +63,7 @@ def test_the_list_is_the_same(farm, form):
 
     assert there == here
     assert there.returncode == 0
-    assert f"soon {form} ends in 0 days; rotate it\n" in there.stderr
+    assert f"soon {form}: the secret before the rotation ends within two days\n" in there.stderr
 
 
 def test_json_has_the_objects_of_the_api(farm):
