@@ -39,7 +39,7 @@ def print_table(rows: Sequence[tuple[str, ...]]) -> None:
     shown = [tuple(map(escaped, row)) for row in rows]
     widths = [max(map(_width, column)) for column in zip(*shown, strict=True)]
     room = _terminal_width()
-    if room is None or _fit(widths, rows[0], room):
+    if room is None or len(rows) == 1 or _fit(widths, rows[0], room):
         for row in shown:
             cells = (_padded(cell, width) for cell, width in zip(row, widths, strict=True))
             click.echo(_GAP.join(cells).rstrip())

@@ -71,7 +71,7 @@ def blame_version(
         return []
     if first > total:
         raise BadRequest(
-            f"lines begins at {layout.shown(str(first))}; code.py has {total}", "lines"
+            f"there is no line {layout.shown(str(first))}; code.py has {total}", "lines"
         )
     last = total if last is None else min(last, total)
     if last - first >= LINES_LIMIT:

@@ -129,6 +129,12 @@ def _without_colours(text: str) -> str:
     return re.sub(r"\x1b\[\d*m", "", text)
 
 
+def test_a_table_without_rows_has_its_headings(empty):
+    (said,) = in_terminal(40, [["token", "list", "--repo", empty]])
+
+    assert said == "NAME  ROLE  ONLY  EMAIL  CREATED  ENDS  USED\n"
+
+
 def test_only_check_has_colours_and_not_with_no_color(seen, repo):
     width, said = seen
 

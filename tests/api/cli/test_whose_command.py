@@ -68,7 +68,7 @@ def test_a_traceback_on_standard_input_has_all_its_lines(repo):
 
     first, second = done.stdout.decode().split("\n\n")
     assert first.startswith("Maya version 2, line 3\n")
-    assert second.startswith("Maya version 2, line 99\n  lines begins at 99; code.py has 3\n")
+    assert second.startswith("Maya version 2, line 99\n  there is no line 99; code.py has 3\n")
     assert whose("--repo", repo, input=TRACEBACK.encode("latin-1")).stdout == done.stdout
 
 

@@ -141,7 +141,7 @@ def test_what_cannot_be_blamed_says_why(branch, monkeypatch):
         store.blame("A", 2, 1, None)
     with pytest.raises(NotFound, match="A has no version 4"):
         store.blame("A", 4, 1, None)
-    with pytest.raises(BadRequest, match=r"begins at 4; code.py has 3"):
+    with pytest.raises(BadRequest, match=r"no line 4; code.py has 3"):
         store.blame("A", 1, 4, 5)
     monkeypatch.setattr(module, "LINES_LIMIT", 2)
     with pytest.raises(OutOfBounds, match=r"has 3 lines, and 2 is the limit; .*lines="):
