@@ -172,6 +172,22 @@ def test_a_preview_is_a_jobtype_of_the_master(farm):
         assert farm.render("Tried") == ["released"]
 
 
+def test_a_process_gets_what_docs_desk_md_says(farm):
+    """No environment, not even the job's, no folder of its own, frames that are no integers."""
+    said = "'folder=$PWD own=$(wc -c < /proc/$$/environ) variables=%s frame=%r'"
+    values = '(self.assignment["job"]["environ"], self.assignment["tasks"][0]["frame"])'
+    code = CODE.replace('"MARK"', f"{said} % {values}").replace("+ wait)", '+ wait, cwd="/")')
+    assert code.count(values) == code.count('cwd="/"') == 1
+    farm.worktree.write("jobtypes/Told/code.py", code.replace("echo %s", 'echo \\"%s\\"'))
+    farm.worktree.write("jobtypes/Told/meta.yaml", META)
+    farm.push_all()
+
+    (told,) = farm.render("Told", environ={"SHOW": "moon"})
+
+    assert told.endswith(" own=0 variables=None frame=1.0")
+    assert not told.startswith("folder=/ ")
+
+
 def helped() -> str:
     """Code that fetches a file of its own, as docs/agents.md says."""
     page = (ROOT / "docs" / "agents.md").read_text("utf-8")
