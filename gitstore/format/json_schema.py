@@ -35,7 +35,7 @@ def json_schema(kind: str) -> Schema:
     definitions = made.pop("$defs", None)
     schema: Schema = {"$schema": DRAFT, **_plain(made), "title": title}
     if definitions:
-        schema["definitions"] = {name: _plain(value) for name, value in definitions.items()}
+        schema["definitions"] = {name: _item(value) for name, value in definitions.items()}
     if kind == "withdrawn":
         schema["examples"] = [{"Blender": [3, 4]}]
     return schema
@@ -49,7 +49,35 @@ def _plain(schema: object) -> Schema:
     assert isinstance(properties, dict)
     for value in properties.values():
         value.pop("title", None)
+        _merge_null(value)
+        if "$ref" in value.get("items", {}):
+            # Of these, yaml-language-server 1.25 would insert [] and [object Object]. Without
+            # them, it inserts the first item's fields, which have examples of their own.
+            value.pop("default", None)
+            value.pop("examples", None)
     return kept
+
+
+def _item(schema: object) -> Schema:
+    """The *schema* of a list's item. Where null is a default, yaml-language-server inserts none."""
+    item = _plain(schema)
+    fields = item["properties"]
+    assert isinstance(fields, dict)
+    for field in fields.values():
+        if field.get("default", "") is None:
+            del field["default"]
+    return item
+
+
+def _merge_null(field: Schema) -> None:
+    """Turn "one of a type and null" in *field* into a list of two types.
+
+    From that, editors see that an example such as 4.2 is a text and needs quotes.
+    """
+    either = field.get("anyOf")
+    if isinstance(either, list) and either[1:] == [{"type": "null"}]:
+        del field["anyOf"]
+        field.update(either[0], type=[either[0]["type"], "null"])
 
 
 def schema_text(kind: str) -> str:

@@ -43,10 +43,15 @@ def test_every_field_has_a_description_an_example_and_a_default_if_it_can_be_lef
 
     assert len(fields) >= 6
     definitions = json_schema(kind)["definitions"]
+    items = {name for item in definitions.values() for name in item["properties"]}
     for name, field, is_required in fields:
         assert field["description"], name
+        if "$ref" in field.get("items", {}):  # Its items have them.
+            assert field.keys() & {"default", "examples"} == set(), name
+            continue
         assert field["examples"], name
-        assert is_required or "default" in field, name
+        may_be_null = "null" in field["type"]
+        assert is_required or "default" in field or (may_be_null and name in items), name
         Draft7Validator({**field, "definitions": definitions}).validate(field["examples"][0])
 
 
@@ -59,12 +64,20 @@ def test_every_field_has_a_description_an_example_and_a_default_if_it_can_be_lef
         ("meta", "requirements: [{software: maya, min_version: 2.70}]"),
         ("meta", "requirements: [{}]"),
         ("software", "versions: [{version: '1'}]"),
+        ("meta", "classname: 7"),
+        ("software", "versions: [{version: '1', rank: 1, discovery_code: 7}]"),
         ("withdrawn", "Blender: 3"),
         ("withdrawn", "Blender: [a]"),
     ],
 )
 def test_what_the_validator_refuses_an_editor_marks(kind, text):
     assert not Draft7Validator(json_schema(kind)).is_valid(yaml.safe_load(text))
+
+
+def test_null_is_taken_where_it_may_stand():
+    text = "classname: null\nmax_batch: null\nrequirements: [{software: maya, min_version: null}]\n"
+
+    Draft7Validator(json_schema("meta")).validate(yaml.safe_load(text))
 
 
 def test_the_command_the_service_and_a_new_repository_have_the_same_schemas(sample):
