@@ -18,15 +18,15 @@ from api.client.address import find_origin, parse_service_url
 from api.client.local import LocalSource
 from api.client.tokens import LocalTokens, RemoteTokens
 from gitstore.checks.settings import Checks
+from gitstore.errors import NoRepository
 from gitstore.git.repository import Repository
 
 if TYPE_CHECKING:
-    from api.client.remote import RemoteSource
+    from api.client.source import Source
     from api.client.transport import Service
 
 _RANKS = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
 """Where a value comes from, the strongest first; anything else is no choice of the user's."""
-
 
 url_option = click.option(
     "--url",
@@ -45,12 +45,17 @@ class Place:
     branch: str | None
     url: str | None
 
-    def source(
-        self, checks: Checks | None = None, require_approvals: int = 0
-    ) -> LocalSource | RemoteSource:
-        """What answers; the parameters are for a repository that is written to."""
+    def source(self, checks: Checks | None = None, require_approvals: int = 0) -> Source:
+        """What answers; the parameters are for a repository that is written to.
+
+        Raises:
+            NoRepository: there is none.
+        """
         if self.url is None:
-            store = open_store(self.repo, self.branch, checks)
+            try:
+                store = open_store(self.repo, self.branch, checks)
+            except NoRepository as error:
+                raise NoRepository(f"{error}; --repo names one, and --url a service") from None
             store.approvals_required = require_approvals
             return LocalSource(store)
         # Imported here: a repository needs no HTTP.

@@ -109,14 +109,14 @@ def _terminal_width() -> int | None:
 
 
 def format_option(command: CommandT) -> CommandT:
-    """Add the option that prints a table as JSON, for programs."""
+    """Add the option that prints an answer as JSON, for programs."""
     option = click.option(
         "--format",
         "form",
         type=click.Choice(["text", "json"]),
         default="text",
         show_default=True,
-        help="A table for people, or JSON for programs.",
+        help="Text for people, or JSON for programs.",
     )
     return option(command)
 

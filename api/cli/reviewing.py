@@ -18,6 +18,7 @@ from api.client.source import ShownChange
 from api.rest.models import ProblemAnswer
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
+from gitstore.branch.writing import require_message
 from gitstore.checks.settings import Checks
 from gitstore.errors import NotFound
 from gitstore.format.layout import escaped
@@ -170,8 +171,10 @@ def merge_change(
     is at when the command begins.
     """
     require_repository(place, "require_approvals", "code_checks", "ignore", "agent_python27")
+    if message:
+        require_message(message, "the message")
     source = place.source(checks, require_approvals)
-    merged = source.merge(change, commit, delete_branch, message)
+    merged = source.merge(change, commit, delete_branch, message or None)
     click.echo(f"merged {change} in {merged.commit[:10]}")
     if delete_branch and not merged.deleted:
         click.echo(f"kept the branch {change}, which has newer commits by now")

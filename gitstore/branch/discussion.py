@@ -16,7 +16,7 @@ from gitstore.branch.review_log import TEXT_LIMIT, Entry, ReviewLog, Thread, new
 from gitstore.branch.store import Store
 from gitstore.branch.writing import Writer
 from gitstore.errors import BadRequest, Forbidden, Moved, NotFound, ReadOnly
-from gitstore.format.layout import escaped, shown
+from gitstore.format.layout import escaped, is_text, shown
 from gitstore.git.blame import count_lines
 from gitstore.git.commits import trimmed
 
@@ -111,6 +111,8 @@ class Discussion:
             raise Moved(what_moved(self._repository, branch, commit, tip))
         if not text.strip():
             raise BadRequest("the comment is empty; write something", "text")
+        if not is_text(text):
+            raise BadRequest("the comment holds bytes that are no text; write UTF-8", "text")
         if len(text) > TEXT_LIMIT:
             raise BadRequest(f"the comment is over {TEXT_LIMIT} characters; shorten it", "text")
         entry = new_entry("comment", branch, commit or tip, writer)

@@ -66,6 +66,16 @@ def test_a_password_in_the_address_is_kept_by_the_helper(farm, guarded, kept):
     assert farm.tokens["ann"] in kept.read_text()
 
 
+def test_git_asks_for_a_token_as_it_does_for_a_push(farm, guarded, kept, tmp_path, monkeypatch):
+    asks = tmp_path / "asks"
+    asks.write_text(f"#!/bin/sh\necho {farm.tokens['ann']}\n")
+    asks.chmod(0o755)
+    monkeypatch.setenv("GIT_ASKPASS", str(asks))
+
+    assert jobtypes("list", "--url", guarded.url).returncode == 0
+    assert farm.tokens["ann"] in kept.read_text()
+
+
 def test_no_token_is_sent_before_it_is_asked_for():
     with odd_server(says(200, b"[]", "application/json")) as server:
         jobtypes("list", "--url", server.url, env={"JOBTYPES_TOKEN": SECRET})

@@ -58,6 +58,8 @@ def test_a_comment_stands_where_it_was_made(farm, asked):
 
 REFUSED = {
     "nothing to say": (["comment", "{0}", "-m", " "], "the comment is empty"),
+    "no text": (["comment", "{0}", "-m", "x\udcff"], "no text"),
+    "two lines of a subject": (["merge", "{0}", "-m", "a\nb"], "holds a control character"),
     "no such line": (["comment", "{0}", "-m", "x", "--path", CODE, "--line", "9"], "no line 9"),
     "a line of no file": (["comment", "{0}", "-m", "x", "--line", "1"], "needs the path"),
     "no such file": (["comment", "{0}", "-m", "x", "--path", "y"], "no file y"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import ssl
+import subprocess
 
 import pytest
 
@@ -66,6 +69,24 @@ def test_plain_http_where_tls_is_wanted(farm):
     assert "does not speak TLS" in refusal(url, EXIT_OURS)
 
 
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs the program openssl")
+def test_a_certificate_that_nobody_knows(tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt"]
+    words += ["ec_paramgen_curve:prime256v1", "-keyout", str(key), "-out", str(certificate)]
+    words += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run(words, check=True, capture_output=True)
+    with odd_server(says(200, b"[]", JSON)) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        url = f"https://localhost:{server.server_port}"
+
+        assert "can't be trusted: self-signed certificate; name the" in refusal(url, EXIT_OURS)
+        trusted = {"SSL_CERT_FILE": str(certificate)}
+        assert jobtypes("list", "--url", url, env=trusted).returncode == 0
+
+
 def test_a_silent_service_is_waited_for_no_longer_than_the_limit(monkeypatch):
     monkeypatch.setattr(transport, "READ_LIMIT_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -107,6 +128,14 @@ def test_a_list_without_an_end(monkeypatch):
 
 
 # Where a command asks
+
+
+def test_without_a_repository_the_options_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    for command in (["list"], ["changes", "list"], ["log", "A"]):
+        assert "--repo names one, and --url a service" in jobtypes(*command).stderr
+
 
 URLS = ["{0}", "{0}/", "{0}/api/v1", "{0}/api/v1/", "{0}/jobtypes.git", " {0} "]
 
