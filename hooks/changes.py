@@ -10,6 +10,7 @@ from urllib.parse import quote
 from gitstore.branch.changes import HEADS
 from gitstore.branch.outcomes import Outcome, make_outcome
 from gitstore.branch.store import Store
+from gitstore.catalogue.catalogue import Catalogue
 from gitstore.format.layout import escaped, is_text
 from gitstore.rules import errors_among
 from hooks.faults import note_fault
@@ -31,11 +32,13 @@ def branch_name(ref: str) -> str:
 class Talk:
     """What is said about the branches of one push, which is taken in any case.
 
-    *url* is the service's, empty without one, and without links. A change of more than
-    *jobtypes_limit* jobtypes is not checked.
+    *moved* is where the push moves the served branch, None if it doesn't. *url* is the service's,
+    empty without one, and without links. A change of more than *jobtypes_limit* jobtypes is not
+    checked.
     """
 
     store: Store
+    moved: str | None
     url: str
     jobtypes_limit: int
     progress: Progress
@@ -60,14 +63,15 @@ class Talk:
         return branch_name(self.store.ref)
 
     def _update_lines(self, update: Update, count: int) -> Iterator[str]:
-        tip = self.store.repository.tip(self.store.ref)
+        base = self._base()
+        tip = base.history.tip
         branch = branch_name(update.ref)
         if update.deletes:
             yield from self._deletion_lines(update, tip)
         elif tip is not None and self.store.repository.is_ancestor(update.new, tip):
             yield f"{branch} has nothing that {self._served} lacks."
         else:
-            yield from self._outcome_lines(update, count)
+            yield from self._outcome_lines(base, update, count)
             if tip is None:
                 yield f"{self._served} has no commit yet; push it first."
             elif self.url and is_text(update.ref):
@@ -82,9 +86,15 @@ class Talk:
         yield f"{branch} is deleted, and was not merged. To have it back:"
         yield f"    git push origin {escaped(shlex.quote(f'{update.old}:{update.ref}'))}"
 
-    def _outcome_lines(self, update: Update, count: int) -> Iterator[str]:
+    def _base(self) -> Catalogue:
+        """What the branches would be merged into."""
+        if self.moved is None:
+            return self.store.catalogue()
+        growth = self.store.growth(self.moved)
+        return growth.base.extend(growth.steps)
+
+    def _outcome_lines(self, base: Catalogue, update: Update, count: int) -> Iterator[str]:
         progress = self.progress.counting("checking", "jobtypes")
-        base = self.store.catalogue()
         outcome = make_outcome(self.store, base, update.new, self.jobtypes_limit, progress)
         branch = branch_name(update.ref)
         if outcome.conflicts:

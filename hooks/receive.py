@@ -93,7 +93,8 @@ def pre_receive(
     if not refusals:
         # After a dry run, there is nothing that a link could lead to.
         url = "" if is_dry else settings.url
-        talk = Talk(store, url, settings.jobtypes_limit, progress)
+        moved = next((update.new for update in others if update.ref == store.ref), None)
+        talk = Talk(store, moved, url, settings.jobtypes_limit, progress)
         lines += talk.lines([update for update in others if update.ref != store.ref])
     lines += _ignored(options)
     if not refusals and is_dry:

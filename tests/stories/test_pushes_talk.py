@@ -106,6 +106,22 @@ def test_a_branch_that_is_behind_is_merged_first(td, clone, farm):
     assert not any("Nuke" in line for line in lines)
 
 
+def test_a_branch_next_to_the_served_one_is_merged_into_what_that_becomes(by_path):
+    change(by_path, "Houdini")
+    by_path.commit()
+    by_path.git("switch", "--quiet", "-c", "next")
+    change(by_path, "FFmpeg")
+    by_path.commit()
+
+    lines = said(by_path.push("origin", "main", "next"))
+
+    assert [line.split(" version")[0] for line in lines] == [
+        "Houdini:",
+        "Merging next into main would make:",
+        "  FFmpeg:",
+    ]
+
+
 def test_a_conflict_is_a_warning_and_the_advice_shows_it(td, clone, farm):
     other = clone(f"{farm.url}/jobtypes.git")
     change(other, "Houdini", "theirs")
