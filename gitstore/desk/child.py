@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -113,8 +114,20 @@ def described(command: CommandData) -> dict[str, object]:
     }
 
 
+_ENDS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _end(*signalled: object) -> None:
+    """End, and with it the commands that run; a second signal must not come between."""
+    for number in _ENDS:
+        signal.signal(number, lambda *again: None)
+    sys.exit(1)
+
+
 def main() -> None:
     """Read the order, and run it."""
+    for number in _ENDS:
+        signal.signal(number, _end)
     order = json.loads(sys.stdin.buffer.read())
     # What the code prints, or a process that it starts by itself, is no message of ours.
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")

@@ -11,6 +11,7 @@ from __future__ import absolute_import, print_function
 import json
 import logging
 import os
+import signal
 import sys
 import tempfile
 import types
@@ -89,6 +90,7 @@ class Run(Notes):
         pool.log = self._log
         real = getattr(internals.reactor, "_real", internals.reactor)
         self.reactor = jobtype.reactor = internals.reactor = Reactor(real)
+        self.agent.process.reactor = self.reactor
         jobtype.post = internals.post = self._post
         jobtype.post_direct = lambda url, data=None: succeed(self._posted(url, data))
         jobtype.treq = types.ModuleType("treq")
@@ -260,6 +262,8 @@ class Run(Notes):
 
 def main():
     """Follow orders until there are no more."""
+    # The one that orders ends this, too.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Our names must not stand in the way of what a jobtype imports.
     del sys.path[0]
     ours = [sys.modules.pop(name) for name in ("notes", "recording")]

@@ -17,6 +17,18 @@ from gitstore.desk.observed import Observed
 BLOCK_BYTES = 65536
 
 
+class _Process(subprocess.Popen[bytes]):
+    """A process that ends with those that it has started, as on the agent."""
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal to all of them."""
+        if os.name != "posix":
+            super().send_signal(sig)
+        elif self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, sig)
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """Some output of the process of command *index*; None at its end."""
@@ -35,7 +47,7 @@ def execute(assignment: Observed, show: Tell, complain: Tell) -> None:
     *show* gets each line that they print, *complain* what goes wrong at the desk.
     """
     parts: queue.Queue[_Part] = queue.Queue(1000)
-    running: dict[int, subprocess.Popen[bytes]] = {}
+    running: dict[int, _Process] = {}
     try:
         for index, command in enumerate(assignment.commands):
             process = _started(command, complain)
@@ -57,7 +69,7 @@ def execute(assignment: Observed, show: Tell, complain: Tell) -> None:
             process.wait()
 
 
-def _started(command: CommandData, complain: Tell) -> subprocess.Popen[bytes] | None:
+def _started(command: CommandData, complain: Tell) -> _Process | None:
     """The process of *command*, None if it can't be started."""
     env, cwd = command.env, command.cwd
     assert isinstance(env, dict)
@@ -65,13 +77,14 @@ def _started(command: CommandData, complain: Tell) -> subprocess.Popen[bytes] | 
     if command.group is not None:
         complain("this runs as you: the group is the agent's to change")
     try:
-        return subprocess.Popen(
+        return _Process(
             [command.command, *command.arguments],
             env=env,
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            start_new_session=True,
         )
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
@@ -81,7 +94,7 @@ def _started(command: CommandData, complain: Tell) -> subprocess.Popen[bytes] | 
 
 def _follow(
     assignment: Observed,
-    running: dict[int, subprocess.Popen[bytes]],
+    running: dict[int, _Process],
     parts: queue.Queue[_Part],
     show: Tell,
 ) -> None:

@@ -16,6 +16,9 @@ import gitstore
 from gitstore.desk.loading import Source
 from gitstore.errors import BadRequest, StoreError
 
+ENDING_S = 10
+"""How long the process may take to end the commands that it runs."""
+
 
 class Command(BaseModel):
     """A process that the agent would start, with its whole environment."""
@@ -103,6 +106,15 @@ def run(order: Order) -> Iterator[Message]:
                 yield message
             status = child.wait()
         finally:
-            child.kill()
+            _end(child)
     if status:
         raise CodeDied(f"{order.source.path} ended its own process (status {status})")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End *child*, which ends the commands that it runs, if it gets the time."""
+    child.terminate()
+    try:
+        child.wait(ENDING_S)
+    except subprocess.TimeoutExpired:
+        child.kill()

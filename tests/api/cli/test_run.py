@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,8 @@ import pytest
 from gitstore.branch.setup import create_repository, sample_path
 from tests.support.commands import Done, jobtypes
 from tests.support.git import Worktree, git
+from tests.support.processes import command
+from tests.support.waiting import wait_for
 
 FRA = "Fra:{} Mem:38.63M (Peak 38.97M) | Time:00:03.17 | Sample {}/128\n"
 
@@ -233,3 +236,63 @@ def test_a_python_without_an_agent_is_refused(run, python, message):
 
     assert done.returncode == 1
     assert done.stderr.endswith(f"{message}\n")
+
+
+STOPPER = """\
+from pyfarm.jobtypes.core.jobtype import JobType
+
+
+class Stopper(JobType):
+    def get_command_data(self):
+        # The shell starts another process, which has the same pipes.
+        script = "echo $$ > pid; echo bad; sleep 1000; echo never"
+        return self.COMMAND_DATA("sh", "-c", script)
+
+    def handle_stdout_line(self, protocol, stdout):
+        super(Stopper, self).handle_stdout_line(protocol, stdout)
+        if self.assignment["job"]["data"].get("stops"):
+            self.stop(assignment_failed=True, error=stdout)
+"""
+
+
+@pytest.fixture
+def stopper(tmp_path) -> Path:
+    """A folder with a jobtype whose process ends only if it is stopped."""
+    (tmp_path / "jobtypes/Stopper").mkdir(parents=True)
+    (tmp_path / "jobtypes/Stopper/code.py").write_text(STOPPER)
+    (tmp_path / "jobtypes/Stopper/meta.yaml").write_text("classname: Stopper\n")
+    return tmp_path
+
+
+def test_a_jobtype_can_stop_its_processes(stopper, monkeypatch):
+    monkeypatch.chdir(stopper)
+
+    done = jobtypes("run", "Stopper", "--frames", "1", "--data", "stops=1", "--execute")
+
+    assert done.returncode == 1
+    assert done.stdout.endswith("bad\n")
+    assert "verdict: frame 1: failed\n" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing_running(stopper, number):
+    program = [str(Path(sys.executable).with_name("jobtypes")), "run", "Stopper", "--execute"]
+    with subprocess.Popen(
+        [*program, "--frames", "1"],
+        cwd=stopper,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as running:
+        assert running.stdout
+        assert running.stdout.readline().startswith("sh -c")
+        assert running.stdout.readline() == "bad\n"
+        # As a terminal does: the whole group gets it.
+        os.killpg(running.pid, number)
+        _, said = running.communicate()
+
+    pid = int((stopper / "pid").read_text())
+    wait_for(lambda: not command(pid), "the end of what was run")
+    assert running.returncode
+    assert "Traceback" not in said
