@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from api.cli.opening import open_store
+from api.cli.opening import find_repository, open_store
 from api.cli.options import branch_option, repo_option
 from api.cli.variables import environment
 from api.client.address import find_origin, parse_service_url
@@ -117,6 +117,8 @@ def _place(
             base = parse_service_url(origin).base
             click.echo(f"jobtypes: asking {base}, where this clone came from", err=True)
         url = origin
+        # As Git, from any folder of a clone.
+        repo = find_repository(repo) or repo
     elif ranks["repo"] == ranks["url"]:
         names = ("--repo", "--url") if not ranks["url"] else ("JOBTYPES_REPO", "JOBTYPES_URL")
         raise click.UsageError(f"{' and '.join(names)} exclude each other; use one of them")

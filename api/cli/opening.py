@@ -61,11 +61,19 @@ def root_of(where: Path) -> Path:
         raise NotFound(f"{where} is no folder; name a working copy or a bare repository")
     if is_repository(where) or any((where / name).exists() for name in NAMED):
         return where
-    for folder in where.resolve().parents:
-        if is_repository(folder):
-            return Path(os.path.relpath(folder))
+    around = find_repository(where)
+    if around is not None:
+        return around
     message = f"{where} has neither jobtypes/ nor software/ and lies in no repository"
     raise NotFound(f"{message}; name a working copy or a bare repository")
+
+
+def find_repository(where: Path) -> Path | None:
+    """The root of the repository that the folder *where* is in, None if it is in none."""
+    if is_repository(where):
+        return where
+    around = next(filter(is_repository, where.resolve().parents), None)
+    return around and Path(os.path.relpath(around))
 
 
 def is_repository(folder: Path) -> bool:

@@ -18,9 +18,5 @@ class ServiceRefused(StoreError):
         self.field = field
 
 
-class NoSuchRoute(ServiceRefused):
-    """The service has no route for what is asked: it is older than the command."""
-
-
 class ServiceFailed(StoreError):
     """The service could not be reached, did not answer in time, or failed."""

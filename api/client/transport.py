@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from pydantic import ValidationError
 
 from api.client.address import ServiceUrl
-from api.client.errors import NoSuchRoute, ServiceFailed, ServiceRefused
+from api.client.errors import ServiceFailed, ServiceRefused
 from api.client.login import Login
 from api.rest.models import ErrorAnswer
 from api.web.sentences import ASKS, NOTHING_HERE
@@ -190,7 +190,7 @@ class Service:
                 f" {status} and no sentence of ours; name the service with --url"
             )
         if status == 405 or (status == 404 and sentence == NOTHING_HERE):
-            return NoSuchRoute(
+            return ServiceRefused(
                 f"the service at {base} has nothing at {path}: the address has a path too many,"
                 " or the service is older than this command and needs an update"
             )

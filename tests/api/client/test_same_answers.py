@@ -6,8 +6,14 @@ import json
 
 import pytest
 
+from api.app import create_app
+from api.config import Config
+from gitstore.branch.store import Store
+from gitstore.branch.upstream import Upstream, open_follower
 from tests.support.asked import CHANGE, NAME
+from tests.support.branches import TD, Branch, jobtype
 from tests.support.commands import jobtypes
+from tests.support.plain_browser import listening
 
 READING = {
     "list": ["list"],
@@ -94,3 +100,27 @@ def test_a_long_history_comes_in_parts(farm, monkeypatch):
 
     assert jobtypes("log", NAME, "--url", farm.url).stdout == whole
     assert len(whole.splitlines()) == 5
+
+
+def test_a_change_at_a_service_that_follows_has_no_talk(tmp_path):
+    origin = Branch(tmp_path / "origin.git")
+    origin.commit(jobtype("A"))
+    copy = tmp_path / "copy.git"
+    store = Store(open_follower(copy, str(origin.path), "main"))
+    Upstream(store, str(origin.path)).fetch()
+    side = store.repository.write_tree(
+        store.catalogue().history.tree, {"jobtypes/A/code.py": b"class Job:\n    x = 1\n"}
+    )
+    change = store.repository.write_commit(side, (origin.tip,), "A change\n", TD, TD)
+    store.repository.move("refs/heads/topic", None, change, TD, "push")
+    words = ("changes", "show", "topic", "--format", "json")
+
+    with listening(create_app(Config(copy, "main", upstream=str(origin.path)))) as port:
+        there = jobtypes(*words, "--url", f"http://127.0.0.1:{port}")
+    here = jobtypes(*words, "--repo", copy)
+
+    assert there.returncode == 0
+    assert there.stdout == here.stdout
+    change = json.loads(there.stdout)
+    assert change["makes"] == ["A: version 2 (was 1)"]
+    assert (change["comments"], change["approvals"]) == (None, None)

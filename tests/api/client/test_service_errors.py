@@ -196,9 +196,9 @@ def test_a_clone_asks_its_service_about_changes_alone(farm, clone, monkeypatch):
 
     assert done.stdout == there.stdout
     assert done.stderr == f"jobtypes: asking {farm.url}, where this clone came from\n"
-    monkeypatch.chdir(worktree.path)
     done = jobtypes("list")
     assert (NAME in done.stdout, done.stderr) == (True, "")
+    assert jobtypes("whose", f"{NAME}_Job_v4.py:2").returncode == 0
 
 
 @pytest.mark.parametrize("origin", ["https://github.com/a/b.git", "/srv/jobtypes.git", ""])
