@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from gitstore.desk.jobs import assignment as make_assignment
 from gitstore.desk.process import Command
 from gitstore.desk.shell import changes
 from gitstore.desk.sources import Tried
-from gitstore.format.schema import INTEGER_LIMIT, Model, Parsed, parse_as
+from gitstore.format.schema import INTEGER_LIMIT, Fault, Model, Parsed, parse_as
 from gitstore.format.yaml_editor import Plain, edit_yaml
 
 FILE = "cases.yaml"
@@ -63,7 +63,16 @@ class Cases(RootModel[Annotated[tuple[Case, ...], Field(strict=False)]]):
 
 def parse_cases(data: bytes) -> Parsed[Cases]:
     """The cases in *data*."""
-    return parse_as(Cases, data)
+    parsed = parse_as(Cases, data)
+    return replace(parsed, faults=tuple(map(_counted, parsed.faults)))
+
+
+def _counted(fault: Fault) -> Fault:
+    """*fault* with the number of its case, as people count."""
+    number, dot, rest = fault.message.partition(".")
+    if not (dot and number.isdecimal()):
+        return fault
+    return replace(fault, message=f"case {int(number) + 1}: {rest}")
 
 
 def assignments(tried: Tried, job: Job) -> list[dict[str, object]]:

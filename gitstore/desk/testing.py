@@ -36,12 +36,24 @@ def run_tests(
     paths = [_folder(root, name) for name in names] or [root / TESTS]
     if not paths[0].is_dir():
         raise NotFound(f"{root} has no tests; write tests/<Name>/cases.yaml (docs/desk.md)")
-    options = ["--rootdir", root, "--import-mode=importlib", "-p", "no:cacheprovider", "-q"]
+    paths = [path.resolve() for path in paths]
+    options = [
+        "--rootdir",
+        root.resolve(),
+        "--import-mode=importlib",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+    ]
     update = ["--update-cases"] if is_updating else []
     chosen = ["-k", match] if match else []
-    agent = ["--agent-python", python] if python else []
+    # A plain name is looked for on the PATH; a path is where the command is called.
+    program = python and (Path(python).absolute() if Path(python).name != python else python)
+    agent = ["--agent-python", program] if program else []
     words = ["-m", "pytest", "-p", PLUGIN, *options, *update, *chosen, *agent, *paths]
-    return subprocess.run([sys.executable, *map(str, words)], check=False).returncode
+    # Python looks for modules where it starts, and a jobtype's folder has a code.py.
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(command, cwd=root, check=False).returncode
 
 
 def _folder(root: Path, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -54,6 +55,22 @@ def outcome(folder, *args) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_a_jobtypes_code_hides_no_module_of_pythons(folder):
+    """Python's debugger imports ``code``, which every folder of a jobtype has."""
+    (folder / "tests/Nuke/cases.yaml").write_text(CASES.replace('"6"', '"5"').partition("\n\n")[0])
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "api", "test", "--repo", "../.."],
+        cwd=folder / "jobtypes" / "Nuke",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_sample_passes_its_own_tests():
     done = outcome(sample_path())
 
@@ -101,8 +118,8 @@ def test_a_case_whose_jobtype_has_an_error_is_not_updated(folder):
 
 
 UNREADABLE = {
-    ":2: 0.frame is no known field": "- name: x\n  frame: 1\n",
-    ":1: 0.name is missing": "- frames: 1\n",
+    ":2: case 1: frame is no known field": "- name: x\n  frame: 1\n",
+    ":1: case 1: name is missing": "- frames: 1\n",
     ":1: the file must be a list, not a mapping": "name: x\n",
     'quotes: "7"': "- name: x\n  frames: 1\n  expect:\n  - {command: a, arguments: [7]}\n",
 }
