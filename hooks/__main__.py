@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from gitstore.errors import StoreError
@@ -47,19 +48,21 @@ def _run(
     # A ref's name may be of any bytes.
     lines = sys.stdin.buffer.read().decode(errors="surrogateescape").split("\n")
     updates = parse_updates(lines)
+    progress = Progress(_say)
     if name == "pre-receive":
         from hooks.receive import pre_receive, push_options
 
-        options, progress = push_options(environment), Progress(_say)
+        options = push_options(environment)
         return pre_receive(git_dir, updates, settings, options, progress)
     from hooks.taken import post_receive
 
-    return Verdict(True, tuple(post_receive(git_dir, updates, settings)))
+    return Verdict(True, tuple(post_receive(git_dir, updates, settings, progress)))
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    with suppress(OSError):  # Nobody listens any more, and the push goes on.
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

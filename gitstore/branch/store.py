@@ -190,11 +190,11 @@ class Store:
         """Move the branch to *commit*, which was made elsewhere; see BranchWriter.follow."""
         self.writing.follow(commit, by, why)
 
-    def publish_tags(self) -> int:
+    def publish_tags(self, progress: Progress | None = None) -> int:
         """Publish the versions that have no tag yet; the number of new tags."""
         history = self.catalogue().history
         with file_lock(self.repository.git_dir / "jobtypes" / "tags.lock"):
-            made = publish(self.repository, history, self._tagged)
+            made = publish(self.repository, history, self._tagged, progress)
         self._tagged = history.counters.steps
         return made
 

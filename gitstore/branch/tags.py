@@ -6,10 +6,11 @@ A projection: made after the fact, safe to delete, never read back.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from gitstore.catalogue.entries import Version
 from gitstore.catalogue.history import History
+from gitstore.catalogue.steps import Progress
 from gitstore.format import layout
 from gitstore.git.command import run_git
 from gitstore.git.commits import Commit
@@ -19,7 +20,13 @@ _MANY = 1000
 """Tags whose looking up leaves so much in libgit2's caches that a new handle is worth it."""
 
 
-def publish(repository: Repository, history: History, since: int) -> int:
+_TOGETHER = 500
+"""Tags that one run of git makes."""
+
+
+def publish(
+    repository: Repository, history: History, since: int, progress: Progress | None = None
+) -> int:
     """Tag the versions made after step *since* that have no tag; how many there were.
 
     A tag never moves: where two names would share one, the first to come keeps it. One
@@ -30,12 +37,16 @@ def publish(repository: Repository, history: History, since: int) -> int:
     missing = {tag: item for tag, item in wanted.items() if not _has(repository, tag)}
     if len(wanted) > _MANY:
         repository.release()
-    if missing:
+    done = 0
+    while part := dict(islice(missing.items(), done, done + _TOGETHER)):
+        if progress:
+            progress(done, len(missing))
         stream = b"".join(
             _stream(tag, name, version, repository.commit(version.commit))
-            for tag, (name, version) in missing.items()
+            for tag, (name, version) in part.items()
         )
         run_git(repository.git_dir, ["fast-import", "--quiet"], stream)
+        done += len(part)
     return len(missing)
 
 

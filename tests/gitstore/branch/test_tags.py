@@ -76,15 +76,17 @@ def test_deleted_and_withdrawn_versions_keep_their_tags(branch):
     assert tags(branch.path) == {"A/v1": first, "B/v1": first}
 
 
-def test_many_versions_at_once_are_all_tagged(branch):
-    for number in range(3):
+def test_many_versions_at_once_are_all_tagged_and_counted_meanwhile(branch):
+    for number in range(6):
         files = {}
-        for n in range(50):
+        for n in range(100):
             files |= jobtype(f"J{n}", f"# {number}\n")
         branch.commit(files)
+    counted = []
 
-    assert Store(branch.path).publish_tags() == 150
-    assert len(tags(branch.path)) == 150
+    assert Store(branch.path).publish_tags(lambda *count: counted.append(count)) == 600
+    assert len(tags(branch.path)) == 600
+    assert counted == [(0, 600), (500, 600)]
     git(branch.path, "fsck", "--strict", "--no-dangling")
 
 
