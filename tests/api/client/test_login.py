@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from api.client.transport import Service
 from tests.support.commands import jobtypes
 from tests.support.git import git
 from tests.support.odd_server import odd_server, says
+from tests.support.server import Server
 
 OURS = 'Basic realm="jobtypes"'
 SECRET = "jtr_secret"
@@ -27,10 +29,12 @@ def kept(isolated) -> Path:
     return path
 
 
-@pytest.fixture
-def guarded(serve, farm):
+@pytest.fixture(scope="module")
+def guarded(farm) -> Iterator[Server]:
     """A service of the same repository, to which readers send a token, too."""
-    return serve(farm.server.repo, "--workers", "1", "--read-needs-token")
+    server = Server(farm.server.repo, "--workers", "1", "--read-needs-token")
+    yield server
+    server.stop()
 
 
 def test_a_token_of_the_environment_is_sent(farm, guarded):

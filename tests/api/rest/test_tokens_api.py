@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
@@ -10,7 +11,8 @@ from api.app import create_app
 from api.config import Config
 from gitstore.branch.access import Role
 from gitstore.branch.tokens import Tokens
-from tests.support.rest import Direct, error
+from tests.support.plain_browser import PlainBrowser, listening
+from tests.support.rest import PREFIX, Direct, error
 
 NEW = {"name": "td one", "role": "write"}
 ROUTES = [
@@ -131,16 +133,14 @@ def test_pages_that_may_read_the_api_read_no_tokens(empty, eve):
 
 
 def test_a_session_does_not_do(empty, eve, tokens):
-    client = create_app(Config(empty)).test_client()
-    secret = eve["Authorization"].removeprefix("Bearer ")
-    form = client.get("/login").text
-    key = form.split('name="key" value="')[1].split('"')[0] if 'name="key"' in form else ""
-    client.post(
-        "/login", data={"token": secret, "key": key}, headers={"Origin": "http://localhost"}
-    )
+    with listening(create_app(Config(empty))) as port:
+        browser = PlainBrowser(port).log_in(eve["Authorization"].removeprefix("Bearer "))
+        assert "eve" in browser.open("/me").text
+        sent = {"Content-Type": "application/json", "Accept": "application/json"}
 
-    for method, path, body in ROUTES:
-        assert client.open(f"/api/v1{path}", method=method, json=body).status_code == 401
+        for method, path, body in ROUTES:
+            data = None if body is None else json.dumps(body).encode()
+            assert browser.request(method, f"{PREFIX}{path}", data, **sent).status == 401
     assert len(tokens.rows()) == 1
 
 
