@@ -19,6 +19,8 @@ from gitstore.desk.standin import Broke, Desk, Event, Logged, Misuse, Progress, 
 from gitstore.errors import BadRequest
 
 DRIVER = Path(__file__).with_name("driver.py")
+ENDING_S = 5
+"""How long the agent's process may take to end."""
 
 
 class Agent:
@@ -59,7 +61,12 @@ class Agent:
         with suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait()
+        try:
+            self._process.wait(ENDING_S)
+        except subprocess.TimeoutExpired:
+            # The jobtype's code has no end.
+            self._process.kill()
+            self._process.wait()
         self._folder.cleanup()
 
     def ask(self, order: Mapping[str, object]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 What the job's data may hold:
     command     the program, by its path or as found on the PATH; required
     arguments   a list of its arguments
-    cwd         the folder to run it in; it must exist
+    cwd         the folder to run it in; it must exist (pyfarm.agent 0.8.6 only checks that)
     exit_codes  a list of the exit codes that mean success; else 0 alone
 
 In the command and its arguments, {frame} stands for the number of the frame, {frame:4}
