@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from api.cli.opening import find_repository, open_store
+from api.cli.opening import find_repository, open_served, open_store
 from api.cli.options import branch_option, repo_option
 from api.cli.variables import environment
 from api.client.address import find_origin, parse_service_url
@@ -51,23 +52,41 @@ class Place:
         Raises:
             NoRepository: there is none.
         """
-        if self.url is None:
-            try:
-                store = open_store(self.repo, self.branch, checks)
-            except NoRepository as error:
-                raise NoRepository(f"{error}; --repo names one, and --url a service") from None
-            store.approvals_required = require_approvals
-            return LocalSource(store)
-        # Imported here: a repository needs no HTTP.
-        from api.client.remote import RemoteSource
+        if self.url is not None:
+            return self._remote(self.url)
+        with _advised():
+            store = open_store(self.repo, self.branch, checks)
+        store.approvals_required = require_approvals
+        return LocalSource(store)
 
-        return RemoteSource(_service(self.url))
+    def upstream_source(self) -> Source:
+        """Like source; in a clone, the branch that it came from answers."""
+        if self.url is not None:
+            return self._remote(self.url)
+        with _advised():
+            return LocalSource(open_served(self.repo, self.branch))
 
     def tokens(self) -> LocalTokens | RemoteTokens:
         """Where the tokens are."""
-        if self.url is None:
+        if self.url is not None:
+            return RemoteTokens(_service(self.url))
+        with _advised():
             return LocalTokens(Repository(self.repo).git_dir)
-        return RemoteTokens(_service(self.url))
+
+    def _remote(self, url: str) -> Source:
+        # Imported here: a repository needs no HTTP.
+        from api.client.remote import RemoteSource
+
+        return RemoteSource(_service(url))
+
+
+@contextmanager
+def _advised() -> Iterator[None]:
+    """Let an error about a missing repository name the options."""
+    try:
+        yield
+    except NoRepository as error:
+        raise NoRepository(f"{error}; --repo names one, and --url a service") from None
 
 
 def _service(url: str) -> Service:

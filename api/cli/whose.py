@@ -9,9 +9,7 @@ import click
 
 from api.cli.asking import Place, place_options
 from api.cli.completing import complete_file
-from api.cli.opening import open_served
 from api.cli.output import cut_line, day, format_option, print_json
-from api.client.local import LocalSource
 from api.rest.story_models import OriginAnswer, PersonAnswer
 from gitstore.branch.whose import FRAMES_LIMIT
 from gitstore.errors import NotFound
@@ -32,8 +30,7 @@ def whose(text: str, place: Place, form: str) -> None:
     """
     if text == "-":
         text = _standard_input()
-    served = None if place.url else LocalSource(open_served(place.repo, place.branch))
-    origins = (served or place.source()).whose(text)
+    origins = place.upstream_source().whose(text)
     if not origins:
         more = "" if place.url else ". If the version is new, fetch first"
         raise NotFound(

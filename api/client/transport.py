@@ -174,9 +174,10 @@ class Service:
         """The error that *reply* tells of."""
         status, base = reply.status, self.base
         if 300 <= status < 400:
-            to = shown(reply.headers.get("Location", "nowhere").split("?")[0])
+            to, own = (text.partition("?")[0] for text in (reply.headers.get("Location", ""), path))
             return ServiceRefused(
-                f"{base} leads elsewhere, to {to}; if that is the service, name it with --url"
+                f"{base} leads elsewhere, to {shown(to.removesuffix(own)) or 'nowhere'}; if that is"
+                " the service, name it with --url"
             )
         sentence, field = _sentence(reply)
         if status == 401:

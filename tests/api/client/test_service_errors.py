@@ -46,7 +46,12 @@ ODD = {
     "a service in trouble": (says(503, b'{"error": "the disk failed"}', JSON), EXIT_OURS, "disk"),
     "control characters": (says(400, b'{"error": "x\\u001b[2J"}', JSON), EXIT_USER, r"x\x1b[2J"),
     "a login of another": (says(401, WWW_Authenticate='Basic realm="x"'), EXIT_USER, "a login"),
-    "another place": (says(301, Location="https://a.b/"), EXIT_USER, "to https://a.b/; if that"),
+    "another place": (
+        says(301, Location="https://a.b/c/api/v1/newest"),
+        EXIT_USER,
+        "to https://a.b/c; if that",
+    ),
+    "no place": (says(302), EXIT_USER, "to nowhere"),
 }
 
 
@@ -133,7 +138,7 @@ def test_a_list_without_an_end(monkeypatch):
 def test_without_a_repository_the_options_are_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    for command in (["list"], ["changes", "list"], ["log", "A"]):
+    for command in (["list"], ["changes", "list"], ["log", "A"], ["whose", "x"], ["token", "list"]):
         assert "--repo names one, and --url a service" in jobtypes(*command).stderr
 
 
