@@ -43,7 +43,7 @@ class {classname}(JobType):
         arguments = ["--start", frames[0], "--end", frames[-1]]
         arguments.append(self.map_path(self._required("scene")))
         program = self.expandvars(self._data().get("executable") or "{program}")
-        return self.COMMAND_DATA(program, *arguments, env=self._environment())
+        return self.COMMAND_DATA(program, *map(self._plain, arguments), env=self._environment())
 
     def _data(self):
         return self.assignment["job"].get("data") or {{}}
@@ -52,6 +52,11 @@ class {classname}(JobType):
         if not self._data().get(key):
             raise ValueError("The job's data lack %r, which {classname} needs." % key)
         return self._data()[key]
+
+    def _plain(self, value):
+        """Return *value*, as UTF-8 if it isn't ASCII: the agent fails at other text."""
+        text = "%s" % (value,)
+        return text.encode("utf-8") if any(ord(letter) > 127 for letter in text) else value
 
     def _environment(self):
         """Return the agent's environment, with the job's on top."""

@@ -327,8 +327,10 @@ class _Variables(dict[str, str]):
             UnicodeDecodeError: it has other characters than ASCII, but *given* has none.
         """
         if given.isascii() and not text.isascii():
+            data = text.encode()
+            place = next(place for place, byte in enumerate(data) if byte > 127)
             wish = f"the agent's Python 2.7 can't put {text!r} into text"
-            raise UnicodeDecodeError("ascii", text.encode(), 0, 1, wish)
+            raise UnicodeDecodeError("ascii", data, place, place + 1, wish)
         return text
 
 

@@ -111,3 +111,15 @@ def test_a_movie_is_encoded_once_for_all_tasks_of_an_assignment(
 
     assert len(run.commands) == 1
     assert run.exits() == ["done"] * len(frames)
+
+
+@pytest.mark.parametrize("name", [name for name in JOBTYPES if name != "FFmpeg"])
+def test_letters_outside_ascii_reach_the_program(start, tmp_path, monkeypatch, name):
+    """Text with such letters would fail on the agent, as an argument and in the environment."""
+    monkeypatch.chdir(tmp_path)
+    key = {"Command": "arguments", "Nuke": "script"}.get(name, "scene")
+    value = "/K\u00fcche \u6620\u753b"
+
+    run = start(name, {**ENOUGH[name], key: [value] if name == "Command" else value})
+
+    assert value in run.command.arguments

@@ -70,7 +70,7 @@ class Blender(JobType):
             arguments += ["-E", self._data()["engine"]]
         arguments += self._tile_arguments() if self._is_tiled() else self._frame_arguments()
         program = self.expandvars(self._data().get("executable") or "blender")
-        return self.COMMAND_DATA(program, *arguments, env=self._environment())
+        return self.COMMAND_DATA(program, *map(self._plain, arguments), env=self._environment())
 
     def _data(self):
         return self.assignment["job"].get("data") or {}
@@ -79,6 +79,11 @@ class Blender(JobType):
         if not self._data().get(key):
             raise ValueError("The job's data lack %r, which Blender needs." % key)
         return self._data()[key]
+
+    def _plain(self, value):
+        """Return *value*, as UTF-8 if it isn't ASCII: the agent fails at other text."""
+        text = "%s" % (value,)
+        return text.encode("utf-8") if any(ord(letter) > 127 for letter in text) else value
 
     def _environment(self):
         environment = dict(self.get_environment())

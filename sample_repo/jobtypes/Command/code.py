@@ -27,7 +27,9 @@ class Command(JobType):
     def _command(self, frame):
         command = self._fill(self.map_path(self._required("command")), frame)
         arguments = [self._fill(self.expandvars(text), frame) for text in self._arguments()]
-        return self.COMMAND_DATA(command, *arguments, env=self._environment(), cwd=self._cwd())
+        return self.COMMAND_DATA(
+            command, *map(self._plain, arguments), env=self._environment(), cwd=self._cwd()
+        )
 
     def _data(self):
         return self.assignment["job"].get("data") or {}
@@ -36,6 +38,11 @@ class Command(JobType):
         if not self._data().get(key):
             raise ValueError("The job's data lack %r, which Command needs." % key)
         return self._data()[key]
+
+    def _plain(self, value):
+        """Return *value*, as UTF-8 if it isn't ASCII: the agent fails at other text."""
+        text = "%s" % (value,)
+        return text.encode("utf-8") if any(ord(letter) > 127 for letter in text) else value
 
     def _arguments(self):
         arguments = self._data().get("arguments") or []

@@ -46,7 +46,7 @@ class FFmpeg(JobType):
         arguments += self._output_options()
         arguments.append(self.map_path(self._required("output")))
         program = self.expandvars(self._data().get("executable") or "ffmpeg")
-        return self.COMMAND_DATA(program, *arguments, env=self._environment())
+        return self.COMMAND_DATA(program, *map(self._plain, arguments), env=self._environment())
 
     def _data(self):
         return self.assignment["job"].get("data") or {}
@@ -55,6 +55,11 @@ class FFmpeg(JobType):
         if self._data().get(key) in (None, ""):
             raise ValueError("The job's data lack %r, which FFmpeg needs." % key)
         return self._data()[key]
+
+    def _plain(self, value):
+        """Return *value*, as UTF-8 if it isn't ASCII: the agent fails at other text."""
+        text = "%s" % (value,)
+        return text.encode("utf-8") if any(ord(letter) > 127 for letter in text) else value
 
     def _integer(self, key):
         value = self._required(key)

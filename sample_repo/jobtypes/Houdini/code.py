@@ -52,7 +52,7 @@ class Houdini(JobType):
         frames = [int(task["frame"]) for task in self.assignment["tasks"]]
         program = self.expandvars(self._data().get("executable") or "hython")
         arguments = [self._script(), scene, node] + frames
-        return self.COMMAND_DATA(program, *arguments, env=self._environment())
+        return self.COMMAND_DATA(program, *map(self._plain, arguments), env=self._environment())
 
     def _data(self):
         return self.assignment["job"].get("data") or {}
@@ -61,6 +61,11 @@ class Houdini(JobType):
         if not self._data().get(key):
             raise ValueError("The job's data lack %r, which Houdini needs." % key)
         return self._data()[key]
+
+    def _plain(self, value):
+        """Return *value*, as UTF-8 if it isn't ASCII: the agent fails at other text."""
+        text = "%s" % (value,)
+        return text.encode("utf-8") if any(ord(letter) > 127 for letter in text) else value
 
     def _script(self):
         path = os.path.join(self.tempdir(), "render.py")
@@ -71,7 +76,7 @@ class Houdini(JobType):
     def _environment(self):
         environment = dict(self.get_environment(), HOUDINI_TEMP_DIR=self.tempdir())
         if self._data().get("project"):
-            environment["JOB"] = self.map_path(self._data()["project"])
+            environment["JOB"] = self._plain(self.map_path(self._data()["project"]))
         environment.update(self.assignment["job"].get("environ") or {})
         return environment
 

@@ -49,7 +49,9 @@ class Maya(JobType):
             arguments += [option, data[key]] if data.get(key) else []
         arguments.append(self.map_path(self._required("scene")))
         program = self.expandvars(data.get("executable") or "Render")
-        return self.COMMAND_DATA(program, *arguments, env=self._environment(first))
+        return self.COMMAND_DATA(
+            program, *map(self._plain, arguments), env=self._environment(first)
+        )
 
     def _data(self):
         return self.assignment["job"].get("data") or {}
@@ -58,6 +60,11 @@ class Maya(JobType):
         if not self._data().get(key):
             raise ValueError("The job's data lack %r, which Maya needs." % key)
         return self._data()[key]
+
+    def _plain(self, value):
+        """Return *value*, as UTF-8 if it isn't ASCII: the agent fails at other text."""
+        text = "%s" % (value,)
+        return text.encode("utf-8") if any(ord(letter) > 127 for letter in text) else value
 
     def _frames(self):
         return [int(task["frame"]) for task in self.assignment["tasks"]]

@@ -23,7 +23,7 @@ class Nuke(JobType):
         arguments += ["-X", node] if node else ["-x"]
         arguments.append(self.map_path(self._required("script")))
         program = self.expandvars(self._data().get("executable") or "nuke")
-        return self.COMMAND_DATA(program, *arguments, env=self._environment())
+        return self.COMMAND_DATA(program, *map(self._plain, arguments), env=self._environment())
 
     def _data(self):
         return self.assignment["job"].get("data") or {}
@@ -32,6 +32,11 @@ class Nuke(JobType):
         if not self._data().get(key):
             raise ValueError("The job's data lack %r, which Nuke needs." % key)
         return self._data()[key]
+
+    def _plain(self, value):
+        """Return *value*, as UTF-8 if it isn't ASCII: the agent fails at other text."""
+        text = "%s" % (value,)
+        return text.encode("utf-8") if any(ord(letter) > 127 for letter in text) else value
 
     def _frame_arguments(self):
         """One range where the frames are evenly spaced, else each frame by itself."""
