@@ -22,6 +22,7 @@ from hooks.messages import (
     DRY_RUN,
     FETCH_FIRST,
     FIX_ADVICE,
+    LINES_SHOWN,
     NAME_ADVICE,
     NOTHING_TAKEN,
     PULL_ADVICE,
@@ -183,9 +184,9 @@ def _notes(store: Store, push: Push) -> dict[str, str]:
     known = push.after.history.jobtypes
     versions = (
         (new.name, version.commit)
-        for new in push.difference.versions
-        for version in known[new.name].versions
-        if version.number in new.numbers
+        for new in push.difference.versions[:LINES_SHOWN]
+        for version in known[new.name].versions[-len(new.numbers) :]
+        if new.numbers
     )
     try:
         authors = authors_of_pushed(store.repository, versions)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 
 from gitstore.branch.writing import SERVICE
 from gitstore.format import layout
@@ -21,8 +20,9 @@ AUTHORS_SHOWN = 3
 """How many are kept, and how many are named on a line."""
 
 MERGED_LIMIT = 250
-CREDITED_LIMIT = 30
-"""A push is answered with the authors of as many versions, and of merges of as many commits."""
+LOOKS_LIMIT = 1500
+"""A push is answered with the authors of merges of as many commits, and of as many versions as
+take so many looks at a commit."""
 
 MESSAGE_LIMIT = 8000
 """Characters of a message."""
@@ -92,22 +92,23 @@ def authors_of_pushed(
     """The names of those whose work somebody else merged or applied, by the name of the jobtype.
 
     *versions* are jobtypes' names, each with the commit of a step that nobody has read yet.
-    Only the first CREDITED_LIMIT are looked at, and no merge of over MERGED_LIMIT commits.
+    Only the first are looked at, as far as LOOKS_LIMIT and MERGED_LIMIT go, and none is named
+    where they are too many.
     """
     brought: dict[str, frozenset[str]] = {}
     found: dict[str, dict[str, str]] = {}
-    for name, id in islice(versions, CREDITED_LIMIT):
+    looks = 0
+    for name, id in versions:
         step = repository.commit(id)
         if id not in brought:
             brought[id] = _brought(repository, step)
-        own = brought[id]
-        if len(own) > MERGED_LIMIT:
-            continue
-        credit = _credit(repository, step, layout.jobtype_path(name), own.__contains__)
-        by = step.committer.person.key
-        if len(step.parents) > 1 or any(author.key != by for author in credit.authors):
-            found.setdefault(name, {}).update((a.key, a.name or a.email) for a in credit.authors)
-    return {name: list(authors.values()) for name, authors in found.items()}
+        looks += len(brought[id])
+        if looks > LOOKS_LIMIT:
+            break
+        authors = _pushed_authors(repository, step, name, brought[id])
+        if len(step.parents) > 1 or any(a.key != step.committer.person.key for a in authors):
+            found.setdefault(name, {}).update((a.key, a.name or a.email) for a in authors)
+    return {name: list(authors.values()) for name, authors in found.items() if authors}
 
 
 def _brought(repository: Repository, step: Commit) -> frozenset[str]:
@@ -116,6 +117,18 @@ def _brought(repository: Repository, step: Commit) -> frozenset[str]:
         return frozenset((step.id,))
     commits = repository.commits(step.id, step.parents[0], MERGED_LIMIT + 1)
     return frozenset(commit.id for commit in commits)
+
+
+def _pushed_authors(
+    repository: Repository, step: Commit, name: str, brought: frozenset[str]
+) -> Sequence[Person]:
+    """Those who wrote what *step*, which brought those commits, has of jobtype *name*."""
+    if len(brought) > MERGED_LIMIT:
+        return ()
+    if len(brought) == 1:
+        return people_of([step])
+    credit = _credit(repository, step, layout.jobtype_path(name), brought.__contains__)
+    return () if credit.is_cut else credit.authors
 
 
 def _credit(repository: Repository, step: Commit, path: str, is_new: IsNew) -> Credit:
