@@ -10,11 +10,14 @@ FIRST_S = 2
 PAUSE_S = 1
 """When the line is first written, and how often it is written again."""
 
+MANY = 100
+"""Fewer things than that are not counted, however busy the machine is."""
+
 Say = Callable[[str], object]
 
 
 class Progress:
-    """Counts for a push that takes long. A shorter one says nothing. *say* writes the text."""
+    """Counts the many things of a push that takes long. *say* writes the text."""
 
     def __init__(self, say: Say, clock: Callable[[], float] = time.monotonic) -> None:
         self._say = say
@@ -26,6 +29,8 @@ class Progress:
         return partial(self._count, verb, noun)
 
     def _count(self, verb: str, noun: str, done: int, total: int) -> None:
+        if total < MANY:
+            return
         now = self._clock()
         if now >= self._next:
             self._next = now + PAUSE_S

@@ -216,9 +216,17 @@ def test_a_first_branch_says_that_the_served_one_is_still_to_come(empty, worktre
     assert lines[-1] == "main has no commit yet; push it first."
 
 
+@pytest.fixture
+def other_hook(hooked) -> Iterator[Path]:
+    """The hook, which is as it was after the test."""
+    hook: Path = hooked / "hooks" / "pre-receive"
+    before = hook.read_text()
+    yield hook
+    hook.write_text(before)
+
+
+@pytest.mark.usefixtures("other_hook")
 def test_a_push_by_path_has_links_only_if_the_address_was_said(by_path, hooked):
-    hook = hooked / "hooks" / "pre-receive"
-    without = hook.read_text()
     change(by_path, "Blender", "one")
     plain = said(by_path.push("origin", "HEAD:refs/heads/one"))
     url = "https://jobtypes.studio.example/farm"
@@ -232,13 +240,10 @@ def test_a_push_by_path_has_links_only_if_the_address_was_said(by_path, hooked):
     assert linked[:2] == ["Merging two into main would make:", "  Blender: version 2 (was 1)"]
     assert linked[-1] == f"  {url}/changes/two"
     assert linked[3] == f"  {url}/preview/two/api/v1/jobtypes/Blender"
-    hook.write_text(without)
 
 
-def test_a_fault_in_what_is_said_leaves_the_push_good(by_path, hooked):
-    hook = hooked / "hooks" / "pre-receive"
-    whole = hook.read_text()
-    hook.write_text(re.sub(r'("jobtypes_limit": )\d+', r'\1"many"', whole))
+def test_a_fault_in_what_is_said_leaves_the_push_good(by_path, hooked, other_hook):
+    other_hook.write_text(re.sub(r'("jobtypes_limit": )\d+', r'\1"many"', other_hook.read_text()))
     change(by_path, "Blender", "odd")
 
     lines = said(by_path.push("origin", "HEAD:refs/heads/odd"))
@@ -246,7 +251,6 @@ def test_a_fault_in_what_is_said_leaves_the_push_good(by_path, hooked):
     assert lines == ["odd is taken; what merging it makes could not be computed."]
     assert "TypeError" in (hooked / "jobtypes" / "hooks.log").read_text()
     assert git(hooked, "rev-parse", "odd") == by_path.git("rev-parse", "HEAD")
-    hook.write_text(whole)
 
 
 # A merge, on the served branch
@@ -297,6 +301,7 @@ def test_progress_is_written_from_two_seconds_on_and_once_a_second():
 
     for done in range(6):
         count(done, 800)
+        count(done, 20)
 
     assert text == ["checking 1 of 800 jobtypes\r", "checking 4 of 800 jobtypes\r"]
 
