@@ -83,7 +83,7 @@ def create_token(
 
 def _show(made: NewTokenAnswer) -> None:
     click.echo("Keep it, it is not shown again:", err=True)
-    click.echo(made.secret)
+    click.echo(escaped(made.secret))
 
 
 @token.command("rotate")

@@ -40,11 +40,16 @@ url_option = click.option(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The service at *url*; if that is None, the repository at *repo*, and a branch of it."""
+    """The service at *url*; if that is None, the repository at *repo*, and a branch of it.
+
+    *is_named* is whether the user named the service. Else a clone's settings did, which may be
+    anybody's.
+    """
 
     repo: Path
     branch: str | None
     url: str | None
+    is_named: bool = True
 
     def source(self, checks: Checks | None = None, require_approvals: int = 0) -> Source:
         """What answers; the parameters are for a repository that is written to.
@@ -69,7 +74,7 @@ class Place:
     def tokens(self) -> LocalTokens | RemoteTokens:
         """Where the tokens are."""
         if self.url is not None:
-            return RemoteTokens(_service(self.url))
+            return RemoteTokens(self._service(self.url))
         with _advised():
             return LocalTokens(Repository(self.repo).git_dir)
 
@@ -77,7 +82,14 @@ class Place:
         # Imported here: a repository needs no HTTP.
         from api.client.remote import RemoteSource
 
-        return RemoteSource(_service(url))
+        return RemoteSource(self._service(url))
+
+    def _service(self, url: str) -> Service:
+        from api.client.login import TOKEN_VARIABLE
+        from api.client.transport import Service
+
+        token = environment().get(TOKEN_VARIABLE)
+        return Service(parse_service_url(url), token, self.is_named)
 
 
 @contextmanager
@@ -87,13 +99,6 @@ def _advised() -> Iterator[None]:
         yield
     except NoRepository as error:
         raise NoRepository(f"{error}; --repo names one, and --url a service") from None
-
-
-def _service(url: str) -> Service:
-    from api.client.login import TOKEN_VARIABLE
-    from api.client.transport import Service
-
-    return Service(parse_service_url(url), environment().get(TOKEN_VARIABLE))
 
 
 def place_options(command: Callable[..., object]) -> Callable[..., object]:
@@ -130,6 +135,7 @@ def _place(
 ) -> Place:
     """What the options come to. What the user says now wins over what the environment says."""
     ranks = {name: _rank(ctx, name) for name in ("repo", "url")}
+    is_named = ranks["url"] < len(_RANKS)
     if min(ranks.values()) == len(_RANKS):
         origin = find_origin(repo) if asks_origin else None
         if origin is not None:
@@ -145,7 +151,7 @@ def _place(
         url = None
     if url is not None and _rank(ctx, "branch") == 0:
         raise click.UsageError("--branch is for a repository; a service has its own branch")
-    return Place(repo, branch, url)
+    return Place(repo, branch, url, is_named)
 
 
 def require_repository(place: Place, *names: str) -> None:

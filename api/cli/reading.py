@@ -67,7 +67,7 @@ def show(named: Named, place: Place, form: str) -> None:
     if form == "json":
         print_json(jobtype)
         return
-    click.echo(f"# {jobtype.name} version {jobtype.version}")
+    click.echo(escaped(f"# {jobtype.name} version {jobtype.version}"))
     click.echo(f"# commit {shown.commit}")
     click.echo("# --- meta.yaml")
     print_content(shown.meta)

@@ -20,7 +20,7 @@ def _text(problems: Sequence[Problem]) -> str:
 
 def text_line(problem: str, rule: str) -> str:
     """The line for a person about *problem*, which breaks *rule*."""
-    return f"{escaped(problem)} [{rule}]\n"
+    return f"{escaped(f'{problem} [{rule}]')}\n"
 
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}

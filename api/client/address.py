@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,6 +13,9 @@ from gitstore.errors import BadRequest
 from gitstore.format.layout import shown
 from gitstore.git.command import GitFailed, run_git
 from gitstore.git.remote_url import RemoteUrl, parse_remote_url
+
+_LABEL = r"[\w~-]{1,63}"
+_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,17 @@ class ServiceUrl:
     remote: RemoteUrl
 
 
+def _is_host(text: str) -> bool:
+    """Whether *text* can be a host: a name, or an address."""
+    if not text.startswith("["):
+        return _NAME.fullmatch(text) is not None
+    try:
+        IPv6Address(text.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
 def parse_service_url(text: str) -> ServiceUrl:
     """The service at *text*, which may end in the path of the API or of the repository.
 
@@ -35,7 +50,7 @@ def parse_service_url(text: str) -> ServiceUrl:
     is_plain = re.fullmatch(r"[!-~]+", url.text) is not None and not set("?#\\") & set(url.text)
     port = int(url.port) if url.port.isdecimal() and len(url.port) < 6 else 0
     if (
-        not (url.is_clear and is_plain and url.host)
+        not (url.is_clear and is_plain and _is_host(url.host))
         or url.scheme not in ("http", "https")
         or not (port or not url.port)
         or port > 65535

@@ -27,15 +27,20 @@ _TOKEN = re.compile(r"[!-~]{1,4096}")
 
 
 class Login:
-    """What to send to the service at *url*: *token*, else what Git's credential helpers know."""
+    """What to send to the service at *url*: *token*, else what Git's credential helpers know.
 
-    def __init__(self, url: ServiceUrl, token: str | None) -> None:
+    *token* is not for a service that the user did not name: a clone's settings may lead anywhere.
+    What Git's helpers know is each for one address, and goes where git fetch would send it.
+    """
+
+    def __init__(self, url: ServiceUrl, token: str | None, is_named: bool = True) -> None:
         if token is not None and not _TOKEN.fullmatch(token):
             raise BadRequest(
                 f"{TOKEN_VARIABLE} is no token: it is empty, or has a space or other signs"
             )
         self._url = url
-        self._token = token
+        self._token = token if is_named else None
+        self._is_withheld = token is not None and not is_named
         self._credential: Credential | None = None
         self._had_some = False
 
@@ -72,4 +77,9 @@ class Login:
             return f"that is of the token in {TOKEN_VARIABLE}"
         if self._had_some:
             return "Git's credential helper had that token, and has forgotten it now"
+        if self._is_withheld:
+            return (
+                f"{TOKEN_VARIABLE} is not sent where only a clone's settings lead; if that is your"
+                " service, name it with --url or JOBTYPES_URL"
+            )
         return f"set {TOKEN_VARIABLE}, or let Git keep the token, as it does after a git push"

@@ -6,19 +6,21 @@ import http.client
 import json
 import re
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from typing import Protocol
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
 from pydantic import ValidationError
 
 from api.client.address import ServiceUrl
 from api.client.errors import ServiceFailed, ServiceRefused
 from api.client.login import Login
+from api.client.patience import ANSWER_LIMIT_S, Handler, TlsHandler, TooSlow
 from api.rest.models import ErrorAnswer
 from api.web.sentences import ASKS, NOTHING_HERE
 from gitstore.format.layout import escaped, shown
@@ -30,6 +32,7 @@ WRITE_LIMIT_S = 180.0
 """For how long one to a write may: it waits for other writers, for checks, for an upstream."""
 
 ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
+"""How large an answer can be, and all parts of a list together."""
 
 PAGES_LIMIT = 10_000
 """Parts of one list."""
@@ -49,27 +52,35 @@ class Reply:
 
     @property
     def commit(self) -> str:
-        """The commit that made the version that is shown."""
-        return self.headers.get("X-Git-Commit", "")
+        """The id of the commit that made the version that is shown."""
+        return escaped(self.headers.get("X-Git-Commit", ""))
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: our services send none, and a token must not go elsewhere."""
-
-    def redirect_request(self, *args: object, **kwargs: object) -> None:
-        """Nothing to go on with."""
-        return
+def _opener() -> urllib.request.OpenerDirector:
+    """What opens http:// and https:// alone, and follows no redirect: our services send none, and
+    a token must not go elsewhere."""
+    made = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),  # Those of the environment.
+        Handler(),
+        TlsHandler(),
+        urllib.request.UnknownHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.HTTPDefaultErrorHandler(),
+    ):
+        made.add_handler(handler)
+    return made
 
 
 class Service:
     """The service at *url*. It is sent no token until it asks for one."""
 
-    def __init__(self, url: ServiceUrl, token: str | None = None) -> None:
+    def __init__(self, url: ServiceUrl, token: str | None = None, is_named: bool = True) -> None:
         self.base = url.base
-        self._login = Login(url, token)
+        self._login = Login(url, token, is_named)
         self._authorization: str | None = None
-        # With the proxies of the environment, and the system's certificates or SSL_CERT_FILE's.
-        self._opener = urllib.request.build_opener(_NoRedirects)
+        # With the system's certificates, or SSL_CERT_FILE's.
+        self._opener = _opener()
 
     def get(self, path: str, accept: str = _JSON) -> Reply:
         """The answer to a GET of *path*, which is quoted.
@@ -83,8 +94,12 @@ class Service:
     def pages(self, path: str, **query: object) -> Iterator[bytes]:
         """Yield the parts of the list at *path*, as long as it goes on."""
         parameters = {name: str(value) for name, value in query.items()}
+        size, end = 0, time.monotonic() + ANSWER_LIMIT_S
         for _ in range(PAGES_LIMIT):
             reply = self.get(f"{path}?{urlencode(parameters)}" if parameters else path)
+            size += len(reply.body)
+            if size > ANSWER_LIMIT_BYTES or time.monotonic() > end:
+                break
             yield reply.body
             following = _next_query(reply.headers.get_all("Link", []))
             if following is None:
@@ -142,6 +157,11 @@ class Service:
                     return _read(error.code, error.headers, error)
         except (OSError, http.client.HTTPException) as error:
             raise self._failure(error, method, limit_s) from None
+        except TooSlow:
+            limit = f"{ANSWER_LIMIT_S:.0f} s"
+            raise ServiceFailed(
+                f"the answer of {self.base} does not end; {limit} is the limit"
+            ) from None
 
     def _failure(self, error: Exception, method: str, limit_s: float) -> ServiceFailed:
         """Why there is no answer, as a sentence."""
@@ -165,7 +185,8 @@ class Service:
             return ServiceFailed(
                 f"{base} ended its answer early, or does not speak HTTP ({kind}); is it https://?"
             )
-        said = getattr(reason, "strerror", None) or str(reason)
+        # A proxy may have said a part of it.
+        said = escaped(getattr(reason, "strerror", None) or str(reason))
         return ServiceFailed(
             f"{base} can't be reached: {said}; is the address right, and does the service run?"
         )
@@ -208,7 +229,7 @@ def _read(status: int, headers: Message, response: _Readable) -> Reply:
     if len(body) > ANSWER_LIMIT_BYTES:
         raise ServiceFailed(f"the answer is over {ANSWER_LIMIT_BYTES // 2**20} MiB")
     length = headers.get("Content-Length", "")
-    if length.isdecimal() and len(body) < int(length):
+    if re.fullmatch("[0-9]{1,18}", length) and len(body) < int(length):
         # A read of some bytes does not notice this by itself.
         raise http.client.IncompleteRead(body, int(length) - len(body))
     return Reply(status, headers, body)
@@ -240,6 +261,7 @@ def _next_query(links: list[str]) -> dict[str, str] | None:
     """
     for link in links:
         if match := _NEXT.search(link):
-            pairs = parse_qs(urlsplit(match[1]).query)
+            # What comes before the question mark may be no URL at all.
+            pairs = parse_qs(match[1].partition("?")[2].partition("#")[0])
             return {name: values[-1] for name, values in pairs.items()}
     return None

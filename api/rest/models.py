@@ -5,9 +5,10 @@ Where the repository has models of its own, these inherit the fields.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, JsonValue, RootModel
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, RootModel
 
 from api.rest.payloads import RequirementBody
 from gitstore.catalogue.requiring import Met
@@ -16,9 +17,18 @@ from gitstore.format.schema import JobtypeFields, Model, Requirement
 Id = Annotated[int, Field(ge=1)]
 CommitId = Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
 
-
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
+
+def _require_time(text: str) -> str:
+    """*text*, which a client can read as a time in a time zone."""
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("a time without its zone")
+    return text
+
+
+Time = Annotated[str, AfterValidator(_require_time)]
+"""A time in ISO 8601."""
 
 # A client reads the answers of later releases, too, which may have more keys.
 _OPEN = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
@@ -216,7 +226,7 @@ class CommitAnswer(Answer):
     commit: CommitId
     author: str
     email: str
-    date: str | None
+    date: Time | None
     subject: str
 
 

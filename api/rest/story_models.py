@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.rest.models import Answer, CommitId, Id
+from api.rest.models import Answer, CommitId, Id, Time
 from gitstore.branch.stories import State
 from gitstore.catalogue.events import Kind
 
-Date = Annotated[str | None, Field(description="When, in ISO 8601, in its author's time zone")]
+Date = Annotated[Time | None, Field(description="When, in ISO 8601, in its author's time zone")]
 
 
 class PersonAnswer(Answer):

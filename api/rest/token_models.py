@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.rest.models import Answer
+from api.rest.models import Answer, Time
 from api.rest.payloads import Payload
 from gitstore.branch.tokens_file import Token
 from gitstore.format.schema import INTEGER_LIMIT, Model, Text
@@ -49,7 +49,7 @@ class TokenAnswer(Answer):
     only: tuple[str, ...] = Field(description="Patterns of the jobtypes that it may change")
     email: str = Field(description="The address of the author of its commits")
     created: str = Field(description="When it was made, in ISO 8601")
-    expires: str | None = Field(description="When it ends or ended, in ISO 8601; null for never")
+    expires: Time | None = Field(description="When it ends or ended, in ISO 8601; null for never")
     used: str | None = Field(description="The day of its last use; null if none is known")
 
 

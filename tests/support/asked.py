@@ -40,6 +40,10 @@ class Farm:
         """The variables of a user with the token of that name."""
         return {"JOBTYPES_TOKEN": self.tokens[name]}
 
+    def keep(self, name: str, kept: Path) -> None:
+        """Have Git's helper, which keeps its secrets in the file *kept*, know a user's token."""
+        kept.write_text(f"{self.url.replace('://', f'://{name}:{self.tokens[name]}@')}\n")
+
     def rest(self, name: str, method: str, path: str, body: object = None) -> object:
         """What REST answers to the bearer of a token."""
         headers = {"Authorization": f"Bearer {self.tokens[name]}", "X-Commit-Message": "Too slow"}

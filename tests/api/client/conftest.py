@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.asked import Farm, asked_farm
+from tests.support.git import git
+
+
+@pytest.fixture
+def kept(isolated) -> Path:
+    """The file in which Git's credential helper keeps what it knows."""
+    path: Path = isolated / "kept"
+    git(isolated, "config", "--global", "credential.helper", f"store --file {path}")
+    return path
 
 
 @pytest.fixture(scope="package")

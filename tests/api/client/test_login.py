@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,20 +12,11 @@ from api.client.address import parse_service_url
 from api.client.login import Login
 from api.client.transport import Service
 from tests.support.commands import jobtypes
-from tests.support.git import git
 from tests.support.odd_server import odd_server, says
 from tests.support.server import Server
 
 OURS = 'Basic realm="jobtypes"'
 SECRET = "jtr_secret"
-
-
-@pytest.fixture
-def kept(isolated) -> Path:
-    """The file in which Git's credential helper keeps what it knows."""
-    path = isolated / "kept"
-    git(isolated, "config", "--global", "credential.helper", f"store --file {path}")
-    return path
 
 
 @pytest.fixture(scope="module")

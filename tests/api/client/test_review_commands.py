@@ -190,12 +190,13 @@ def test_a_clone_has_no_changes_to_talk_about(farm, clone):
         assert "is a clone" in done.stderr
 
 
-def test_in_a_clone_of_a_service_the_service_merges(farm, clone, monkeypatch):
+def test_in_a_clone_of_a_service_the_service_merges(farm, clone, kept, monkeypatch):
+    farm.keep("wes", kept)
     worktree = clone(f"{farm.url}/jobtypes.git")
     monkeypatch.chdir(Path(worktree.path))
     propose(farm, "from-a-clone", "class Job:\n    z = 'clone'\n")
 
-    done = jobtypes("changes", "merge", "from-a-clone", env=farm.token("wes"))
+    done = jobtypes("changes", "merge", "from-a-clone")
 
     assert done.returncode == 0
     assert done.stdout.startswith("merged from-a-clone in ")

@@ -113,12 +113,13 @@ def test_who_may_do_what(farm):
     assert last(farm).startswith("wes <wes@studio.example> Guarded: roll back to version 1, ")
 
 
-def test_a_clone_rolls_back_at_the_service_that_it_came_from(farm, clone, monkeypatch):
+def test_a_clone_rolls_back_at_the_service_that_it_came_from(farm, clone, kept, monkeypatch):
+    farm.keep("wes", kept)
     three(farm, "Cloned")
     worktree = clone(f"{farm.url}/jobtypes.git")
     monkeypatch.chdir(worktree.path / "jobtypes")
 
-    done = jobtypes("rollback", "Cloned", "1", *REASON, env=farm.token("wes"))
+    done = jobtypes("rollback", "Cloned", "1", *REASON)
 
     assert (done.returncode, done.stdout) == (0, "Cloned: version 4 (was 3)\n")
     assert f"asking {farm.url}, where this clone came from" in done.stderr
