@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gitstore.branch.access import Role
 from gitstore.branch.tokens_file import (
     EMAIL,
+    EMAIL_LIMIT,
     NAME,
     PATTERN,
+    PATTERN_LIMIT,
+    PATTERNS_LIMIT,
     Standing,
     Token,
     TokenFile,
@@ -36,7 +39,7 @@ def _missing(name: str, rows: Iterable[Token]) -> NotFound:
     return NotFound(f"there is no token {name}{near or '; see jobtypes token list'}")
 
 
-def _require_valid(name: str, email: str, only: Iterable[str]) -> None:
+def _require_valid(name: str, email: str, only: Sequence[str]) -> None:
     """Raise BadRequest unless a new token can have these."""
     if not NAME.fullmatch(name):
         raise BadRequest(
@@ -44,10 +47,14 @@ def _require_valid(name: str, email: str, only: Iterable[str]) -> None:
             " to 64, and begin and end with one of the first two",
             "name",
         )
-    if not EMAIL.fullmatch(email):
+    if not EMAIL.fullmatch(email) or len(email) > EMAIL_LIMIT:
         raise BadRequest(f"{shown(email)!r} is no mail address", "email")
+    if len(only) > PATTERNS_LIMIT:
+        raise BadRequest(
+            f"{len(only)} patterns are too many; {PATTERNS_LIMIT} is the limit", "only"
+        )
     for pattern in only:
-        if not PATTERN.fullmatch(pattern):
+        if not PATTERN.fullmatch(pattern) or len(pattern) > PATTERN_LIMIT:
             raise BadRequest(
                 f"{shown(pattern)!r} matches no jobtype; write a name or a pattern like"
                 " Nuke*, one for each --only",

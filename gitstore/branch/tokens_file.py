@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, TypeAdapter, ValidationError
 
 from gitstore.branch.access import EVERYBODY, Access, Role
+from gitstore.errors import BadRequest
 from gitstore.git.file_watch import Watch, Watched
 from gitstore.git.locks import file_lock, try_file_lock
 from gitstore.git.private_file import sync_folder, write_private
@@ -48,6 +49,10 @@ EMAIL = re.compile(r"[^\s<>@]+@[^\s<>@]+")
 
 PATTERN = re.compile(r"[\w .+*?!\[\]-]+")
 """The characters of a pattern: those of jobtypes' names, and the shell's wildcards."""
+
+EMAIL_LIMIT, PATTERN_LIMIT, PATTERNS_LIMIT = 254, 200, 200
+"""How long the address and a pattern of a new token can be, and how many patterns it can have:
+one token can't fill the file that all share."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -254,7 +259,8 @@ class TokenFile:
     def changing(self) -> Iterator[Callable[[tuple[Token, ...] | None], None]]:
         """A function that replaces the rows, for one process at a time; readers see all or nothing.
 
-        None instead of rows gives up all tokens, and leaves an empty file.
+        None instead of rows gives up all tokens, and leaves an empty file. It raises BadRequest
+        if the rows would be too many.
         """
         with file_lock(self._lock_path):
             yield self._replace
@@ -266,11 +272,17 @@ class TokenFile:
             sync_folder(self._marker.parent)
             write_private(self.path, b"")
         else:
-            self._mark()
             # Without a date for those that don't end, earlier releases can read it, too.
             plain = [row.model_dump(exclude={} if row.expires else {"expires"}) for row in rows]
-            data = json.dumps(plain, indent=1)
-            write_private(self.path, data.encode())
+            data = json.dumps(plain, indent=1).encode()
+            if len(data) > LIMIT_BYTES:
+                # A larger file would be a lost one: nobody could write any more.
+                raise BadRequest(
+                    f"the tokens would fill more than {LIMIT_BYTES // 2**20} MiB; revoke those that"
+                    " nobody needs, and rotate with a shorter overlap"
+                )
+            self._mark()
+            write_private(self.path, data)
 
 
 def _parse(data: bytes) -> Standing:

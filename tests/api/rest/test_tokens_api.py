@@ -9,6 +9,7 @@ import pytest
 
 from api.app import create_app
 from api.config import Config
+from gitstore.branch import tokens_file
 from gitstore.branch.access import Role
 from gitstore.branch.tokens import Tokens
 from tests.support.plain_browser import PlainBrowser, listening
@@ -155,6 +156,9 @@ FAULTY = {
     "patterns in one text": {"name": "a", "role": "read", "only": "Nuke"},
     "a span that is none": {"name": "a", "role": "read", "lasts_s": 0},
     "a span without end": {"name": "a", "role": "read", "lasts_s": 2**31},
+    "an endless email": {"name": "a", "role": "read", "email": f"{'a' * 254}@x"},
+    "an endless pattern": {"name": "a", "role": "write", "only": ["a" * 201]},
+    "patterns without end": {"name": "a", "role": "write", "only": ["a"] * 201},
     "a field that is none": {"name": "a", "role": "read", "secret": "jtr_mine"},
 }
 
@@ -187,3 +191,17 @@ def test_the_log_says_who_made_what_and_no_secret(rest, eve, caplog):
     assert secret not in caplog.text
     assert rotated not in caplog.text
     assert rest.get("/tokens/", eve).body.find(b"jtr_") == -1
+
+
+def test_no_token_fills_the_file_that_all_share(rest, eve, tokens, monkeypatch):
+    """A file over its limit would count as lost: nobody could write any more."""
+    monkeypatch.setattr(tokens_file, "LIMIT_BYTES", 2000)
+    answers = [rest("POST", "/tokens/eve/rotate", {"overlap_s": 10**9}, eve) for _ in range(12)]
+    answers += [rest("POST", "/tokens/", {"name": f"t{n}", "role": "read"}, eve) for n in range(3)]
+
+    assert {answer.status for answer in answers} == {201, 400}
+    assert "revoke those" in error(answers[-1], 400)["error"]
+    assert rest("POST", "/jobtypes/", {}, eve).status == 400
+    newest = [answer.json["secret"] for answer in answers if answer.status == 201][-1]
+    assert rest("DELETE", "/tokens/eve", None, bearer(newest)).status == 204
+    assert tokens.rows() == ()
