@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from api.cli.starting import SECRET, URLS
-from api.config import Config, read_config_file
+from api.config import PREFIX, Config, read_config_file
+from api.pages.routes import FORMS
+from api.rest import changes, comments, tokens
 from gitstore.branch.setup import create_repository
 from tests.support.project import ROOT
 from tests.support.server import Server
@@ -131,3 +133,16 @@ def test_promtool_sees_the_alerts_begin(tmp_path):
     path.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "tests": [test]}))
 
     assert "SUCCESS" in promtool("test", "rules", path)
+
+
+def test_the_proxy_asks_the_primary_for_what_it_alone_has():
+    text = (DEPLOY / "nginx.conf").read_text("ascii")
+    servers = re.findall(r"^ +~(\^/\S+) +primary;", text, re.M)
+    location = re.search(r"location ~ (\S+) \{\n +proxy_pass http://primary;", text)
+    assert location is not None
+
+    for page in FORMS:
+        path = re.sub(r"<[^>]+>", "x1", page.path)
+        assert page.methods == ("POST",) or any(re.search(s, path) for s in servers), path
+    for path, _ in (*changes.ROUTES, *comments.ROUTES, *tokens.ROUTES):
+        assert re.search(location[1], PREFIX + re.sub(r"<[^>]+>", "x1", path)), path
