@@ -159,3 +159,20 @@ def served(sample, serve) -> Server:
     """A service on a repository made from sample_repo."""
     started: Server = serve(sample)
     return started
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory) -> Iterator[Server]:
+    """The same, for all tests of a module. Some modules have a farm of their own."""
+    repo = tmp_path_factory.mktemp("farm") / "farm.git"
+    create_repository(repo, "main", sample_path())
+    server = Server(repo, "--workers", "1")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def td(farm, clone) -> Worktree:
+    """A TD's clone of what the farm serves."""
+    made: Worktree = clone(f"{farm.url}/jobtypes.git")
+    return made

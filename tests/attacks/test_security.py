@@ -35,15 +35,6 @@ from tests.support.waiting import wait_for
 PAGE = (ROOT / "docs/security.md").read_text()
 
 
-@pytest.fixture(scope="module")
-def farm(tmp_path_factory) -> Iterator[Server]:
-    repo = tmp_path_factory.mktemp("farm") / "farm.git"
-    create_repository(repo, "main", sample_path())
-    server = Server(repo, "--workers", "1")
-    yield server
-    server.stop()
-
-
 def test_every_threat_names_tests_that_exist():
     rows = [line for line in PAGE.splitlines() if line.startswith("| ")][1:]
 

@@ -4,31 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
-from gitstore.branch.setup import create_repository, sample_path
 from tests.support.commands import Done, jobtypes
 from tests.support.git import Worktree
-from tests.support.server import Server
-
-
-@pytest.fixture(scope="module")
-def farm(tmp_path_factory) -> Iterator[Server]:
-    """A service on the sample jobtypes."""
-    repo = tmp_path_factory.mktemp("farm") / "farm.git"
-    create_repository(repo, "main", sample_path())
-    server = Server(repo, "--workers", "1")
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def td(farm, clone) -> Worktree:
-    """A TD's clone of it."""
-    made: Worktree = clone(f"{farm.url}/jobtypes.git")
-    return made
 
 
 def said(result: subprocess.CompletedProcess[str]) -> str:

@@ -32,13 +32,6 @@ def farm(tmp_path_factory) -> Iterator[Server]:
     server.stop()
 
 
-@pytest.fixture
-def td(farm, clone) -> Worktree:
-    """A TD's clone of it."""
-    made: Worktree = clone(f"{farm.url}/jobtypes.git")
-    return made
-
-
 def state(farm: Server) -> tuple[str, bytes]:
     """All refs, and what the farm gets."""
     heads = git(farm.repo, "for-each-ref", "refs/heads", "refs/internal", "refs/upstream")

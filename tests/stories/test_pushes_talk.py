@@ -17,24 +17,6 @@ from hooks.progress import Progress
 from hooks.settings import HookSettings
 from tests.support.commands import jobtypes
 from tests.support.git import Worktree, git
-from tests.support.server import Server
-
-
-@pytest.fixture(scope="module")
-def farm(tmp_path_factory) -> Iterator[Server]:
-    """A service on the sample jobtypes."""
-    repo = tmp_path_factory.mktemp("farm") / "farm.git"
-    create_repository(repo, "main", sample_path())
-    server = Server(repo, "--workers", "1")
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def td(farm, clone) -> Worktree:
-    """A TD's clone of it."""
-    made: Worktree = clone(f"{farm.url}/jobtypes.git")
-    return made
 
 
 @pytest.fixture(scope="module")
