@@ -149,4 +149,6 @@ def _read(find: Callable[[], list[ValueT]]) -> list[ValueT]:
 
 
 def _begin_with(incomplete: str, words: Iterable[str]) -> list[CompletionItem]:
-    return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+    # A shell shows them as they are, so no control character may be among them.
+    shown = (word for word in words if word.startswith(incomplete) and word.isprintable())
+    return [CompletionItem(word) for word in shown]

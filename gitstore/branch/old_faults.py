@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field
 
 import gitstore
 from gitstore.checks.settings import Checks
@@ -24,7 +28,8 @@ FILE = "jobtypes/old-faults.json"
 
 LIMIT_BYTES = 4 * 1024 * 1024
 
-Counts = tuple[int, int]
+_Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Counts = tuple[_Count, _Count]
 """Errors and warnings."""
 
 
@@ -32,6 +37,13 @@ def count(problems: Iterable[Problem]) -> Counts:
     """How many errors and warnings *problems* are."""
     counter = Counter(problem.severity for problem in problems)
     return counter[Severity.ERROR], counter[Severity.WARNING]
+
+
+class _Kept(BaseModel):
+    """What the file holds."""
+
+    key: str
+    counts: dict[str, Counts]
 
 
 class OldFaults:
@@ -56,19 +68,24 @@ class OldFaults:
 
     def _read(self, key: str) -> dict[str, Counts] | None:
         try:
-            data = self._path.read_bytes()
-            read = json.loads(data) if len(data) <= LIMIT_BYTES else {}
-            if read.get("key") != key:
-                return None
-            return {str(unit): (int(e), int(w)) for unit, (e, w) in read["counts"].items()}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            # It does not wait for a writer if somebody put a pipe there.
+            handle = os.open(self._path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            with os.fdopen(handle, "rb") as file:
+                is_file = stat.S_ISREG(os.fstat(handle).st_mode)
+                data = file.read(LIMIT_BYTES + 1) if is_file else b""
+            kept = _Kept.model_validate_json(data)
+        except (OSError, ValueError):
             return None
+        return kept.counts if kept.key == key and len(data) <= LIMIT_BYTES else None
 
     def _write(self, key: str, counts: Mapping[str, Counts]) -> None:
         fresh = self._path.with_suffix(f".{os.getpid()}")
         with suppress(OSError):  # Then they are counted again.
             self._path.parent.mkdir(exist_ok=True)
-            fresh.write_text(json.dumps({"key": key, "counts": counts}))
+            # What a killed process left may be a link, or another's.
+            fresh.unlink(missing_ok=True)
+            with fresh.open("x", encoding="utf-8") as file:
+                file.write(json.dumps({"key": key, "counts": counts}))
             os.replace(fresh, self._path)
 
 

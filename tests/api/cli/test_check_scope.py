@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -181,6 +184,50 @@ def test_old_faults_are_counted_once_for_each_commit_of_origin(td):
     assert "you didn't change: 7 errors, " in second.stderr
     assert ignoring == last == first
     assert json.loads(kept.read_text())["counts"]["jobtypes/Nuke"] == [1, 0]
+
+
+def poison(kept: Path, value: str) -> None:
+    """Put counts into the file under the right key."""
+    key = json.dumps(json.loads(kept.read_text())["key"])
+    kept.write_text(f'{{"key": {key}, "counts": {value}}}')
+
+
+POISON: dict[str, Callable[[Path], object]] = {
+    "below zero": lambda kept: poison(kept, '{"jobtypes/Nuke": [-1, 0]}'),
+    "infinity": lambda kept: poison(kept, '{"jobtypes/Nuke": [Infinity, 0]}'),
+    "many digits": lambda kept: poison(kept, f'{{"jobtypes/Nuke": [{"9" * 4300}, 1]}}'),
+    "deep": lambda kept: poison(kept, "[" * 100_000),
+    "other shapes": lambda kept: poison(kept, '{"jobtypes/Nuke": {"a": 1}}'),
+    "a folder": lambda kept: (kept.unlink(), kept.mkdir()),
+    "a pipe": lambda kept: (kept.unlink(), os.mkfifo(kept)),
+    "a link to what has no end": lambda kept: (kept.unlink(), kept.symlink_to("/dev/zero")),
+    "a link to itself": lambda kept: (kept.unlink(), kept.symlink_to(kept)),
+}
+
+
+@pytest.mark.parametrize("damage", POISON.values(), ids=POISON)
+def test_poisoned_counts_hide_nothing(td, damage):
+    td.write("jobtypes/Maya/code.py", "class Other:\n    pass\n")
+    first = jobtypes("check", td.path)
+    damage(td.path / ".git" / "jobtypes" / "old-faults.json")
+
+    assert jobtypes("check", td.path) == first
+    assert first.returncode == 1
+    assert "jobtypes/Maya/" in first.stdout
+
+
+def test_counts_overwrite_nothing_by_a_link(td, tmp_path):
+    mine = tmp_path / "mine"
+    mine.write_text("mine\n")
+    td.write("jobtypes/Maya/code.py", code("Maya") + "# new\n")
+    folder = td.path / ".git" / "jobtypes"
+    folder.mkdir(exist_ok=True)
+    (folder / f"old-faults.{os.getpid()}").symlink_to(mine)
+
+    jobtypes("check", td.path)
+
+    assert mine.read_text() == "mine\n"
+    assert (folder / "old-faults.json").is_file()
 
 
 def test_a_jobtype_that_is_gone_and_still_listed_is_yours(td, clone, sample):

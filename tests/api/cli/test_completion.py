@@ -27,7 +27,7 @@ def places(tmp_path_factory) -> dict[str, Path]:
     branch = Branch(folder / "farm.git")
     branch.commit(jobtype("Maya", "# 1\n") | jobtype("Mantra Two"))
     branch.commit(jobtype("Maya", "# 2\n") | jobtype("Blender"))
-    for change in ("fix-tiles", "odd$(exit)'"):
+    for change in ("fix-tiles", "odd$(exit)'", "fix\x9b2J", "fix\u202ed"):
         git(branch.path, "branch", change, "main~1")
     Tokens(branch.path).create("alice", Role.WRITE, "alice@studio.example", ())
     git(folder, "clone", "-q", str(branch.path), "clone")
