@@ -7,8 +7,8 @@ import os
 from gitstore.branch.store import Store
 from gitstore.branch.upstream import Upstream, open_follower
 from tests.support.branches import Branch, jobtype
-from tests.support.following import ONE, TWO, following, health, put, second, tip
-from tests.support.git import git
+from tests.support.following import ONE, TWO, following, health, put, second
+from tests.support.git import git, tip
 from tests.support.waiting import wait_for
 
 

@@ -12,8 +12,8 @@ from api.config import Config, ConfigError, Writes
 from gitstore.errors import UpstreamFailed
 from tests.support.branches import jobtype
 from tests.support.commands import jobtypes
-from tests.support.following import SECRET, TWO, following, health, put, tip
-from tests.support.git import git
+from tests.support.following import SECRET, TWO, following, health, put
+from tests.support.git import git, tip
 from tests.support.plain_browser import PlainBrowser
 from tests.support.rest import error
 from tests.support.server import Answer

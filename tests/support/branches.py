@@ -13,6 +13,7 @@ from gitstore.git.commits import Signature
 from gitstore.git.repository import init_repository
 from gitstore.git.tree_edit import Graft
 from gitstore.git.trees import Entry
+from tests.support.git import git
 
 REF = "refs/heads/main"
 TD = Signature("Test TD", "td@studio.example")
@@ -26,6 +27,11 @@ class Link:
 
 
 Content = str | bytes | Graft | Link | None
+
+BLENDER: dict[str, Content] = {
+    "software/blender.yaml": 'versions:\n  - version: "2.69"\n    rank: 100\n'
+}
+NEEDS_BLENDER = 'requirements:\n  - software: blender\n    min_version: "2.69"\n'
 
 
 class Branch:
@@ -96,3 +102,16 @@ def jobtype(name: str, code: str = "", meta: str = "") -> dict[str, Content]:
         f"jobtypes/{name}/code.py": f"class Job:\n    pass\n{code}",
         f"jobtypes/{name}/meta.yaml": f"classname: Job\n{meta}",
     }
+
+
+def propose(
+    branch: Branch,
+    name: str,
+    changes: dict[str, Content],
+    message: str = "change\n",
+    onto: str | None = None,
+) -> str:
+    """The commit of *changes* on a change's branch."""
+    commit = branch.side(changes, message, onto)
+    git(branch.path, "update-ref", f"refs/heads/{name}", commit)
+    return commit

@@ -11,7 +11,7 @@ from gitstore.branch.store import Store
 from gitstore.branch.upstream import Upstream, open_follower
 from tests.support.branches import Branch, Content, jobtype
 from tests.support.forge import Forge
-from tests.support.git import git
+from tests.support.git import tip
 from tests.support.rest import body, code
 from tests.support.server import Answer, Server
 
@@ -57,10 +57,6 @@ def health(server: Server) -> dict[str, object]:
 
 def put(server: Server, mark: object = "put", name: str = "Blender") -> Answer:
     return server.request("PUT", f"/api/v1/jobtypes/{name}", body(name, code=code(mark)))
-
-
-def tip(path: Path, ref: str = "main") -> str:
-    return git(path, "rev-parse", ref).strip()
 
 
 def many(count: int, ask: Callable[[int], Answer]) -> list[Answer]:

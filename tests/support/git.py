@@ -18,6 +18,11 @@ def git(where: Path, *args: str, input: str | None = None) -> str:
     return done.stdout
 
 
+def tip(where: Path, ref: str = "main") -> str:
+    """The commit of the branch *ref*."""
+    return git(where, "rev-parse", ref).strip()
+
+
 @dataclass
 class Worktree:
     """A TD's clone."""
