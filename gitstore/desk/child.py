@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from gitstore.desk.command_data import CommandData
-from gitstore.desk.executing import execute
+from gitstore.desk.executing import execute, kill_all
 from gitstore.desk.loading import CodeFault, Source
 from gitstore.desk.observed import Observed
 from gitstore.desk.runner import runner
@@ -121,6 +121,8 @@ def _end(*signalled: object) -> None:
     """End, and with it the commands that run; a second signal must not come between."""
     for number in _ENDS:
         signal.signal(number, lambda *again: None)
+    # Here, for Python drops an exception that comes while it collects garbage.
+    kill_all()
     sys.exit(1)
 
 

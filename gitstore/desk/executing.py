@@ -15,6 +15,7 @@ from gitstore.desk.command_data import CommandData
 from gitstore.desk.observed import Observed
 
 BLOCK_BYTES = 65536
+WAIT_S = 0.5
 
 
 class _Process(subprocess.Popen[bytes]):
@@ -27,6 +28,16 @@ class _Process(subprocess.Popen[bytes]):
         elif self.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, sig)
+
+
+_RUNNING: set[_Process] = set()
+"""The processes that have not ended."""
+
+
+def kill_all() -> None:
+    """Kill what runs, so that ``execute`` comes to its end."""
+    for process in tuple(_RUNNING):
+        process.kill()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +62,12 @@ def execute(assignment: Observed, show: Tell, complain: Tell) -> None:
     try:
         for index, command in enumerate(assignment.commands):
             process = _started(command, complain)
-            assignment.begins(index, process)
             if process is None:
                 assignment.exits(1, index)
                 continue
+            _RUNNING.add(process)
             running[index] = process
+            assignment.begins(index, process)
             for is_error, pipe in ((False, process.stdout), (True, process.stderr)):
                 assert pipe
                 reader = threading.Thread(target=_read, args=(index, is_error, pipe, parts))
@@ -63,10 +75,10 @@ def execute(assignment: Observed, show: Tell, complain: Tell) -> None:
                 reader.start()
         _follow(assignment, running, parts, show)
     finally:
-        for process in running.values():
-            with suppress(OSError):
-                process.kill()
+        kill_all()
+        for process in tuple(_RUNNING):
             process.wait()
+            _RUNNING.discard(process)
 
 
 def _started(command: CommandData, complain: Tell) -> _Process | None:
@@ -102,7 +114,7 @@ def _follow(
     kept = {(index, is_error): b"" for index in running for is_error in (False, True)}
     left = dict.fromkeys(running, 2)
     while running:
-        part = parts.get()
+        part = _next(parts)
         key = part.index, part.is_error
         *lines, kept[key] = (kept[key] + (part.data or b"")).split(b"\n")
         if part.data is None and kept[key]:
@@ -113,10 +125,19 @@ def _follow(
             assignment.receives(f"{_decoded(line)}\n", part.index, part.is_error)
         left[part.index] -= part.data is None
         if not left[part.index]:
-            code = running.pop(part.index).wait()
+            process = running.pop(part.index)
+            code = process.wait()
+            _RUNNING.discard(process)
             del left[part.index]
             # Windows has no signals: its numbers are exit codes.
             assignment.exits(code if os.name == "posix" else abs(code), part.index)
+
+
+def _next(parts: queue.Queue[_Part]) -> _Part:
+    """The next part. A signal that comes just before a wait doesn't end it: no wait is long."""
+    while True:
+        with suppress(queue.Empty):
+            return parts.get(timeout=WAIT_S)
 
 
 def _read(index: int, is_error: bool, pipe: IO[bytes], parts: queue.Queue[_Part]) -> None:

@@ -293,6 +293,6 @@ def test_an_interrupt_leaves_nothing_running(stopper, number):
         _, said = running.communicate()
 
     pid = int((stopper / "pid").read_text())
-    wait_for(lambda: not command(pid), "the end of what was run")
+    wait_for(lambda: not command(pid), f"the end of what was run: {said}")
     assert running.returncode
     assert "Traceback" not in said
