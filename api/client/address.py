@@ -13,6 +13,7 @@ from gitstore.errors import BadRequest
 from gitstore.format.layout import shown
 from gitstore.git.command import GitFailed, run_git
 from gitstore.git.remote_url import RemoteUrl, parse_remote_url
+from gitstore.git.repository import Repository
 
 _LABEL = r"[\w~-]{1,63}"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?", re.ASCII)
@@ -79,13 +80,18 @@ def find_origin(folder: Path) -> str | None:
     """The URL of the service that the clone around *folder* came from, None if there is none.
 
     A bare repository is what a service has itself, wherever it came from.
+
+    Raises:
+        NoRepository: the clone is another user's, whose settings lead nobody anywhere.
     """
     try:
-        inside, url = (
-            run_git(folder, words).decode(errors="replace").strip()
-            for words in (("rev-parse", "--is-inside-work-tree"), ("remote", "get-url", "origin"))
+        top, url = (
+            run_git(folder, words).decode(errors="surrogateescape").rstrip("\n")
+            for words in (("rev-parse", "--show-toplevel"), ("remote", "get-url", "origin"))
         )
     except (GitFailed, OSError):
         return None
-    is_ours = re.match("https?://", url) and url.rstrip("/").endswith(GIT_PATH)
-    return url if inside == "true" and is_ours else None
+    if not (re.match("https?://", url) and url.rstrip("/").endswith(GIT_PATH)):
+        return None
+    Repository(Path(top))  # It looks at the owner, as git does.
+    return url

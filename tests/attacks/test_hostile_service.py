@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 import time
@@ -321,6 +322,22 @@ def test_a_token_of_the_environment_does_not_go_where_only_a_clone_leads(empty, 
         variables = {"JOBTYPES_TOKEN": SECRET, "JOBTYPES_URL": server.url}
         jobtypes("changes", "list", env=variables)
         assert server.tokens[-1] == f"Bearer {SECRET}"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="gives files to another user, which needs root")
+def test_another_users_clone_leads_nowhere(empty, clone, monkeypatch):
+    worktree = clone(empty)
+    with odd_server(says(200, b"[]", JSON)) as server:
+        worktree.git("remote", "set-url", "origin", f"{server.url}/jobtypes.git")
+        for path in (worktree.path, worktree.path / ".git"):
+            os.chown(path, 12345, 12345)
+        monkeypatch.chdir(worktree.path)
+
+        done = jobtypes("changes", "list")
+
+        assert done.returncode == EXIT_USER
+        assert "not owned by" in done.stderr
+        assert server.asked == []
 
 
 ORIGINS = [
