@@ -80,9 +80,12 @@ class Access:
             yield f"{self.name} may only {verb} {allowed}; this changes {_listed(others)}"
 
     def _admin_only(self, difference: Difference) -> Iterator[str]:
-        withdrawn = {name for name, _ in (*difference.withdrawn, *difference.restored)}
+        out, back = (
+            sorted({name for name, _ in versions})
+            for versions in (difference.withdrawn, difference.restored)
+        )
         ended = (*difference.ended, *(f"software {name}" for name in difference.software_ended))
-        for what, names in (("deletes", ended), ("withdraws", sorted(withdrawn))):
+        for what, names in (("deletes", ended), ("withdraws", out), ("restores", back)):
             if names:
                 needs = "that needs a token with the role admin"
                 yield f"this {what} {_listed(names)}; {needs}"

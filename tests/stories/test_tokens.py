@@ -308,6 +308,16 @@ def test_a_role_may_do_what_its_table_says(studio, role, action):
     assert taken == (refused is None and action != "GET")
 
 
+def test_a_withdrawn_version_is_an_admins_to_restore(studio):
+    studio.make("Back")
+    path = "/jobtypes/Back/versions/1"
+    assert studio.call("admin", "DELETE", path).status == 204
+
+    said = error(studio.call("write", "POST", f"{path}/restore", {}), 403)["error"]
+    assert said == f"this restores Back; {NEEDS_ADMIN}"
+    assert studio.call("admin", "POST", f"{path}/restore", {}).status == 200
+
+
 # Tokens limited to some jobtypes
 
 
