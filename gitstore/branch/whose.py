@@ -61,9 +61,13 @@ class Origin:
 
 
 def abridged(text: str) -> str:
-    """The lines of *text*, perhaps a whole log, that may name lines of versions."""
+    """The lines of *text*, perhaps a whole log, that may name lines of versions.
+
+    They are text: a log may have colours, a NUL, or bytes that are none.
+    """
     lines = (line[:LINE_LIMIT] for line in text.splitlines())
-    return "\n".join(line for line in lines if _FILE.search(line))[:TEXT_LIMIT]
+    named = "\n".join(line for line in lines if _FILE.search(line))[:TEXT_LIMIT]
+    return "".join(c if c.isprintable() or c in "\t\n" else " " for c in named)
 
 
 def find_frames(catalogue: Catalogue, text: str) -> list[Frame]:

@@ -25,6 +25,10 @@ READING = {
     "show of one version": ["show", f"{NAME}@2"],
     "diff": ["diff", NAME, "1..4"],
     "diff of a broken version": ["diff", NAME, "2", "3"],
+    "whose of a log": [
+        "whose",
+        f"\x1b[31m\0 \udcff \u202e \uffff\n\x1b[0m\x01\udcff ({NAME}_Job_v4.py:2)\x9b \ue000\t\r\n",
+    ],
     "whose": ["whose", f"{NAME}_Job_v2.py:2 {NAME}_Job_v4.py:2 {NAME}_Job_v4.py:9"],
     "changes list": ["changes", "list"],
     "changes show": ["changes", "show", CHANGE],
