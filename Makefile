@@ -47,7 +47,7 @@ test-busy: $(READY) ## run the tests with four busy loops running, TIMES times i
 deep: $(READY) ## run the tests that make their input up, with DEPTH times as much of it
 	TEST_DEPTH=$(DEPTH) $(PYTEST) -m "hypothesis or deep" $(ARGS)
 
-farm: $(READY) ## run the tests with a real PyFarm and its databases, which take minutes
+farm: $(READY) ## run the tests that take minutes, such as those with a real PyFarm
 	timeout 1200 $(PYTEST) -m farm $(ARGS)
 
 browser: $(BROWSER_READY) ## run the tests that look at every page in a real Chromium

@@ -66,9 +66,8 @@ def isolated(tmp_path_factory, monkeypatch) -> Path:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    # What a test starts looks for no plugins in what developers have installed.
+    # A pytest that a test starts loads none of the plugins that developers have.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", "__all__")
     for who in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{who}_NAME", "Test TD")
         monkeypatch.setenv(f"GIT_{who}_EMAIL", "td@studio.example")

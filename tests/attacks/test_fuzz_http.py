@@ -76,6 +76,7 @@ if DEPTH == 1:
 
 
 @pytest.mark.deep
+@pytest.mark.farm
 @pytest.mark.parametrize("options", RUNS.values(), ids=RUNS.keys())
 def test_answers_to_made_up_requests_are_as_described(fuzzed, tmp_path, options):
     config = tmp_path / "schemathesis.toml"

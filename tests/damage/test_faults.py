@@ -180,7 +180,7 @@ def small_disk(tmp_path, monkeypatch) -> Iterator[Path]:
 def fill(disk: Path) -> Path:
     """A file that takes what is left of *disk*."""
     path = disk / "filling"
-    with path.open("wb", buffering=0) as file, suppress(OSError):
+    with path.open("ab", buffering=0) as file, suppress(OSError):
         while file.write(b"x" * 4096):
             pass
     return path
@@ -206,6 +206,7 @@ def test_a_full_disk_stops_writes_and_nothing_else(small_disk, serve):
     assert refs.status == 200
     headers = {"Content-Type": "application/x-git-upload-pack-request"}
     clone = wanted(git(repo, "rev-parse", "main").strip())
+    fill(small_disk)  # What the worker began to write at its start is gone again by now.
     answer = server.request("POST", UPLOAD, clone, headers)
     assert (answer.status, answer.headers["content-type"]) == (507, "text/plain; charset=utf-8")
     assert answer.body.startswith(b"the disk is full: ")

@@ -17,6 +17,8 @@ import yaml
 from gitstore.branch.setup import sample_path
 from tests.support.git import Worktree, git
 
+pytestmark = pytest.mark.farm
+
 WORKFLOWS = [".github/workflows/jobtypes.yml", ".gitea/workflows/jobtypes.yml"]
 GITLAB = ".gitlab-ci.yml"
 BAD = "classname: Command\nmax_batch: ten\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,10 +22,16 @@ def children(pid: int) -> list[int]:
 def own_children() -> set[int]:
     """The processes that this one started and has not waited for; some may be left out."""
     pids: set[int] = set()
-    for children in Path("/proc/self/task").glob("*/children"):
+    for thread in os.listdir("/proc/self/task"):
         with suppress(OSError):  # A thread that has ended meanwhile has none.
-            pids |= {int(pid) for pid in children.read_text().split()}
+            text = Path(f"/proc/self/task/{thread}/children").read_text()
+            pids |= {int(pid) for pid in text.split()}
     return pids
+
+
+def running() -> list[int]:
+    """All processes of this machine."""
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
 def command(pid: int) -> bytes:
@@ -68,10 +75,11 @@ def _parents() -> dict[int, int]:
     """Which process started which, of all that there are now."""
     # A thread's list of its children, which Linux has too, leaves some out while others end.
     parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
+    for pid in running():
         with suppress(OSError):  # It has ended.
             # The command, which stands before it in brackets, may have some itself.
-            parents[int(path.parent.name)] = int(path.read_bytes().rpartition(b")")[2].split()[1])
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+            parents[pid] = int(fields[1])
     return parents
 
 
