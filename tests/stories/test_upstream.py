@@ -14,6 +14,7 @@ from gitstore.branch.upstream import Upstream
 from gitstore.branch.upstream_state import UpstreamState
 from tests.support.branches import jobtype
 from tests.support.following import ONE, SECRET, TWO, following, health, many, second
+from tests.support.processes import command, running
 from tests.support.waiting import wait_for
 
 
