@@ -14,6 +14,8 @@ from tests.support.git import git
 from tests.support.rest import body, error
 from tests.support.waiting import wait_for
 
+pytestmark = pytest.mark.farm
+
 BOMB = "a;" * 500_000
 """A file within the limits of size that takes seconds, and the better part of a gigabyte."""
 

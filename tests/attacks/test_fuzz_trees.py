@@ -21,6 +21,8 @@ from tests.support.git import git
 from tests.support.processes import workers
 from tests.support.shapes import FILE, TREE, Rows, Shapes
 
+pytestmark = pytest.mark.farm
+
 NAMES = st.sampled_from(
     [b"jobtypes", b"software", b"withdrawn.yaml", b"A", b"B", b"code.py", b"meta.yaml", b"x.yaml"]
 ) | st.binary(min_size=1, max_size=300).filter(lambda name: b"\0" not in name)

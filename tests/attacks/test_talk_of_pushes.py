@@ -13,6 +13,8 @@ from hooks.settings import HookSettings
 from tests.support.branches import TD, Branch, Link, jobtype
 from tests.support.git import git
 
+pytestmark = pytest.mark.farm
+
 CODE = "class Job:\n    pass\n"
 MANY = 60
 
