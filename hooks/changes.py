@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import quote
 
 from gitstore.branch.changes import HEADS
@@ -28,7 +29,7 @@ def branch_name(ref: str) -> str:
     return escaped(ref.removeprefix(HEADS))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Talk:
     """What is said about the branches of one push, which is taken in any case.
 
@@ -63,7 +64,7 @@ class Talk:
         return branch_name(self.store.ref)
 
     def _update_lines(self, update: Update, count: int) -> Iterator[str]:
-        base = self._base()
+        base = self._base
         tip = base.history.tip
         branch = branch_name(update.ref)
         if update.deletes:
@@ -86,6 +87,7 @@ class Talk:
         yield f"{branch} is deleted, and was not merged. To have it back:"
         yield f"    git push origin {escaped(shlex.quote(f'{update.old}:{update.ref}'))}"
 
+    @cached_property
     def _base(self) -> Catalogue:
         """What the branches would be merged into."""
         if self.moved is None:

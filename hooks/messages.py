@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from gitstore.format.columns import columns
 from gitstore.format.layout import escaped
 from gitstore.rules import Problem, Severity
 
@@ -62,23 +62,12 @@ def _wrapped(line: str) -> Iterator[str]:
     current = line[: len(line) - len(line.lstrip())]
     indent, gap = current + "  ", ""
     for match in _UNBROKEN.finditer(line):
-        if gap and _columns(current + gap + match[0]) > _COLUMNS:
+        if gap and columns(current + gap + match[0]) > _COLUMNS:
             yield current
             current, gap = indent, ""
         current += gap + match[0]
         gap = " "
     yield current
-
-
-def _columns(text: str) -> int:
-    """How many columns a terminal needs for *text*."""
-    return sum(_width(character) for character in text)
-
-
-def _width(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def problem_lines(problems: Sequence[Problem], limit: int = PROBLEMS_SHOWN) -> Iterator[str]:

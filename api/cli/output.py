@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
-from unicodedata import combining, east_asian_width
 
 import click
 from pydantic import BaseModel
 
+from gitstore.format.columns import columns
 from gitstore.format.layout import escaped, escaped_lines
 from gitstore.git.commits import shown_date
 
@@ -37,7 +37,7 @@ def print_table(rows: Sequence[tuple[str, ...]]) -> None:
     """
     # Authors and subjects are whatever somebody pushed.
     shown = [tuple(map(escaped, row)) for row in rows]
-    widths = [max(map(_width, column)) for column in zip(*shown, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(*shown, strict=True)]
     room = _terminal_width()
     if room is None or len(rows) == 1 or _fit(widths, rows[0], room):
         for row in shown:
@@ -74,19 +74,11 @@ def _print_blocks(rows: Sequence[tuple[str, ...]], room: int) -> None:
 
 def _padded(text: str, width: int) -> str:
     """*text* in *width* columns of a terminal: cut, with an ellipsis, or filled with spaces."""
-    if (missing := width - _width(text)) >= 0:
+    if (missing := width - columns(text)) >= 0:
         return text + " " * missing
-    while text and _width(text) > width - 1:
+    while text and columns(text) > width - 1:
         text = text[:-1]
     return _padded(f"{text.rstrip()}…", max(width, 1))
-
-
-def _width(text: str) -> int:
-    """The columns that *text* takes on a terminal, where East Asian letters take two."""
-    if text.isascii():
-        return len(text)
-    wide = sum(east_asian_width(c) in "WF" for c in text)
-    return len(text) + wide - sum(combining(c) != 0 for c in text)
 
 
 def print_content(text: str) -> None:

@@ -15,7 +15,7 @@ from api.cli.completing import complete_change
 from api.cli.options import checks_options, repo_option, setting
 from api.cli.output import cut_line, day, format_option, print_content, print_json, print_table
 from api.client.source import ShownChange
-from api.rest.models import ProblemAnswer
+from api.rest.models import CommentAnswer, ProblemAnswer
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.writing import require_message
@@ -85,8 +85,16 @@ def show_change(change: str, place: Place, form: str) -> None:
 
 
 def _problem(problem: ProblemAnswer) -> str:
-    where = problem.path if problem.line is None else f"{problem.path}:{problem.line}"
+    where = _place(problem.path, problem.line)
     return f"{where}: {problem.severity}: {problem.message}"
+
+
+def _place_of(comment: CommentAnswer) -> str:
+    return "" if comment.path is None else f" {_place(comment.path, comment.line)}"
+
+
+def _place(path: str, line: int | None) -> str:
+    return path if line is None else f"{path}:{line}"
 
 
 def _print_discussion(change: ShownChange) -> None:
@@ -94,9 +102,8 @@ def _print_discussion(change: ShownChange) -> None:
         if approval.counts:
             click.echo(escaped(f"approved by {approval.author}, {approval.date}"))
     for comment in change.comments or ():
-        place = "" if comment.path is None else f" {comment.path}"
-        place += "" if comment.line is None else f":{comment.line}"
-        about = f"comment by {comment.author}, {comment.date}, at {comment.commit[:10]}{place}:"
+        at = f"{comment.commit[:10]}{_place_of(comment)}"
+        about = f"comment by {comment.author}, {comment.date}, at {at}:"
         click.echo("\n  ".join(map(escaped, (about, *comment.text.splitlines()))))
 
 
@@ -200,9 +207,8 @@ def comment_on_change(
     In a repository, Git's user.name and user.email are the author's; at a service, the token's.
     """
     made = place.source().comment(change, text, commit, path, line)
-    at = "" if made.path is None else f" {made.path}"
-    at += "" if made.line is None else f":{made.line}"
-    click.echo(escaped(f"comment {made.id} on {change} at {made.commit[:10]}{at}"))
+    at = f"{made.commit[:10]}{_place_of(made)}"
+    click.echo(escaped(f"comment {made.id} on {change} at {at}"))
 
 
 @changes.command("approve")

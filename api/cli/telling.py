@@ -24,8 +24,8 @@ def story_lines(story: StoryAnswer) -> Iterator[str]:
     facts = {
         "commit": story.commit,
         "date": day(story.date),
-        "authors": ", ".join(map(_person, story.authors)),
-        "merged by": _person(story.merged_by) if story.merged_by else None,
+        "authors": ", ".join(map(person_text, story.authors)),
+        "merged by": person_text(story.merged_by) if story.merged_by else None,
         "pushed by": story.pushed_by,
         "pull request": story.pull_request,
         "branch": story.branch,
@@ -39,7 +39,8 @@ def story_lines(story: StoryAnswer) -> Iterator[str]:
     yield from (f"    {line}".rstrip() for line in story.message.splitlines())
 
 
-def _person(person: PersonAnswer) -> str:
+def person_text(person: PersonAnswer) -> str:
+    """A person with the address."""
     return f"{person.name} <{person.email}>" if person.name else person.email
 
 

@@ -10,7 +10,8 @@ import click
 from api.cli.asking import Place, place_options
 from api.cli.completing import complete_file
 from api.cli.output import cut_line, day, format_option, print_json
-from api.rest.story_models import OriginAnswer, PersonAnswer
+from api.cli.telling import person_text
+from api.rest.story_models import OriginAnswer
 from gitstore.branch.whose import FRAMES_LIMIT
 from gitstore.errors import NotFound
 from gitstore.format.layout import escaped
@@ -67,10 +68,10 @@ def _told(answer: OriginAnswer) -> Iterator[str]:
         yield f"  {answer.fault}"
         return
     yield f"    {(answer.text or '').strip()}"
-    yield f"  written by {_person(answer.author)}, {day(answer.date)}"
+    yield f"  written by {person_text(answer.author)}, {day(answer.date)}"
     yield cut_line(f"  commit {(answer.commit or '')[:10]}: {answer.subject}")
     if answer.came_in is not None:
-        merged = f", merged by {_person(answer.merged_by)}" if answer.merged_by else ""
+        merged = f", merged by {person_text(answer.merged_by)}" if answer.merged_by else ""
         pull = f", {answer.pull_request}" if answer.pull_request else ""
         yield f"  came in version {answer.came_in}{merged}{pull}"
     if answer.changed_in is None:
@@ -79,7 +80,3 @@ def _told(answer: OriginAnswer) -> Iterator[str]:
         people = ", ".join(person.name or person.email for person in answer.changed_by)
         what = f"version {answer.changed_in} by {people}: {answer.changed_subject}"
         yield cut_line(f"  changed in {what}")
-
-
-def _person(person: PersonAnswer) -> str:
-    return f"{person.name} <{person.email}>" if person.name else person.email

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from api.client.address import quoted
 from api.client.answers import of_body, of_payload
 from api.config import PREFIX
-from api.rest.token_models import NewTokenAnswer, TokenAnswer, token_payload
+from api.rest.token_models import (
+    NewTokenAnswer,
+    TokenAnswer,
+    new_token_payload,
+    token_payload,
+)
 from gitstore.branch.access import Role
 from gitstore.branch.token_use import TokenUse
 from gitstore.branch.tokens import Tokens
@@ -53,9 +58,7 @@ class LocalTokens:
         return self._new(self._tokens.rotate(name, overlap, lasts))
 
     def _new(self, secret: str) -> NewTokenAnswer:
-        token = self._tokens.standing.find_token(secret)
-        assert token is not None
-        return of_payload(NewTokenAnswer, {**token_payload(token, {}), "secret": secret})
+        return of_payload(NewTokenAnswer, new_token_payload(self._tokens, secret))
 
     def revoke(self, name: str) -> None:
         """Make the token of that name worthless."""

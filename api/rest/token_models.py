@@ -9,6 +9,7 @@ from pydantic import Field
 
 from api.rest.models import Answer, Time
 from api.rest.payloads import Payload
+from gitstore.branch.tokens import Tokens
 from gitstore.branch.tokens_file import Token
 from gitstore.format.schema import INTEGER_LIMIT, Model, Text
 
@@ -57,6 +58,13 @@ class NewTokenAnswer(TokenAnswer):
     """A token that was just made, with its secret."""
 
     secret: str = Field(description="The token itself. It is kept nowhere, and is not shown again")
+
+
+def new_token_payload(tokens: Tokens, secret: str) -> Payload:
+    """The token of *secret*, which was just made in *tokens*."""
+    token = tokens.standing.find_token(secret)
+    assert token is not None
+    return {**token_payload(token, {}), "secret": secret}
 
 
 def token_payload(token: Token, days: Mapping[str, str]) -> Payload:

@@ -17,6 +17,7 @@ from api.rest.token_models import (
     RotationBody,
     TokenAnswer,
     TokenBody,
+    new_token_payload,
     token_payload,
 )
 from api.web import auth
@@ -68,9 +69,7 @@ def _admitted() -> tuple[Tokens, Access]:
 
 def _new(tokens: Tokens, secret: str) -> Response:
     """The response with the *secret* of a token that was just made."""
-    token = tokens.standing.find_token(secret)
-    assert token is not None
-    response = written({**token_payload(token, {}), "secret": secret})
+    response = written(new_token_payload(tokens, secret))
     response.headers["Cache-Control"] = _NO_STORE
     return response
 
@@ -93,8 +92,8 @@ class TokenList(Resource):
         """Make a token, and show its secret, this once."""
         tokens, access = _admitted()
         body = read_body(TokenBody)
-        lasts = None if body.lasts_s is None else timedelta(seconds=body.lasts_s)
-        secret = tokens.create(body.name, Role[body.role.upper()], body.email, body.only, lasts)
+        role, lasts = Role[body.role.upper()], _span(body.lasts_s)
+        secret = tokens.create(body.name, role, body.email, body.only, lasts)
         _note("made", body.name, access)
         return _new(tokens, secret)
 
@@ -123,10 +122,14 @@ class Rotation(Resource):
         """Make another secret for the token. Both are good for a while."""
         tokens, access = _admitted()
         body = read_optional_body(RotationBody)
-        lasts = None if body.lasts_s is None else timedelta(seconds=body.lasts_s)
-        secret = tokens.rotate(name, timedelta(seconds=body.overlap_s), lasts)
+        overlap = timedelta(seconds=body.overlap_s)
+        secret = tokens.rotate(name, overlap, _span(body.lasts_s))
         _note("rotated", name, access)
         return _new(tokens, secret)
+
+
+def _span(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _note(deed: str, name: str, access: Access) -> None:

@@ -37,8 +37,7 @@ def read_steps(
     """Yield the steps after commit *after* up to *until*, oldest first.
 
     Only first parents count, so a merged pull request is one step (docs/format.md,
-    section 2). *after* None starts at the root. *progress* counts
-    the steps.
+    section 2). *after* None starts at the root. *progress* counts the steps.
 
     Raises:
         Refused: *after* is not on the first-parent chain of *until*.
