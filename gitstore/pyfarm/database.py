@@ -223,13 +223,12 @@ class Database:
 
     def make_state_table(self) -> None:
         """Make that table if it is missing. Not within a transaction: MySQL would end it."""
-        with self._translated():
-            self._check_file()
-            with self._engine.connect() as connection:
-                if not self.has_state(connection):
-                    connection.rollback()
-                    with connection.begin():
-                        self.state_table().create(connection, checkfirst=True)
+        with self.reading() as connection:
+            if self.has_state(connection):
+                return
+        # Two mirrors may be here at once, so the one that waited for the lock looks again.
+        with self.writing() as connection:
+            self.state_table().create(connection, checkfirst=True)
 
     def has_state(self, connection: Connection) -> bool:
         """Whether that table is there."""

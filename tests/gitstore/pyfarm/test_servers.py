@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -126,6 +128,22 @@ def test_two_mirrors_at_once_come_to_the_same(master, tmp_path):
 
     assert [process.wait(60) for process in running] == [0, 0, 0]
     assert len(in_service(master)) == 8
+
+
+def test_mirrors_that_all_miss_the_state_table_make_it_once(server):
+    for _ in range(5):
+        url, together = new_database(server), threading.Barrier(8)
+
+        class Missing(Database):
+            def has_state(self, connection, together=together):
+                found = super().has_state(connection)
+                together.wait(60)
+                return found
+
+        with ThreadPoolExecutor(together.parties) as threads:
+            made = [threads.submit(Missing(url).make_state_table) for _ in range(together.parties)]
+
+        assert [each.exception() for each in made] == [None] * together.parties
 
 
 def test_a_url_without_a_driver_gets_ours(master, tmp_path):
