@@ -7,6 +7,7 @@
 #   TIMES=10            how often `make test-busy` runs the tests
 #   DEPTH=20            how much more input `make deep` makes up
 #   ROW=name            the row of the benchmarks that `make bench` runs; all without it
+#   ORDER=7             runs the tests of each file in the random order of that number
 #   ARGS="-k push"      more arguments for pytest
 
 PYTHON ?= python3
@@ -25,6 +26,8 @@ endif
 BIN := $(VENV)/bin
 # Each processor keeps to the tests of a file as long as it can: they share services.
 PYTEST = $(BIN)/python -m pytest -n auto --dist worksteal
+
+export TEST_ORDER := $(ORDER)
 
 # Without compiled files, collecting the tests takes longer than running half of them.
 unexport PYTHONDONTWRITEBYTECODE

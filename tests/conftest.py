@@ -21,7 +21,8 @@ from gitstore.git.repository import init_repository
 from tests.support.branches import Branch
 from tests.support.git import DATE, Worktree, git
 from tests.support.processes import command, own_children
-from tests.support.server import Server
+from tests.support.server import Server, sample_server
+from tests.support.sockets import Dialer
 
 pytest_plugins = ["tests.support.plugin"]
 
@@ -163,11 +164,8 @@ def served(sample, serve) -> Server:
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory) -> Iterator[Server]:
     """The same, for all tests of a module. Some modules have a farm of their own."""
-    repo = tmp_path_factory.mktemp("farm") / "farm.git"
-    create_repository(repo, "main", sample_path())
-    server = Server(repo, "--workers", "1")
-    yield server
-    server.stop()
+    with sample_server(tmp_path_factory.mktemp("farm"), "--workers", "1") as server:
+        yield server
 
 
 @pytest.fixture
@@ -175,3 +173,11 @@ def td(farm, clone) -> Worktree:
     """A TD's clone of what the farm serves."""
     made: Worktree = clone(f"{farm.url}/jobtypes.git")
     return made
+
+
+@pytest.fixture
+def dial() -> Iterator[Dialer]:
+    """Makes connections, which are closed at the end."""
+    dialer = Dialer()
+    yield dialer
+    dialer.close()

@@ -26,6 +26,7 @@ from tests.support.commands import jobtypes
 from tests.support.git import git
 from tests.support.rest import PREFIX, body
 from tests.support.server import free_port
+from tests.support.tokens import bearer
 from tests.support.waiting import wait_for
 
 EVERY_WORKER = 16
@@ -56,10 +57,6 @@ class Studio:
             write = client.put(WRITE, json=body("Job"), headers=headers).status_code
             found.append((read, write))
         return found
-
-
-def bearer(secret: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {secret}"}
 
 
 GOOD = [(200, 401), (401, 401), (200, 201)]

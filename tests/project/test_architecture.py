@@ -135,16 +135,25 @@ def test_only_the_command_line_reaches_what_runs_the_code_of_jobtypes():
     assert {module.rpartition(".")[0] for module in knows} == {"api.cli"}
 
 
+def table_lines(tree: ast.Module) -> int:
+    """How many lines the constants of a module take."""
+    tables = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    return sum((node.end_lineno or 0) - node.lineno + 1 for node in tables)
+
+
 def test_files_and_classes_are_short():
     long = set()
-    for module, path in FILES.items():
-        if path.read_text().count("\n") > LINES_LIMIT:
-            long.add(module)
-        for node in ast.walk(parse(path)):
+    for path in [*FILES.values(), *(ROOT / "tests").rglob("*.py")]:
+        name, tree = str(path.relative_to(ROOT)), parse(path)
+        # The tables of tests are as long as what they list.
+        tables = table_lines(tree) if name.startswith("tests/") else 0
+        if path.read_text().count("\n") - tables > LINES_LIMIT:
+            long.add(name)
+        for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 assert node.end_lineno
                 if node.end_lineno - node.lineno + 1 > CLASS_LINES_LIMIT:
-                    long.add(f"{module}.{node.name}")
+                    long.add(f"{name}: {node.name}")
 
     assert not long
 

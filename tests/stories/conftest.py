@@ -11,6 +11,7 @@ from tests.support.branches import Branch, jobtype
 from tests.support.following import OPTIONS, Follow, Pair
 from tests.support.forge import Forge
 from tests.support.server import Server
+from tests.support.tokens import Studio, token_studio
 
 
 @pytest.fixture
@@ -95,3 +96,10 @@ def reviewed(pairs) -> Pair:
     """An upstream and its follower, whose writes become branches for review."""
     shared: Pair = pairs("--writes", "review", "--protect")
     return shared
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory) -> Iterator[Studio]:
+    """A service with a token for each role."""
+    with token_studio(tmp_path_factory.mktemp("studio")) as made:
+        yield made

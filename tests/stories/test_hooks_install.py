@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.support.branches import jobtype
+from tests.support.branches import jobtype, write_jobtype
 from tests.support.commands import Done, jobtypes
 from tests.support.git import Worktree, git
-from tests.support.project import ROOT
 
 FOREIGN = "#!/bin/sh\necho foreign hook\n"
 
 
 def install(where: Path, *options: str) -> Done:
     return jobtypes("hooks", "install", "--repo", where, *options)
-
-
-def write(worktree: Worktree, name: str, meta: str = "", code: str = "") -> None:
-    for path, content in jobtype(name, code, meta).items():
-        assert isinstance(content, str)
-        worktree.write(path, content)
 
 
 def said(result: subprocess.CompletedProcess[str]) -> str:
@@ -41,7 +31,7 @@ def hooks_in(folder: Path) -> list[str]:
 @pytest.fixture
 def receiving(empty, worktree) -> Path:
     """A bare repository with our hooks, which has a jobtype."""
-    write(worktree, "First")
+    write_jobtype(worktree, "First")
     assert worktree.push().returncode == 0
     done = install(empty)
     assert done.returncode == 0, done.stderr
@@ -51,7 +41,7 @@ def receiving(empty, worktree) -> Path:
 @pytest.fixture
 def pushing(empty, worktree) -> Worktree:
     """A clone with our hook, of a repository without one, which has a jobtype."""
-    write(worktree, "First")
+    write_jobtype(worktree, "First")
     assert worktree.push().returncode == 0
     done = install(worktree.path)
     assert done.returncode == 0, done.stderr
@@ -74,7 +64,7 @@ def test_installing_says_what_is_where_and_for_which_branch(empty):
 
 def test_a_bad_push_by_path_is_refused_with_its_line(receiving, worktree):
     before = git(receiving, "for-each-ref")
-    write(worktree, "First", meta="max_batch: ten\n")
+    write_jobtype(worktree, "First", meta="max_batch: ten\n")
 
     result = worktree.push()
 
@@ -86,8 +76,8 @@ def test_a_bad_push_by_path_is_refused_with_its_line(receiving, worktree):
 
 
 def test_a_good_push_by_path_says_what_it_makes_and_publishes_tags(receiving, worktree):
-    write(worktree, "First", code="    new = True\n")
-    write(worktree, "Second")
+    write_jobtype(worktree, "First", code="    new = True\n")
+    write_jobtype(worktree, "Second")
 
     result = worktree.push()
 
@@ -123,11 +113,11 @@ def test_who_pushes_by_path_pushes_past_warnings_and_sees_them(receiving, worktr
 def test_tags_pushed_by_path_are_refused_in_one_line_but_for_those_that_are_there(
     receiving, worktree
 ):
-    write(worktree, "First", code="    new = True\n")
+    write_jobtype(worktree, "First", code="    new = True\n")
     assert worktree.push().returncode == 0
     before = git(receiving, "for-each-ref", "refs/tags")
     worktree.git("fetch", "--quiet", "--tags")
-    write(worktree, "First", code="    new = 2\n")
+    write_jobtype(worktree, "First", code="    new = 2\n")
     assert worktree.push("--follow-tags", "origin", "HEAD:main").returncode == 0
 
     for name in ("mine", "other"):
@@ -143,7 +133,7 @@ def test_tags_pushed_by_path_are_refused_in_one_line_but_for_those_that_are_ther
 @pytest.fixture
 def many(worktree) -> Worktree:
     """A clone with a commit of 3,000 jobtypes that are not pushed."""
-    write(worktree, "First")
+    write_jobtype(worktree, "First")
     worktree.commit()
     tree = worktree.git("rev-parse", "HEAD:jobtypes/First").strip()
     rows = "".join(f"M 040000 {tree} jobtypes/Many{n}\n" for n in range(3000))
@@ -172,7 +162,7 @@ def test_more_jobtypes_than_a_push_may_change_are_counted_and_not_checked(
 
 def test_a_dry_run_by_path_works_as_the_docs_set_it_up(receiving, worktree):
     git(receiving, "config", "receive.advertisePushOptions", "true")
-    write(worktree, "Second")
+    write_jobtype(worktree, "Second")
 
     result = worktree.push("-o", "dry-run", "origin", "HEAD:main")
 
@@ -191,7 +181,7 @@ def test_a_dry_run_by_path_works_as_the_docs_set_it_up(receiving, worktree):
     ids=["off", "syntax", "ignore"],
 )
 def test_the_checks_are_those_that_it_was_installed_with(empty, worktree, options, code):
-    write(worktree, "First")
+    write_jobtype(worktree, "First")
     worktree.write("jobtypes/First/code.py", code)
     assert install(empty).returncode == 0
     assert "jobtypes/First/code.py" in worktree.push("origin", "HEAD:refs/heads/try").stderr
@@ -205,7 +195,7 @@ def test_the_checks_are_those_that_it_was_installed_with(empty, worktree, option
 
 def test_the_branch_that_it_was_installed_for_is_the_one_that_is_checked(empty, worktree):
     assert "for refs/heads/farm" in install(empty, "--branch", "farm").stdout
-    write(worktree, "First", meta="max_batch: ten\n")
+    write_jobtype(worktree, "First", meta="max_batch: ten\n")
 
     assert worktree.push("origin", "HEAD:main").returncode == 0
     refused = worktree.push("origin", "HEAD:farm")
@@ -223,7 +213,7 @@ def test_a_clone_gets_a_hook_of_its_own_kind(pushing):
 
 def test_a_bad_change_does_not_leave_the_clone(empty, pushing):
     before = git(empty, "for-each-ref")
-    write(pushing, "First", meta="max_batch: ten\n")
+    write_jobtype(pushing, "First", meta="max_batch: ten\n")
 
     result = pushing.push()
 
@@ -234,16 +224,16 @@ def test_a_bad_change_does_not_leave_the_clone(empty, pushing):
 
 
 def test_a_good_change_leaves_the_clone_and_the_advice_to_skip_the_check_is_true(empty, pushing):
-    write(pushing, "First", code="    new = True\n")
+    write_jobtype(pushing, "First", code="    new = True\n")
     assert pushing.push().returncode == 0
 
-    write(pushing, "First", meta="max_batch: ten\n")
+    write_jobtype(pushing, "First", meta="max_batch: ten\n")
     assert pushing.push("--no-verify", "origin", "HEAD:main").returncode == 0
     assert "max_batch" in git(empty, "show", "main:jobtypes/First/meta.yaml")
 
 
 def test_a_clone_pushes_its_own_branches_unchecked(pushing):
-    write(pushing, "First", meta="max_batch: ten\n")
+    write_jobtype(pushing, "First", meta="max_batch: ten\n")
 
     assert pushing.push("origin", "HEAD:refs/heads/mine").returncode == 0
     assert pushing.push("origin", "--delete", "mine").returncode == 0
@@ -251,7 +241,7 @@ def test_a_clone_pushes_its_own_branches_unchecked(pushing):
 
 def test_the_first_push_of_all_is_checked_too(worktree):
     assert install(worktree.path).returncode == 0
-    write(worktree, "First", meta="max_batch: ten\n")
+    write_jobtype(worktree, "First", meta="max_batch: ten\n")
 
     result = worktree.push()
 
@@ -267,7 +257,7 @@ def test_a_linked_working_copy_is_checked_by_the_hook_that_it_installed(pushing,
     done = install(linked.path, "--branch", "main")
 
     assert done.returncode == 0, done.stderr
-    write(linked, "First", meta="max_batch: ten\n")
+    write_jobtype(linked, "First", meta="max_batch: ten\n")
     assert "Not pushed" in said(linked.push())
 
 
@@ -278,7 +268,7 @@ def test_where_git_uses_another_folder_for_hooks_ours_goes_there(pushing):
     done = install(pushing.path)
 
     assert done.returncode == 0, done.stderr
-    write(pushing, "First", meta="max_batch: ten\n")
+    write_jobtype(pushing, "First", meta="max_batch: ten\n")
     pushing.git("add", "jobtypes")
     pushing.git("commit", "--quiet", "-m", "bad")
     assert "Not pushed" in said(pushing.push())
@@ -295,7 +285,7 @@ def test_a_folder_of_hooks_that_other_repositories_share_is_left_alone(pushing, 
     assert not shared.exists()
     pushing.git(*done.stderr.strip().rsplit("git ", 1)[1].split())
     assert install(pushing.path).returncode == 0
-    write(pushing, "First", meta="max_batch: ten\n")
+    write_jobtype(pushing, "First", meta="max_batch: ten\n")
     assert "Not pushed" in said(pushing.push())
 
 
@@ -373,7 +363,7 @@ def test_a_mistake_of_ours_is_said_in_a_line_and_written_down(receiving, worktre
     lines = [line for line in hook.read_text().splitlines() if "JOBTYPES_HOOK" not in line]
     lines.insert(2, "export JOBTYPES_HOOK='{}'")
     hook.write_text("\n".join(lines) + "\n")
-    write(worktree, "Second")
+    write_jobtype(worktree, "Second")
 
     result = worktree.push()
 
@@ -383,107 +373,3 @@ def test_a_mistake_of_ours_is_said_in_a_line_and_written_down(receiving, worktre
     )
     assert "Traceback" not in result.stderr
     assert "KeyError" in (receiving / "jobtypes" / "hooks.log").read_text()
-
-
-# pre-commit's definition
-
-
-@pytest.fixture(scope="module")
-def definition() -> dict[str, object]:
-    """The one hook that the project offers to pre-commit."""
-    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
-    assert isinstance(hooks, list)
-    (hook,) = hooks
-    assert isinstance(hook, dict)
-    return hook
-
-
-def run_entry(definition: dict[str, object], where: Path) -> subprocess.CompletedProcess[str]:
-    """The entry as pre-commit would run it, in the root of a working copy."""
-    program, *args = str(definition["entry"]).split()
-    command = [str(Path(sys.executable).with_name(program)), *args]
-    return subprocess.run(command, cwd=where, capture_output=True, text=True, check=False)
-
-
-def test_the_definition_has_what_pre_commit_asks_for(definition):
-    assert {"id", "name", "entry", "language"} <= definition.keys()
-    assert definition["id"] == "jobtypes-check"
-    assert definition["language"] == "python"
-    assert definition["pass_filenames"] is False
-
-
-def test_it_runs_for_a_commit_that_only_deletes_which_pre_commit_leaves_out_of_its_files(
-    definition,
-):
-    assert definition["always_run"] is True
-    assert "files" not in definition
-
-
-def test_its_entry_lets_what_is_good_pass_and_what_is_bad_not(definition, worktree):
-    write(worktree, "First")
-    worktree.git("add", "-A")
-    good = run_entry(definition, worktree.path)
-    write(worktree, "First", meta="max_batch: ten\n")
-    worktree.git("add", "-A")
-    bad = run_entry(definition, worktree.path)
-
-    assert good.returncode == 0, good.stderr
-    assert bad.returncode == 1
-    assert "jobtypes/First/meta.yaml:2: error: max_batch" in bad.stdout
-
-
-def test_its_entry_looks_at_what_is_staged_alone(definition, worktree):
-    write(worktree, "First")
-    worktree.commit()
-    write(worktree, "Scratch", meta="max_batch: ten\n")
-    assert run_entry(definition, worktree.path).returncode == 0
-
-    worktree.git("add", "jobtypes/Scratch/code.py")
-    half = run_entry(definition, worktree.path)
-    worktree.git("rm", "--quiet", "-rf", "--cached", "jobtypes/Scratch")
-    worktree.git("rm", "--quiet", "jobtypes/First/code.py")
-    deleted = run_entry(definition, worktree.path)
-
-    assert "jobtypes/Scratch/meta.yaml: error: is missing" in half.stdout
-    assert "jobtypes/First/code.py: error: is missing" in deleted.stdout
-    assert (half.returncode, deleted.returncode) == (1, 1)
-
-
-def test_its_entry_takes_a_file_that_is_only_announced_for_none(definition, worktree):
-    write(worktree, "First")
-    worktree.commit()
-    worktree.write("jobtypes/Later/code.py", "class Job:\n    pass\n")
-    worktree.git("add", "--intent-to-add", "jobtypes/Later/code.py")
-
-    done = run_entry(definition, worktree.path)
-
-    assert done.returncode == 0, done.stdout
-
-
-@pytest.mark.parametrize("part", [("-a",), ("jobtypes/First/meta.yaml",)])
-def test_its_entry_as_a_hook_sees_what_a_commit_of_a_part_takes(definition, worktree, part):
-    write(worktree, "First")
-    worktree.commit()
-    hook = worktree.path / ".git/hooks/pre-commit"
-    folder = Path(sys.executable).parent
-    hook.write_text(f"#!/bin/sh\nexec {folder}/{definition['entry']}\n")
-    hook.chmod(0o755)
-    write(worktree, "First", meta="max_batch: ten\n")
-    command = ["git", "-C", str(worktree.path), "commit", "-m", "bad", *part]
-
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert done.returncode == 1
-    assert "jobtypes/First/meta.yaml:2: error: max_batch" in said(done)
-
-
-def test_where_nothing_can_be_staged_the_check_says_so(definition, empty):
-    done = run_entry(definition, empty)
-
-    assert done.returncode == 1
-    assert "no working copy" in done.stderr
-
-
-def test_its_program_is_one_that_the_project_installs(definition):
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert str(definition["entry"]).split()[0] in project["scripts"]

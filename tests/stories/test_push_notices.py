@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 
 import pytest
 
 from tests.support.commands import Done, jobtypes
-from tests.support.git import Worktree
-
-
-def said(result: subprocess.CompletedProcess[str]) -> str:
-    """What the push was told, its lines joined again."""
-    lines = (line for line in result.stderr.splitlines() if line.startswith("remote: "))
-    return " ".join(" ".join(line.removeprefix("remote: ").split()) for line in lines)
-
+from tests.support.git import Worktree, said
 
 # Push options
 

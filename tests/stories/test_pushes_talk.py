@@ -16,7 +16,7 @@ from hooks.install import RECEIVING, install_hooks
 from hooks.progress import Progress
 from hooks.settings import HookSettings
 from tests.support.commands import jobtypes
-from tests.support.git import Worktree, git
+from tests.support.git import Worktree, git, remote_lines
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +35,10 @@ def by_path(hooked, clone) -> Worktree:
     return made
 
 
-def said(result: subprocess.CompletedProcess[str]) -> list[str]:
+def taken(result: subprocess.CompletedProcess[str]) -> list[str]:
     """The lines of the service, of a push that succeeded."""
     assert result.returncode == 0, result.stderr
-    lines = (line for line in result.stderr.splitlines() if line.startswith("remote: "))
-    return [line.removeprefix("remote: ").rstrip() for line in lines]
+    return remote_lines(result)
 
 
 def change(td: Worktree, name: str, text: str = "") -> None:
@@ -56,7 +55,7 @@ def test_a_branch_is_answered_with_what_merging_it_would_make_and_where_to_look(
     td.write("jobtypes/Fresh/code.py", "class Fresh:\n    pass\n")
     td.write("jobtypes/Fresh/meta.yaml", "classname: Fresh\n")
 
-    lines = said(td.push("origin", "HEAD:refs/heads/looks/tiles"))
+    lines = taken(td.push("origin", "HEAD:refs/heads/looks/tiles"))
 
     assert lines[:3] == [
         "Merging looks/tiles into main would make:",
@@ -82,7 +81,7 @@ def test_a_branch_that_is_behind_is_merged_first(td, clone, farm):
     other.push()
     change(td, "Maya")
 
-    lines = said(td.push("origin", "HEAD:refs/heads/behind"))
+    lines = taken(td.push("origin", "HEAD:refs/heads/behind"))
 
     assert lines[1] == "  Maya: version 2 (was 1)"
     assert not any("Nuke" in line for line in lines)
@@ -95,7 +94,7 @@ def test_a_branch_next_to_the_served_one_is_merged_into_what_that_becomes(by_pat
     change(by_path, "FFmpeg")
     by_path.commit()
 
-    lines = said(by_path.push("origin", "main", "next"))
+    lines = taken(by_path.push("origin", "main", "next"))
 
     assert [line.split(" version")[0] for line in lines] == [
         "Houdini:",
@@ -111,7 +110,7 @@ def test_a_conflict_is_a_warning_and_the_advice_shows_it(td, clone, farm):
     change(td, "Houdini", "ours")
     td.git("switch", "--quiet", "-c", "clash")
 
-    lines = said(td.push("origin", "clash"))
+    lines = taken(td.push("origin", "clash"))
 
     assert lines == [
         "clash is taken, with a warning: it conflicts with main in",
@@ -129,7 +128,7 @@ def test_a_conflict_is_a_warning_and_the_advice_shows_it(td, clone, farm):
 def test_what_main_would_refuse_comes_first_and_is_not_to_be_tried(td):
     td.write("jobtypes/Maya/meta.yaml", "max_batch: ten\n")
 
-    lines = said(td.push("origin", "HEAD:refs/heads/bad"))
+    lines = taken(td.push("origin", "HEAD:refs/heads/bad"))
 
     assert lines[0] == "bad is taken; main would refuse this:"
     assert lines[1].startswith("jobtypes/Maya/meta.yaml:1: max_batch")
@@ -152,7 +151,7 @@ def test_many_jobtypes_are_counted_and_not_listed(td):
         td.write(f"jobtypes/Many{n:02}/code.py", f"class Many{n:02}:\n    pass\n")
         td.write(f"jobtypes/Many{n:02}/meta.yaml", f"classname: Many{n:02}\n")
 
-    lines = said(td.push("origin", "HEAD:refs/heads/many"))
+    lines = taken(td.push("origin", "HEAD:refs/heads/many"))
 
     assert "  ... and 15 more" in lines
     assert "  ... and the others in the same way" in lines
@@ -164,7 +163,7 @@ def test_several_branches_share_the_lines_and_most_are_only_counted(td, farm):
     td.commit()
 
     refs = [f"HEAD:refs/heads/several{n}" for n in range(7)]
-    lines = said(td.push("origin", *refs))
+    lines = taken(td.push("origin", *refs))
 
     assert sum(line.startswith("Merging several") for line in lines) == 5
     assert lines[-2:] == [
@@ -177,9 +176,9 @@ def test_a_deletion_says_whether_anything_is_lost_and_how_to_have_it_back(td):
     change(td, "Blender", "gone")
     tip = td.commit()
     refs = ("origin/main:refs/heads/nothing", "HEAD:refs/heads/it's-gone")
-    pushed = said(td.push("origin", *refs))
+    pushed = taken(td.push("origin", *refs))
 
-    lines = said(td.push("origin", "--delete", "nothing", "it's-gone"))
+    lines = taken(td.push("origin", "--delete", "nothing", "it's-gone"))
 
     assert "nothing has nothing that main lacks." in pushed
     assert "nothing is deleted; main has all of it." in lines
@@ -193,7 +192,7 @@ def test_a_first_branch_says_that_the_served_one_is_still_to_come(empty, worktre
     worktree.write("jobtypes/Fresh/code.py", "class Fresh:\n    pass\n")
     worktree.write("jobtypes/Fresh/meta.yaml", "classname: Fresh\n")
 
-    lines = said(worktree.push("origin", "HEAD:refs/heads/first"))
+    lines = taken(worktree.push("origin", "HEAD:refs/heads/first"))
 
     assert lines[-1] == "main has no commit yet; push it first."
 
@@ -210,13 +209,13 @@ def other_hook(hooked) -> Iterator[Path]:
 @pytest.mark.usefixtures("other_hook")
 def test_a_push_by_path_has_links_only_if_the_address_was_said(by_path, hooked):
     change(by_path, "Blender", "one")
-    plain = said(by_path.push("origin", "HEAD:refs/heads/one"))
+    plain = taken(by_path.push("origin", "HEAD:refs/heads/one"))
     url = "https://jobtypes.studio.example/farm"
     done = jobtypes("hooks", "install", "--repo", hooked, "--public-url", f"{url}/")
     assert done.returncode == 0
     change(by_path, "Blender", "two")
 
-    linked = said(by_path.push("origin", "HEAD:refs/heads/two"))
+    linked = taken(by_path.push("origin", "HEAD:refs/heads/two"))
 
     assert plain == ["Merging one into main would make:", "  Blender: version 2 (was 1)"]
     assert linked[:2] == ["Merging two into main would make:", "  Blender: version 2 (was 1)"]
@@ -228,7 +227,7 @@ def test_a_fault_in_what_is_said_leaves_the_push_good(by_path, hooked, other_hoo
     other_hook.write_text(re.sub(r'("jobtypes_limit": )\d+', r'\1"many"', other_hook.read_text()))
     change(by_path, "Blender", "odd")
 
-    lines = said(by_path.push("origin", "HEAD:refs/heads/odd"))
+    lines = taken(by_path.push("origin", "HEAD:refs/heads/odd"))
 
     assert lines == ["odd is taken; what merging it makes could not be computed."]
     assert "TypeError" in (hooked / "jobtypes" / "hooks.log").read_text()
@@ -255,7 +254,7 @@ def test_a_merge_in_the_style_of_github_names_the_authors_of_each_jobtype(by_pat
     by_path.git("merge", "--quiet", "--no-ff", "-m", message, "side")
     commit(by_path, "Test TD <td@studio.example>", "FFmpeg")
 
-    assert said(by_path.push_head()) == [
+    assert taken(by_path.push_head()) == [
         "FFmpeg: version 2 (was 1)",
         "Maya: version 2 (was 1), by Bob Roy",
         "Nuke: version 2 (was 1), by Ann Lee, Bob Roy",
@@ -268,7 +267,7 @@ def test_a_squash_names_its_author_and_those_of_its_trailers(by_path):
     message = "\n".join(["Tiles (#7)\n", f"Co-authored-by: {BOB}", *trailers, ""])
     by_path.git("commit", "--quiet", "-a", "--author", ANN, "-m", message)
 
-    assert said(by_path.push_head()) == [
+    assert taken(by_path.push_head()) == [
         "Command: version 2 (was 1), by Ann Lee, Bob Roy, P0 and 8 more"
     ]
 

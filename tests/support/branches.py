@@ -13,7 +13,7 @@ from gitstore.git.commits import Signature
 from gitstore.git.repository import init_repository
 from gitstore.git.tree_edit import Graft
 from gitstore.git.trees import Entry
-from tests.support.git import git
+from tests.support.git import Worktree, git
 
 REF = "refs/heads/main"
 TD = Signature("Test TD", "td@studio.example")
@@ -115,3 +115,10 @@ def propose(
     commit = branch.side(changes, message, onto)
     git(branch.path, "update-ref", f"refs/heads/{name}", commit)
     return commit
+
+
+def write_jobtype(worktree: Worktree, name: str, meta: str = "", code: str = "") -> None:
+    """Write the files of a jobtype into a clone."""
+    for path, content in jobtype(name, code, meta).items():
+        assert isinstance(content, str)
+        worktree.write(path, content)

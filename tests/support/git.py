@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.terminal import columns
+
 DATE = "2024-05-06T07:08:09+0000"
 
 
@@ -52,3 +54,19 @@ class Worktree:
         """As push, whatever the working copy holds."""
         command = ["git", "-C", str(self.path), "push", *(args or ("origin", "HEAD:main"))]
         return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def remote_lines(result: subprocess.CompletedProcess[str]) -> list[str]:
+    """The lines of the service in what a push printed, none wider than a terminal."""
+    lines = [line.rstrip() for line in result.stderr.splitlines() if line.startswith("remote: ")]
+    shown = [line.removeprefix("remote: ") for line in lines]
+    for line in shown:
+        # What is to be copied is not broken.
+        is_to_be_copied = line.lstrip().startswith("git ") or len(line.split()) == 1
+        assert is_to_be_copied or columns(f"remote: {line}") <= 80, line
+    return shown
+
+
+def said(result: subprocess.CompletedProcess[str]) -> str:
+    """What the service said to a push, on one line."""
+    return " ".join(" ".join(remote_lines(result)).split())

@@ -133,3 +133,8 @@ def running(folder: Path, *options: str) -> Iterator[Rest]:
         yield Rest(server)
     finally:
         server.stop()
+
+
+def put_jobtype(server: Server, name: str, **fields: object) -> Answer:
+    """The answer to a PUT of a jobtype."""
+    return server.request("PUT", f"{PREFIX}/jobtypes/{name}", body(name, **fields))

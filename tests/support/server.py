@@ -6,12 +6,15 @@ import http.client
 import json
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitstore.branch.setup import create_repository, sample_path
 from tests.support.forked import start_jobtypes
-from tests.support.processes import children, is_python
+from tests.support.git import git
+from tests.support.processes import children, is_python, own_tmp
 from tests.support.waiting import wait_for
 
 STOP_S = 120
@@ -111,3 +114,34 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextmanager
+def sample_server(folder: Path, *options: str) -> Iterator[Server]:
+    """A service on a repository in *folder*, made from sample_repo.
+
+    Its temporary files are in a folder next to the repository.
+    """
+    repo = folder / "farm.git"
+    create_repository(repo, "main", sample_path())
+    with own_tmp(repo):
+        server = Server(repo, *options)
+    yield server
+    server.stop()
+
+
+def state(server: Server) -> tuple[str, bytes]:
+    """All refs but tags, and what agents get."""
+    heads = git(server.repo, "for-each-ref", "refs/heads", "refs/internal", "refs/upstream")
+    paths = "/api/v1/jobtypes/", "/api/v1/jobtypes/Blender"
+    return heads, b"".join(server.get(path).body for path in paths)
+
+
+def lines_with(server: Server, id: str) -> list[str]:
+    """The lines of the log about the request of that id, as soon as there is one."""
+
+    def found() -> list[str]:
+        return [line for line in server.log.read_text().splitlines() if id in line]
+
+    wait_for(lambda: bool(found()), f"a line of the log about {id}")
+    return found()

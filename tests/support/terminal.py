@@ -12,6 +12,7 @@ import sys
 import termios
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from unicodedata import east_asian_width
 
 _END = "\x1e"
 
@@ -73,3 +74,8 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 65536)
     except OSError:
         return b""  # So Linux ends a terminal that no process has open any more.
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal *text* takes."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)

@@ -8,10 +8,14 @@ from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.contents import Contents
 from gitstore.catalogue.history import History
 from tests.support.branches import Branch
+from tests.support.git import git
 
 Step = Mapping[str, str | None] | tuple[Mapping[str, str | None], str]
 """What a step changes, and its message. A key without a slash is a jobtype, whose value
 is the content of its code.py; one that begins with ``!`` leaves it without a code.py."""
+
+
+PREVIEW_FIRST = 1_000_000_000
 
 
 def tell(branch: Branch, steps: list[Step]) -> History:
@@ -69,3 +73,10 @@ def forced(number: int, name: str) -> str:
 
 def with_id(id: int, name: str) -> str:
     return f"subject\n\nJobtype-Id: {id} {name}\n"
+
+
+def preview_number(branch: Branch, commit: str, name: str = "Blender") -> int:
+    """The number that the directory of *name* has in previews, by the rule."""
+    tree = git(branch.path, "rev-parse", f"{commit}:jobtypes/{name}").strip()
+    bits = f"{int(tree, 16):0160b}"
+    return PREVIEW_FIRST + int(bits[:30], 2)

@@ -1,97 +1,34 @@
+"""The hot path: what is answered from memory is what the application answers."""
+
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import Client
 
-from api.app import create_app, create_service
+from api.app import create_service
 from api.cache.front import Hot
-from api.cache.memory import CachedResponse, ResponseCache
 from api.config import PREFIX, Config
-from api.telemetry.requests import Observed
 from api.web.parts import parts_of
 from gitstore.branch.access import Role
-from gitstore.branch.store import Store
 from gitstore.branch.tokens import Tokens
-from gitstore.catalogue.catalogue import Catalogue
 from tests.support.branches import BLENDER, NEEDS_BLENDER, Branch, Content, jobtype
 from tests.support.depth import examples
 from tests.support.git import git
+from tests.support.hot_pair import JOB, OTHER, Pair, in_view, make_pair
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
-
-LIMIT_BYTES = 1 << 20
-
-
-@dataclass
-class Pair:
-    """The same repository asked through the hot path and by the long way."""
-
-    branch: Branch
-    hot: Client
-    long: Client
-    seen: list[bool]
-
-    def get(self, path: str, method: str = "GET", **headers: str) -> TestResponse:
-        """What the hot path answers, which the long way must say too."""
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        given["X-Request-Id"] = "the-same"
-        answer = self.hot.open(path, method=method, headers=given)
-        other = self.long.open(path, method=method, headers=given)
-        assert (answer.status, list(answer.headers), answer.data) == (
-            other.status,
-            list(other.headers),
-            other.data,
-        ), path
-        return answer
-
-    @property
-    def was_hot(self) -> bool:
-        """Whether the last answer came from memory."""
-        return self.seen[-1]
-
-    def warm(self, *paths: str) -> None:
-        """Have the answers of *paths* ready."""
-        for path in paths:
-            self.get(path)
-            assert self.get(path).status_code == 200
-            assert self.was_hot
-
-
-def make_pair(path: Path, limit_bytes: int = LIMIT_BYTES) -> Pair:
-    branch = Branch(path)
-    branch.commit(jobtype("Job") | jobtype("Other") | BLENDER)
-    service = create_service(Config(path, hot_bytes=limit_bytes))
-    app, plain = service.app, create_app(Config(path, hot_bytes=0))
-    seen: list[bool] = []
-    observed = in_view(app, app)
-    observed.record = lambda record: seen.append(record.is_hot)
-    hot = Hot(observed, service.cache, parts_of(app).hosts)
-    return Pair(branch, Client(hot), Client(in_view(plain, plain)), seen)
-
-
-def in_view(application: WSGIApplication, app: Flask) -> Observed:
-    """*application*, which *app* is behind, as the service puts it behind the hot path."""
-    return Observed(application, parts_of(app).store, None)
+    pass
 
 
 @pytest.fixture
 def pair(tmp_path) -> Pair:
     return make_pair(tmp_path / "pair.git")
-
-
-JOB = f"{PREFIX}/jobtypes/Job"
-OTHER = f"{PREFIX}/jobtypes/Other"
 
 
 # Kept
@@ -441,80 +378,3 @@ def test_a_path_that_looks_like_a_query_is_none(pair):
     pair.warm(f"{NEWEST}?code=true")
 
     assert pair.get(f"{NEWEST}%3Fcode=true").status_code == 404
-
-
-# Bounds
-
-
-@dataclass
-class Filling:
-    """A cache, and what puts responses there."""
-
-    cache: ResponseCache
-    catalogue: Catalogue
-
-    def keep(self, number: int, bytes: int = 1000) -> None:
-        """Put a response of that many bytes there."""
-        path = f"{JOB}/versions/{number}"
-        self.cache.keep(path, "", [("ETag", '"x"')], b"x" * bytes, self.catalogue)
-
-    def find(self, number: int) -> CachedResponse | None:
-        """The response of that number."""
-        path = f"{JOB}/versions/{number}"
-        return self.cache.find("GET", path, "")
-
-
-@pytest.fixture
-def filled(tmp_path) -> Callable[[int, int], Filling]:
-    """Makes caches: of how many bytes, after how many responses were put there."""
-    branch = Branch(tmp_path / "filled.git")
-    branch.commit(jobtype("Job"))
-    store = Store(branch.path)
-
-    def fill(limit_bytes: int, count: int) -> Filling:
-        filling = Filling(ResponseCache(store, limit_bytes), store.catalogue())
-        for number in range(count):
-            filling.keep(number)
-        return filling
-
-    return fill
-
-
-def test_a_cache_holds_no_more_than_it_may(filled):
-    filling = filled(100_000, 1000)
-
-    kept = [found for n in range(1000) if (found := filling.find(n))]
-
-    assert 30 < len(kept) == len(filling.cache) < 100
-    assert sum(len(found.body) for found in kept) <= 100_000
-
-
-def test_what_requests_ask_for_stays_in_the_cache(filled):
-    filling = filled(100_000, 1)
-    for number in range(1, 1000):
-        filling.keep(number)
-        assert filling.find(0) is not None
-
-
-def test_an_answer_put_in_the_place_of_another_takes_no_room_twice(filled):
-    filling = filled(100_000, 10)
-    for _ in range(1000):
-        filling.keep(0)
-    assert all(filling.find(n) for n in range(10))
-
-
-def test_a_response_larger_than_the_cache_is_not_kept_and_drives_none_out(filled):
-    filling = filled(100_000, 10)
-    filling.keep(10, 100_000)
-    assert filling.find(10) is None
-    assert all(filling.find(n) for n in range(10))
-
-
-def test_answers_are_right_where_memory_holds_hardly_any(tmp_path):
-    pair = make_pair(tmp_path / "pair.git", limit_bytes=6000)
-    hot = 0
-    for _ in range(3):
-        for path in (JOB, OTHER, f"{JOB}/versions/1", f"{JOB}/versions/1/code", JOB):
-            assert pair.get(path).status_code == 200
-            hot += pair.was_hot
-    assert 0 < hot < 15

@@ -15,7 +15,7 @@ from gitstore.git.commits import Signature
 from tests.support.branches import Branch, jobtype
 from tests.support.commands import jobtypes
 from tests.support.git import git
-from tests.support.terminal import in_terminal
+from tests.support.terminal import columns, in_terminal
 
 ADA = Signature("Ada Lovelace of the Analytical Engine", "ada@studio.example")
 BO = Signature("Bo\x1b[31m", "bo@studio.example")
@@ -67,10 +67,6 @@ def seen(request, repo) -> tuple[int, dict[str, str]]:
     ]
     said = in_terminal(request.param, commands)
     return request.param, dict(zip(COMMANDS, said, strict=True))
-
-
-def columns(line: str) -> int:
-    return len(line) + len(re.findall("[\u3040-\u30ff]", line))
 
 
 def test_no_line_of_a_table_is_wider_than_the_terminal(seen):

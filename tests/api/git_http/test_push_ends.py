@@ -19,7 +19,6 @@ from tests.support.cloning import add_large_branch, begin_clone
 from tests.support.git import Worktree, git
 from tests.support.processes import children, command, strays
 from tests.support.server import Server
-from tests.support.sockets import Dialer
 from tests.support.waiting import wait_for
 
 REFS = "/jobtypes.git/info/refs?service=git-upload-pack"
@@ -65,13 +64,6 @@ def farm(sample, serve, gate) -> Callable[..., Server]:
         return server
 
     return start
-
-
-@pytest.fixture
-def dial() -> Iterator[Dialer]:
-    dialer = Dialer()
-    yield dialer
-    dialer.close()
 
 
 @pytest.fixture

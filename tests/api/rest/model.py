@@ -71,8 +71,8 @@ class Software:
         return sorted(self.versions.values(), key=lambda row: row["rank"])
 
 
-class Model:
-    """What a service says that was sent these requests."""
+class Readings:
+    """What is there, and what reads say of it."""
 
     def __init__(self) -> None:
         self.jobtypes: dict[str, Jobtype] = {}
@@ -80,20 +80,6 @@ class Model:
         self.numbers: dict[str, int] = {}
         self.software_names: set[str] = set()
         self.ids = {"jobtype": 0, "software": 0, "version": 0}
-
-    def send(self, method: str, *path: str, body: Json = None) -> Said:
-        """The answer to a request; a refused one changes nothing."""
-        before = deepcopy(self.__dict__)
-        # Below a jobtype or software, an id or name stands second and fourth.
-        words = "_".join(word for word in path[::2] if word)
-        keys = [key for key in path[1::2] if key]
-        name = f"{method.lower()}_{words}" + ("" if len(path) % 2 else "_item")
-        try:
-            said: Said = getattr(self, name)(*keys, *([] if body is None else [deepcopy(body)]))
-            return deepcopy(said)
-        except Answered as answered:
-            self.__dict__ = before
-            return answered.args[0], None
 
     # Finding
 
@@ -184,6 +170,24 @@ class Model:
     def _shown_software(self, name: str) -> Json:
         software = self.software[name]
         return {"id": software.id, "software": name, "versions": software.rows}
+
+
+class Model(Readings):
+    """What a service says that was sent these requests."""
+
+    def send(self, method: str, *path: str, body: Json = None) -> Said:
+        """The answer to a request; a refused one changes nothing."""
+        before = deepcopy(self.__dict__)
+        # Below a jobtype or software, an id or name stands second and fourth.
+        words = "_".join(word for word in path[::2] if word)
+        keys = [key for key in path[1::2] if key]
+        name = f"{method.lower()}_{words}" + ("" if len(path) % 2 else "_item")
+        try:
+            said: Said = getattr(self, name)(*keys, *([] if body is None else [deepcopy(body)]))
+            return deepcopy(said)
+        except Answered as answered:
+            self.__dict__ = before
+            return answered.args[0], None
 
     # Writing jobtypes
 

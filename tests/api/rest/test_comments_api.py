@@ -218,6 +218,8 @@ def test_the_log_is_the_services_to_write_and_every_mirrors_to_have(farm):
 
 
 def test_code_and_numbers_do_not_depend_on_the_log(farm):
+    farm.propose("Ada", "logged", "    eight = 8\n")
+    assert farm.ask("Bo", "POST", "logged/comments", {"text": "eight"}).status == 201
     before = farm.server.get("/api/v1/jobtypes/Blender").body
     tip = git(farm.server.repo, "rev-parse", REF).strip()
     git(farm.server.repo, "update-ref", "-d", REF)

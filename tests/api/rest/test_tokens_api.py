@@ -14,6 +14,7 @@ from gitstore.branch.access import Role
 from gitstore.branch.tokens import Tokens
 from tests.support.plain_browser import PlainBrowser, listening
 from tests.support.rest import PREFIX, Direct, error
+from tests.support.tokens import bearer
 
 NEW = {"name": "td one", "role": "write"}
 ROUTES = [
@@ -32,10 +33,6 @@ def tokens(empty) -> Tokens:
 @pytest.fixture
 def rest(empty) -> Direct:
     return Direct(create_app(Config(empty)).test_client())
-
-
-def bearer(secret: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {secret}"}
 
 
 @pytest.fixture

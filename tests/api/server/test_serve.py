@@ -7,33 +7,18 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
-from api.cli.options import Setting
-from tests.support.cloning import add_large_branch, begin_clone
-from tests.support.commands import Done, commands, jobtypes
+from tests.support.commands import jobtypes
 from tests.support.processes import workers
 from tests.support.rest import Rest, body, error, running
-from tests.support.server import Server, free_port
-from tests.support.sockets import Dialer, listens
+from tests.support.server import Server, free_port, lines_with
+from tests.support.sockets import listens
 from tests.support.waiting import wait_for
 
 HEX = re.compile(r"[0-9a-f]{16,32}")
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory) -> Iterator[Server]:
-    """A service of two workers that logs for people."""
-    with running(tmp_path_factory.mktemp("plain"), "--workers", "2") as rest:
-        rest.jobtype("Made")
-        yield rest.server
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +27,6 @@ def logging(tmp_path_factory) -> Iterator[Server]:
     options = ("--workers", "1", "--log-format", "json", "--read-only", "--host", "0.0.0.0")
     with running(tmp_path_factory.mktemp("json"), *options) as rest:
         yield rest.server
-
-
-@pytest.fixture
-def dial() -> Iterator[Dialer]:
-    dialer = Dialer()
-    yield dialer
-    dialer.close()
 
 
 # Who may write
@@ -194,171 +172,6 @@ def test_stopped_it_ends_well_and_refuses_connections(empty, serve, by):
     assert "Traceback" not in server.log.read_text()
 
 
-# Settings
-
-
-def named_host(done: Done) -> str:
-    """The host that a refusal names: it tells which setting was taken."""
-    return done.stderr.split()[1]
-
-
-@pytest.fixture
-def file(tmp_path, empty) -> Path:
-    """A settings file."""
-    path = tmp_path / "jobtypes.toml"
-    path.write_text(f'repo = "{empty}"\nhost = "192.0.2.1"\n')
-    return path
-
-
-def test_an_option_is_stronger_than_a_variable_and_that_than_the_file(file):
-    variable = {"JOBTYPES_HOST": "192.0.2.2"}
-
-    assert named_host(jobtypes("--config", file, "serve")) == "192.0.2.1"
-    assert named_host(jobtypes("--config", file, "serve", env=variable)) == "192.0.2.2"
-    done = jobtypes("--config", file, "serve", "--host", "192.0.2.3", env=variable)
-    assert named_host(done) == "192.0.2.3"
-    assert named_host(jobtypes("serve", env={"JOBTYPES_CONFIG": str(file)})) == "192.0.2.1"
-
-
-def test_the_file_can_be_named_after_the_command_too(file, tmp_path):
-    other = tmp_path / "other.toml"
-    other.write_text('host = "192.0.2.4"\n')
-    variable = {"JOBTYPES_HOST": "192.0.2.2"}
-    file_variable = {"JOBTYPES_CONFIG": str(other)}
-
-    assert named_host(jobtypes("serve", "--config", file)) == "192.0.2.1"
-    assert named_host(jobtypes("serve", "--config", file, env=variable)) == "192.0.2.2"
-    done = jobtypes("serve", "--host", "192.0.2.3", "--config", file, env=variable)
-    assert named_host(done) == "192.0.2.3"
-    assert named_host(jobtypes("--config", other, "serve", "--config", file)) == "192.0.2.1"
-    assert named_host(jobtypes("serve", "--config", file, env=file_variable)) == "192.0.2.1"
-
-
-@pytest.mark.parametrize(
-    ("before", "after"), [(True, False), (False, True)], ids=["before", "after"]
-)
-def test_the_file_is_for_every_command(file, before, after):
-    config = ("--config", file)
-    listed = jobtypes(*config * before, "list", *config * after)
-    changes = jobtypes(*config * before, "changes", "list", *config * after)
-
-    assert (listed.returncode, listed.stdout) == (0, "ID  NAME  NEWEST  CLASS\n")
-    assert (changes.returncode, changes.stdout.split()[0]) == (0, "BRANCH")
-
-
-def test_commands_with_settings_take_the_file():
-    for words, command in commands().items():
-        names = [param.name for param in command.params]
-        has_settings = any(isinstance(param, Setting) for param in command.params)
-
-        assert names.count("config") == (has_settings or not words), words
-
-
-def test_every_kind_of_setting_can_stand_in_the_file(file, serve):
-    with file.open("a") as out:
-        out.write(
-            'branch = "main"\nread_only = true\nignore = ["agent-ascii"]\nlog_format = "json"\n'
-        )
-        out.write('access_log = false\nbody_limit_bytes = 2048\ncode_checks = "off"\n')
-    port = free_port()
-    command = [sys.executable, "-m", "api", "--config", str(file), "serve", "--host", "127.0.0.1"]
-    process = subprocess.Popen(
-        [*command, "--port", str(port)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        # It says so at last, and ends its output if it ends.
-        assert any("(refs/heads/main, 0 jobtypes)" in line for line in process.stdout)
-    finally:
-        process.terminate()
-        process.wait(120)
-        process.stdout.close()
-
-
-BAD_FILES = {
-    "an unknown setting": ('prot = 8080\nrepo = "."\n', "there is no setting prot"),
-    "no TOML": ("port 8080\n", "can't be read"),
-    "a table": ("[serve]\nport = 8080\n", "there is no setting serve"),
-}
-
-
-@pytest.mark.parametrize(("content", "says"), BAD_FILES.values(), ids=BAD_FILES)
-@pytest.mark.parametrize("command", ["serve", "list", "check"])
-def test_a_bad_settings_file_is_an_error_of_every_command(tmp_path, command, content, says):
-    path = tmp_path / "bad.toml"
-    path.write_text(content)
-
-    done = jobtypes("--config", path, command)
-
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"jobtypes: {path}")
-    assert says in done.stderr
-    assert jobtypes(command, "--config", path) == done
-
-
-def test_a_settings_file_that_is_not_there_is_an_error(tmp_path):
-    done = jobtypes("--config", tmp_path / "none.toml", "list")
-
-    assert done.returncode == 1
-    assert "none.toml can't be read" in done.stderr
-
-
-BAD_VALUES = {
-    "an unknown option": (["--prot", "1"], {}, "No such option"),
-    "a port that is a word": (["--port", "http"], {}, "--port"),
-    "a port out of range": (["--port", "70000"], {}, "--port"),
-    "no workers": (["--workers", "0"], {}, "--workers"),
-    "a variable that is a word": ([], {"JOBTYPES_PORT": "http"}, "--port"),
-    "an unknown format": (["--log-format", "xml"], {}, "--log-format"),
-    "a flag that is neither": ([], {"JOBTYPES_READ_ONLY": "perhaps"}, "--read-only"),
-}
-
-
-@pytest.mark.parametrize(("options", "env", "says"), BAD_VALUES.values(), ids=BAD_VALUES)
-def test_a_wrong_option_or_variable_exits_with_2_and_is_named(empty, options, env, says):
-    done = jobtypes("serve", "--repo", empty, *options, env=env)
-
-    assert done.returncode == 2
-    assert says in done.stderr
-
-
-WRONG_TYPES = {
-    "port": ('"8080"', "an integer"),
-    "workers": ("true", "an integer"),
-    "threads": ("8.0", "an integer"),
-    "read_only": ('"yes"', "true or false"),
-    "insecure_writes": ("1", "true or false"),
-    "branch": ("1", "a string"),
-    "code_checks": ("[]", "a string"),
-    "ignore": ('"agent-ascii"', "a list of strings"),
-}
-
-
-@pytest.mark.parametrize("name", WRONG_TYPES)
-def test_a_value_of_another_type_in_the_file_is_an_error(tmp_path, name):
-    value, wanted = WRONG_TYPES[name]
-    path = tmp_path / "bad.toml"
-    path.write_text(f"{name} = {value}\n")
-
-    done = jobtypes("--config", path, "serve")
-
-    assert (done.returncode, done.stdout) == (1, "")
-    assert f"{path}: {name} is " in done.stderr
-    assert f"it must be {wanted}" in done.stderr
-
-
-@pytest.mark.parametrize("line", ["port = 0", "port = 70000", 'log_format = "xml"'])
-def test_a_value_out_of_range_in_the_file_exits_with_2(file, line):
-    file.write_text(f"{file.read_text()}{line}\n")
-
-    done = jobtypes("--config", file, "serve", "--host", "127.0.0.1")
-
-    assert done.returncode == 2
-    assert f"--{line.split()[0].replace('_', '-')}" in done.stderr
-
-
 # Request ids
 
 
@@ -386,16 +199,6 @@ def test_every_answer_has_a_request_id(plain, path):
 
 
 # The access log
-
-
-def lines_with(server: Server, id: str) -> list[str]:
-    """The lines of the log about the request of that id, as soon as there is one."""
-
-    def found() -> list[str]:
-        return [line for line in server.log.read_text().splitlines() if id in line]
-
-    wait_for(lambda: bool(found()), f"a line of the log about {id}")
-    return found()
 
 
 def test_each_request_is_a_line_of_the_log_for_people(plain):
@@ -486,112 +289,3 @@ def test_without_access_log_requests_are_no_lines(empty, serve):
     assert said.endswith(": ended\n")
     assert "unlogged" not in said
     assert " GET " not in said
-
-
-# Metrics
-
-
-def samples(server: Server) -> dict[str, float]:
-    """The figures of /metrics, by name and labels."""
-    answer = server.get("/metrics")
-    assert answer.status == 200
-    assert answer.headers["content-type"].startswith("text/plain; version=")
-    rows = [r for r in answer.body.decode().splitlines() if not r.startswith("#")]
-    return {row.rsplit(" ", 1)[0]: float(row.rsplit(" ", 1)[1]) for row in rows}
-
-
-def test_two_workers_figures_are_one_sum_whichever_answers(plain):
-    route = 'method="GET",route="/api/v1/jobtypes/<jobtype>/versions/<number:number>",status="200"'
-    name = f"jobtypes_requests_total{{{route}}}"
-    before = samples(plain).get(name, 0)
-
-    for _ in range(40):
-        plain.get("/api/v1/jobtypes/Made/versions/1")
-
-    def after() -> list[float]:
-        return [samples(plain)[name] for _ in range(6)]
-
-    wait_for(lambda: after() == [before + 40] * 6, f"{name} to come to {before + 40}")
-
-
-def test_metrics_tell_jobtypes_steps_commits_and_latencies(plain):
-    rest = Rest(plain)
-    before = samples(plain)
-    rest.jobtype("Counted")
-    rest("BREW", "/jobtypes/")
-
-    wait_for(lambda: 'method="other"' in str(samples(plain)), "the last request to be counted")
-    after = samples(plain)
-
-    assert after["jobtypes_jobtypes"] == len(rest.json("/jobtypes/"))
-    assert after["jobtypes_steps"] == before["jobtypes_steps"] + 1
-    assert after["jobtypes_tip_timestamp_seconds"] >= time.time() - 600
-    assert after.get("jobtypes_git_processes", 0) == 0
-    commit = 'jobtypes_events_total{event="commit"}'
-    assert after[commit] == before[commit] + 1
-    assert any(key.startswith("jobtypes_request_seconds_bucket") for key in after)
-    assert any('method="other"' in key and 'status="405"' in key for key in after)
-    assert not any("BREW" in key for key in after)
-
-
-def test_a_request_for_the_figures_is_counted_and_logged(plain):
-    plain.get("/metrics", **{"X-Request-Id": "figures"})
-
-    (line,) = lines_with(plain, "figures")
-
-    assert " GET /metrics route=/metrics " in line
-    assert any('route="/metrics"' in name for name in samples(plain))
-
-
-def test_merges_and_pushes_are_counted_as_commits(empty, serve, clone):
-    server = serve(empty)
-    Rest(server).jobtype("Made")
-    td = clone(f"{server.url}/jobtypes.git")
-    name = 'jobtypes_events_total{event="commit"}'
-    before = samples(server)[name]
-    for ref in ("main", "change"):
-        td.write("jobtypes/Made/notes.txt", f"{ref}\n")
-        assert td.push("origin", f"HEAD:{ref}").returncode == 0
-
-    pushed = samples(server)[name]
-    assert Rest(server)("POST", "/changes/change/merge", {}).status == 200
-
-    assert (pushed, samples(server)[name]) == (before + 1, before + 2)
-
-
-def test_the_clones_of_a_worker_that_was_killed_run_no_more(empty, serve, dial):
-    add_large_branch(empty)
-    server = serve(empty, "--workers", "2")
-    begin_clone(server, dial)
-    assert samples(server)["jobtypes_git_processes"] == 1
-
-    for worker in workers(server.process.pid):
-        os.kill(worker, signal.SIGKILL)
-
-    def figure() -> float | None:
-        with suppress(OSError):
-            return samples(server).get("jobtypes_git_processes", 0)
-        return None
-
-    wait_for(lambda: figure() == 0, "the figure to be 0")
-
-
-def test_requests_are_counted_while_the_log_can_not_be_written(empty):
-    if not Path("/dev/full").exists():
-        pytest.skip("needs /dev/full")
-    server = object.__new__(Server)
-    server.port = free_port()
-    command = [sys.executable, "-m", "api", "serve", "--repo", str(empty), "--workers", "1"]
-    with open("/dev/full", "w") as full:
-        process = subprocess.Popen(
-            [*command, "--port", str(server.port)], stdout=subprocess.DEVNULL, stderr=full
-        )
-    name = 'jobtypes_requests_total{method="GET",route="/health/live",status="200"}'
-    try:
-        wait_for(lambda: listens(server.port), "the service to listen")
-        for n in (1, 2, 3):
-            server.get("/health/live")
-            assert samples(server)[name] == n
-    finally:
-        process.terminate()
-        process.wait(120)

@@ -16,15 +16,8 @@ import pytest
 from tests.support.cloning import LARGE_BYTES, add_large_branch, begin_clone
 from tests.support.processes import children, workers
 from tests.support.rest import Rest, body
-from tests.support.sockets import Dialer, listens
+from tests.support.sockets import listens
 from tests.support.waiting import wait_for
-
-
-@pytest.fixture
-def dial():
-    dialer = Dialer()
-    yield dialer
-    dialer.close()
 
 
 def test_a_write_that_has_begun_is_finished_while_others_are_refused(server, dial):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from urllib.parse import quote
 
 import pytest
@@ -11,12 +10,12 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.config import Config
-from tests.support.branches import Branch, Content, jobtype
+from tests.support.branches import Branch, jobtype, propose
 from tests.support.commands import jobtypes
 from tests.support.git import git
 from tests.support.rest import Json, body
+from tests.support.versions import PREVIEW_FIRST, preview_number
 
-FIRST = 1_000_000_000
 SOFTWARE = """\
 versions:
   - version: "3.6"
@@ -41,22 +40,6 @@ def served(branch) -> Branch:
 def client(served) -> FlaskClient:
     """A client of the application on it."""
     return create_app(Config(served.path)).test_client()
-
-
-def propose(
-    branch: Branch, ref: str, changes: Mapping[str, Content], onto: str | None = None
-) -> str:
-    """The commit of *changes*, to which *ref* points now."""
-    commit = branch.side(changes, onto=onto)
-    git(branch.path, "update-ref", f"refs/{ref}", commit)
-    return commit
-
-
-def number_of(branch: Branch, commit: str, name: str = "Blender") -> int:
-    """The number that the directory of *name* has in previews, by the rule."""
-    tree = git(branch.path, "rev-parse", f"{commit}:jobtypes/{name}").strip()
-    bits = f"{int(tree, 16):0160b}"
-    return FIRST + int(bits[:30], 2)
 
 
 def preview(client: FlaskClient, ref: str, path: str, status: int = 200) -> Json:
@@ -90,30 +73,31 @@ THREE = jobtype("Blender", "    three = 3\n", REQUIRES)
     ],
 )
 def test_branches_pull_requests_and_tags_have_previews(served, client, ref, asked):
-    commit = propose(served, ref, THREE)
+    commit = served.side(THREE)
+    git(served.path, "update-ref", f"refs/{ref}", commit)
 
     shown = preview(client, asked, "/jobtypes/Blender")
 
-    assert shown["version"] == number_of(served, commit)
+    assert shown["version"] == preview_number(served, commit)
     assert "three = 3" in shown["code"]
     assert preview(client, asked, "/jobtypes/Blender/versions/") == [1, 2, shown["version"]]
 
 
 @pytest.mark.parametrize("length", [7, 12, 40])
 def test_commits_have_previews(served, client, length):
-    commit = propose(served, "heads/topic", THREE)
+    commit = propose(served, "topic", THREE)
 
     shown = preview(client, commit[:length], "/jobtypes/Blender")
 
-    assert shown["version"] == number_of(served, commit)
+    assert shown["version"] == preview_number(served, commit)
 
 
 def test_annotated_tags_have_previews(served, client):
-    commit = propose(served, "heads/topic", THREE)
+    commit = propose(served, "topic", THREE)
     who = ("-c", "user.name=Test TD", "-c", "user.email=td@studio.example")
     git(served.path, *who, "tag", "-a", "-m", "try", "try", commit)
 
-    assert preview(client, "try", "/jobtypes/Blender")["version"] == number_of(served, commit)
+    assert preview(client, "try", "/jobtypes/Blender")["version"] == preview_number(served, commit)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +110,7 @@ def test_annotated_tags_have_previews(served, client):
     ids=lambda ref: ref[:20],
 )
 def test_what_is_no_change_is_404(served, client, ref):
-    propose(served, "heads/topic", THREE)
+    propose(served, "topic", THREE)
 
     preview(client, ref, "/jobtypes/", 404)
 
@@ -141,33 +125,33 @@ def test_an_object_that_is_no_commit_is_404(served, client):
 
 
 def test_the_same_code_has_the_same_number_and_other_code_another(served, client):
-    propose(served, "heads/one", THREE)
-    propose(served, "heads/same", {**THREE, **jobtype("Nuke", "    more = 1\n")})
-    propose(served, "heads/other", jobtype("Blender", "    other = 3\n", REQUIRES))
+    propose(served, "one", THREE)
+    propose(served, "same", {**THREE, **jobtype("Nuke", "    more = 1\n")})
+    propose(served, "other", jobtype("Blender", "    other = 3\n", REQUIRES))
 
     one, same, other = (
         preview(client, ref, "/jobtypes/Blender")["version"] for ref in ("one", "same", "other")
     )
 
     assert one == same != other
-    assert min(one, other) >= FIRST
+    assert min(one, other) >= PREVIEW_FIRST
     served.commit(jobtype("Nuke", "    moved = 1\n"))
     assert preview(client, "one", "/jobtypes/Blender")["version"] == one
 
 
 def test_what_a_change_does_not_touch_keeps_its_numbers(served, client):
-    propose(served, "heads/topic", THREE)
+    propose(served, "topic", THREE)
 
     assert preview(client, "topic", "/jobtypes/Nuke")["version"] == 1
     assert preview(client, "topic", "/jobtypes/Blender/versions/2")["version"] == 2
 
 
 def test_a_new_jobtype_has_a_number_above_the_released_too(served, client):
-    commit = propose(served, "heads/topic", jobtype("Houdini"))
+    commit = propose(served, "topic", jobtype("Houdini"))
 
     shown = preview(client, "topic", "/jobtypes/Houdini")
 
-    assert shown["version"] == number_of(served, commit, "Houdini")
+    assert shown["version"] == preview_number(served, commit, "Houdini")
     assert shown["id"] == 3
 
 
@@ -177,7 +161,7 @@ def test_a_trailer_forces_no_number_in_a_preview(served, client):
 
     versions = preview(client, "topic", "/jobtypes/Blender/versions/")
 
-    assert versions == [1, 2, number_of(served, commit)]
+    assert versions == [1, 2, preview_number(served, commit)]
 
 
 def test_what_is_merged_already_shows_what_is_released(served, client):
@@ -205,7 +189,7 @@ def test_the_whole_api_says_what_it_will_say_when_the_change_is_merged(served, c
     more = SOFTWARE + '  - {version: "4.2", rank: 200}\n'
     requires = REQUIRES.replace("3.6", "4.2")
     changes = jobtype("Blender", "    three = 3\n", requires)
-    propose(served, "heads/topic", {"software/blender.yaml": more, **changes})
+    propose(served, "topic", {"software/blender.yaml": more, **changes})
     number = preview(client, "topic", "/jobtypes/Blender")["version"]
 
     def get(prefix: str, number: int) -> dict[str, tuple[int, str | None, bytes]]:
@@ -230,10 +214,10 @@ def test_the_whole_api_says_what_it_will_say_when_the_change_is_merged(served, c
 
 
 def test_a_would_be_version_has_a_class_of_its_own_and_the_code_defines_it(served, client):
-    commit = propose(served, "heads/topic", THREE)
+    commit = propose(served, "topic", THREE)
     tree = git(served.path, "rev-parse", f"{commit}:jobtypes/Blender").strip()
     code = THREE["jobtypes/Blender/code.py"]
-    number = number_of(served, commit)
+    number = preview_number(served, commit)
 
     newest = preview(client, "topic", "/jobtypes/Blender")
     version = preview(client, "topic", f"/jobtypes/Blender/versions/{number}")
@@ -248,7 +232,7 @@ def test_a_would_be_version_has_a_class_of_its_own_and_the_code_defines_it(serve
 
 
 def test_a_preview_that_is_put_back_is_refused_with_what_to_do(served, client):
-    propose(served, "heads/topic", THREE)
+    propose(served, "topic", THREE)
     shown = preview(client, "topic", "/jobtypes/Blender")
 
     answer = client.put("/api/v1/jobtypes/Blender", json=shown)
@@ -261,8 +245,8 @@ def test_a_preview_that_is_put_back_is_refused_with_what_to_do(served, client):
 
 
 def test_a_preview_answers_head_and_if_none_match(served, client):
-    commit = propose(served, "heads/topic", THREE)
-    path = f"/preview/topic/api/v1/jobtypes/Blender/versions/{number_of(served, commit)}"
+    commit = propose(served, "topic", THREE)
+    path = f"/preview/topic/api/v1/jobtypes/Blender/versions/{preview_number(served, commit)}"
     full = client.get(path)
 
     head = client.head(path)
@@ -285,7 +269,7 @@ def test_a_path_with_very_many_beginnings_of_the_api_is_404(served, client):
     "path", ["/jobtypes/", "/jobtypes/Blender", "/software/blender", "/changes/topic/merge"]
 )
 def test_writes_are_refused_and_change_nothing(served, client, method, path):
-    propose(served, "heads/topic", THREE)
+    propose(served, "topic", THREE)
     before = git(served.path, "for-each-ref")
 
     answer = client.open(f"/preview/topic/api/v1{path}", method=method, json=body("Blender"))
@@ -296,7 +280,7 @@ def test_writes_are_refused_and_change_nothing(served, client, method, path):
 
 
 def test_a_preview_moves_nothing_and_is_not_what_is_served(served, client):
-    propose(served, "heads/topic", THREE)
+    propose(served, "topic", THREE)
     before = git(served.path, "for-each-ref")
 
     number = preview(client, "topic", "/jobtypes/Blender")["version"]
@@ -307,26 +291,24 @@ def test_a_preview_moves_nothing_and_is_not_what_is_served(served, client):
 
 
 def test_a_preview_follows_the_served_branch_and_the_change(served, client):
-    first = propose(served, "heads/topic", THREE)
+    first = propose(served, "topic", THREE)
     before = preview(client, "topic", "/jobtypes/Blender")["version"]
     served.commit(jobtype("Houdini"))
     names = [row["name"] for row in preview(client, "topic", "/jobtypes/")]
-    second = propose(
-        served, "heads/topic", jobtype("Blender", "    four = 4\n", REQUIRES), onto=first
-    )
+    second = propose(served, "topic", jobtype("Blender", "    four = 4\n", REQUIRES), onto=first)
 
     after = preview(client, "topic", "/jobtypes/Blender")["version"]
 
-    assert before == number_of(served, first)
+    assert before == preview_number(served, first)
     assert names == ["Blender", "Houdini", "Nuke"]
-    assert after == number_of(served, second)
+    assert after == preview_number(served, second)
 
 
 @pytest.mark.parametrize(
     "path", ["", "/", "/api/v1", "/api/v2/jobtypes/", "/jobtypes/", "/health/live"]
 )
 def test_outside_the_api_there_are_no_previews(served, client, path):
-    propose(served, "heads/topic", THREE)
+    propose(served, "topic", THREE)
 
     assert client.get(f"/preview/topic{path}").status_code == 404
 
@@ -335,7 +317,7 @@ def test_outside_the_api_there_are_no_previews(served, client, path):
 
 
 def test_a_change_that_conflicts_is_409_and_names_the_files(served, client):
-    propose(served, "heads/topic", jobtype("Blender", "    theirs = 3\n"), onto=None)
+    propose(served, "topic", jobtype("Blender", "    theirs = 3\n"))
     served.commit(jobtype("Blender", "    ours = 3\n"))
 
     said = preview(client, "topic", "/jobtypes/", 409)["error"]
@@ -345,11 +327,11 @@ def test_a_change_that_conflicts_is_409_and_names_the_files(served, client):
 
 
 def test_files_that_only_one_side_touches_are_no_conflict(served, client):
-    propose(served, "heads/topic", jobtype("Nuke", "    theirs = 2\n"))
+    propose(served, "topic", jobtype("Nuke", "    theirs = 2\n"))
     served.commit(THREE)
 
     assert preview(client, "topic", "/jobtypes/Blender")["version"] == 3
-    assert preview(client, "topic", "/jobtypes/Nuke")["version"] >= FIRST
+    assert preview(client, "topic", "/jobtypes/Nuke")["version"] >= PREVIEW_FIRST
 
 
 @pytest.mark.parametrize(
@@ -362,8 +344,8 @@ def test_files_that_only_one_side_touches_are_no_conflict(served, client):
     ids=["meta", "missing", "encoding"],
 )
 def test_a_broken_change_leaves_the_released_version_the_newest(served, client, changes):
-    commit = propose(served, "heads/topic", changes)
-    number = number_of(served, commit)
+    commit = propose(served, "topic", changes)
+    number = preview_number(served, commit)
 
     assert preview(client, "topic", "/jobtypes/Blender")["version"] == 2
     assert preview(client, "topic", "/jobtypes/Blender/versions/") == [1, 2]
@@ -372,7 +354,7 @@ def test_a_broken_change_leaves_the_released_version_the_newest(served, client, 
 
 
 def test_a_change_that_deletes_a_jobtype_shows_it_gone(served, client):
-    propose(served, "heads/topic", {"jobtypes/Blender": None})
+    propose(served, "topic", {"jobtypes/Blender": None})
 
     preview(client, "topic", "/jobtypes/Blender", 404)
     preview(client, "topic", "/jobtypes/1", 404)
@@ -384,7 +366,7 @@ def test_a_change_that_deletes_a_jobtype_shows_it_gone(served, client):
 def test_a_change_that_renames_a_jobtype_carries_its_id_and_versions(served, client):
     files = jobtype("Blender", "    two = 2\n", REQUIRES)
     moved = {path.replace("Blender", "Cycles"): content for path, content in files.items()}
-    propose(served, "heads/topic", {**moved, "jobtypes/Blender": None})
+    propose(served, "topic", {**moved, "jobtypes/Blender": None})
 
     shown = preview(client, "topic", "/jobtypes/Cycles")
 
@@ -393,7 +375,7 @@ def test_a_change_that_renames_a_jobtype_carries_its_id_and_versions(served, cli
 
 
 def test_a_change_that_withdraws_shows_the_version_gone(served, client):
-    propose(served, "heads/topic", {"withdrawn.yaml": "Blender: [1]\n"})
+    propose(served, "topic", {"withdrawn.yaml": "Blender: [1]\n"})
 
     preview(client, "topic", "/jobtypes/Blender/versions/1", 404)
     assert preview(client, "topic", "/jobtypes/Blender")["version"] == 2
@@ -419,7 +401,7 @@ def test_on_a_branch_without_a_commit_a_change_is_all_there_is(branch, tmp_path)
 
     shown = preview(client, "topic", "/jobtypes/Other")
 
-    assert shown["version"] == number_of(other, commit, "Other")
+    assert shown["version"] == preview_number(other, commit, "Other")
 
 
 def test_previews_need_a_token_where_reads_do(served):

@@ -1,8 +1,8 @@
+"""How much a service takes: sizes of bodies and pushes, and how much runs at a time."""
+
+from __future__ import annotations
+
 import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import fields
@@ -11,74 +11,22 @@ import pytest
 
 from api.app import create_app
 from api.config import PREVIEW_WAITERS, Config
-from api.rest.payloads import JobtypeBody
 from api.web.parts import parts_of
 from api.worker.limits import Limits, Work
-from gitstore.branch.setup import create_repository, sample_path
-from gitstore.branch.store import Store
-from gitstore.branch.writing import Writer
-from gitstore.edits import jobtypes
 from gitstore.errors import Busy
 from tests.support.branches import jobtype
-from tests.support.cloning import add_large_branch, begin_clone
 from tests.support.git import git
-from tests.support.processes import children, workers
+from tests.support.git_http import REFS
 from tests.support.project import ROOT
-from tests.support.server import Server
-from tests.support.sockets import Dialer
-from tests.support.waiting import wait_for
+from tests.support.rest import body, put_jobtype
 
 READ = "/api/v1/jobtypes/Blender/versions/1"
-REFS = "/jobtypes.git/info/refs?service=git-upload-pack"
-OPTIONS = {
-    "--workers": 1,
-    "--threads": 8,
-    "--connections": 24,
-    "--connection-idle-s": 2,
-    "--body-limit-bytes": 8192,
-    "--body-limit-s": 1,
-    "--code-limit-bytes": 2000,
-    "--meta-limit-bytes": 400,
-    "--push-limit-bytes": 1024 * 1024,
-    "--push-jobtypes-limit": 2,
-    "--write-places": 2,
-    "--git-places": 1,
-    "--git-idle-s": 2,
-}
-
-
-@pytest.fixture(scope="module")
-def tight(tmp_path_factory) -> Iterator[Server]:
-    """A service with low limits, on a repository made from sample_repo and a large file."""
-    repo = tmp_path_factory.mktemp("tight") / "tight.git"
-    create_repository(repo, "main", sample_path())
-    add_large_branch(repo)
-    server = Server(repo, *(str(word) for option in OPTIONS.items() for word in option))
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def dial() -> Iterator[Dialer]:
-    """Makes connections, which are closed at the end."""
-    dialer = Dialer()
-    yield dialer
-    dialer.close()
-
-
-def body(name: str, **fields: object) -> dict[str, object]:
-    return {"name": name, "classname": "Job", "code": "class Job:\n    pass\n", **fields}
-
-
-def put(server: Server, name: str, **fields: object):
-    return server.request("PUT", f"/api/v1/jobtypes/{name}", body(name, **fields))
-
 
 # Sizes
 
 
 def test_a_body_over_its_limit_is_413(tight):
-    answer = put(tight, "Large", description="x" * 8192)
+    answer = put_jobtype(tight, "Large", description="x" * 8192)
 
     assert (answer.status, answer.json) == (413, {"error": "the body is over the size limit"})
 
@@ -97,7 +45,7 @@ def test_a_chunked_body_over_its_limit_is_413(tight, dial):
 def test_code_over_its_limit_is_413_and_says_how_large_it_is(tight):
     code = "class Job:\n    pass\n" + "#" * 2000
 
-    answer = put(tight, "Long", code=code)
+    answer = put_jobtype(tight, "Long", code=code)
 
     says = f"has {len(code)} bytes; 2000 is the limit"
     assert answer.status == 413
@@ -106,7 +54,7 @@ def test_code_over_its_limit_is_413_and_says_how_large_it_is(tight):
 
 
 def test_metadata_over_its_limit_are_413(tight):
-    answer = put(tight, "Wordy", description="many words " * 50)
+    answer = put_jobtype(tight, "Wordy", description="many words " * 50)
 
     assert answer.status == 413
     assert "400 is the limit" in answer.json["error"]
@@ -328,128 +276,6 @@ def test_asking_for_the_head_of_an_advertisement_frees_its_slot(tight):
     statuses = [tight.request("HEAD", REFS).status for _ in range(3)]
 
     assert statuses == [200, 200, 200]
-
-
-# Times
-
-
-def test_bodies_that_stall_keep_writers_waiting_and_no_reader(tight, dial):
-    slow = [dial.stalled(tight.port, "PUT /api/v1/jobtypes/Slow") for _ in range(12)]
-    wait_for(lambda: sum(raw.has_news for raw in slow) == 10, "ten to be turned away")
-
-    assert put(tight, "Blocked").status == 503
-    assert [tight.get(READ).status for _ in range(20)] == [200] * 20
-    assert {raw.status for raw in slow if raw.has_news} == {503}
-    wait_for(lambda: all(raw.has_news for raw in slow), "the stalled bodies to be given up")
-    # A slot is freed a moment after its response went out.
-    wait_for(lambda: put(tight, "Patient").status == 201, "a free slot")
-
-
-def test_a_body_that_trickles_is_408(tight, dial):
-    raw = dial.stalled(tight.port, "PUT /api/v1/jobtypes/Slow")
-
-    def trickle() -> bool:
-        raw.send(b" " * 10)
-        return raw.has_news
-
-    wait_for(trickle, "the service to lose patience")
-    assert raw.status == 408
-
-
-def test_a_clone_that_nobody_takes_is_ended_and_its_slot_freed(tight, dial):
-    # This request takes the only slot.
-    begin_clone(tight, dial)
-    assert tight.get(REFS).status == 503
-
-    wait_for(lambda: tight.get(REFS).status == 200, "the slots to be free")
-    assert tight.get(READ).status == 200
-
-
-def test_readers_that_take_nothing_keep_no_agent_waiting_for_long(empty, serve, dial):
-    server = serve(empty, "--workers", "1", "--connections", "16", "--answer-idle-s", "2")
-    code = "class Job:\n    pass\n" + "#" * 900_000
-    assert put(server, "Large", code=code).status == 201
-    path = "/api/v1/jobtypes/Large/versions/1/code"
-    for _ in range(16):
-        raw = dial(server.port, buffer_bytes=4096)
-        raw.send(f"GET {path} HTTP/1.1\r\nHost: jobtypes\r\n\r\n".encode() * 20)
-        wait_for(lambda raw=raw: raw.has_news, "the answer to begin")
-
-    assert server.request("GET", path, timeout_s=120).status == 200
-
-
-def test_a_clone_may_pause_for_longer_than_another_answer(empty, serve, dial):
-    add_large_branch(empty)
-    server = serve(empty, "--workers", "1", "--answer-idle-s", "1")
-    raw = begin_clone(server, dial)
-    end = time.monotonic() + 8
-    wait_for(lambda: time.monotonic() > end, "time to pass")
-
-    got = b""
-    while chunk := raw.received(1 << 20):
-        got = (got + chunk)[-1000:]
-        if got.endswith(b"0000\r\n0\r\n\r\n"):
-            break
-
-    assert got.endswith(b"0000\r\n0\r\n\r\n")
-
-
-def test_a_write_that_loses_races_for_too_long_gives_up(sample):
-    store = Store(sample)
-    store.writing.limit_s = 0
-
-    def overtake(catalogue: object) -> None:
-        tip = git(sample, "rev-parse", "main").strip()
-        tree = git(sample, "rev-parse", "main^{tree}").strip()
-        commit = git(sample, "commit-tree", "-p", tip, "-m", "faster", tree).strip()
-        git(sample, "update-ref", "refs/heads/main", commit)
-
-    wish = JobtypeBody.model_validate(body("Late")).wish()
-    with pytest.raises(Busy, match="other writers kept the branch busy"):
-        store.write([jobtypes.create_jobtype(wish)], Writer(), overtake)
-
-
-def test_a_clone_that_takes_too_long_in_all_is_ended(empty, serve, dial):
-    add_large_branch(empty)
-    server = serve(empty, "--workers", "1", "--git-limit-s", "2")
-    raw = begin_clone(server, dial)
-
-    def ends() -> bool:
-        assert raw.received(256)
-        return not set(children(server.process.pid)) - set(workers(server.process.pid))
-
-    wait_for(ends, "Git to be ended")
-
-
-# Connections
-
-
-def test_a_head_that_never_ends_is_given_up_in_time(tight, dial):
-    raw = dial(tight.port)
-    raw.send(b"GET /api/v1/jobt")
-
-    # Waits for an answer, or for the end of the connection.
-    assert raw.status in (0, 408)
-
-
-def test_with_all_connections_idle_a_reader_waits_and_is_answered(tight, dial):
-    idle = [dial(tight.port) for _ in range(60)]
-    for raw in idle[::2]:
-        raw.send(b"GET /api/v1/jobt")
-
-    assert tight.get(READ).status == 200
-
-
-def test_the_process_raises_its_limit_of_open_files_to_hold_its_connections(tmp_path):
-    program = (
-        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1500))\n"
-        "from pathlib import Path; from api.config import Config; from api.server import serve\n"
-        "print(serve._connections(Config(Path('.'), connections=4000)))\n"
-        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-
-    assert done.stdout.split() == ["988", "1500"], done.stderr
 
 
 # Documentation

@@ -8,57 +8,26 @@ from dataclasses import dataclass
 
 import pytest
 
-from gitstore.catalogue.catalogue import Catalogue
-from gitstore.catalogue.contents import Contents
 from gitstore.checks.settings import Checks, CodeChecks
 from gitstore.checks.tree import check_tree
 from gitstore.errors import Invalid
 from gitstore.git.tree_edit import Graft
-from gitstore.git.trees import Entry, Header
+from gitstore.git.trees import Entry
 from gitstore.rules import RULES, Kind, Problem, Severity, errors_among
 from tests.support.branches import TD, Branch, Content, Link, jobtype
-
-BLENDER = """\
-versions:
-  - {version: "2.69", rank: 100}
-  - {version: "2.70", rank: 200}
-"""
-USES = 'requirements:\n  - software: blender\n    min_version: "2.69"\n'
-BASE: dict[str, Content] = {
-    **jobtype("Old", meta=USES),
-    "software/blender.yaml": BLENDER,
-    "README.md": "x\n",
-}
-"""What the branch holds before each case."""
-
-
-def catalogue(branch: Branch) -> Catalogue:
-    return Catalogue(branch.history(), Contents(branch.repository))
-
-
-def check(
-    branch: Branch,
-    changes: Mapping[str, Content],
-    checks: Checks | None = None,
-    everything: bool = False,
-) -> list[Problem]:
-    """What the validator says to *changes* on top of the tip."""
-    commit = branch.side(changes)
-    tree = branch.repository.commit(commit).tree
-    return check_tree(
-        branch.repository, tree, catalogue(branch), checks or Checks(), everything=everything
-    )
-
-
-@pytest.fixture
-def based(branch) -> Branch:
-    """A branch that holds BASE."""
-    branch.commit(BASE)
-    made: Branch = branch
-    return made
-
-
-DEFAULT = Checks()
+from tests.support.validated import (
+    BASE,
+    BLENDER,
+    DEFAULT,
+    USES,
+    catalogue,
+    check,
+    code,
+    meta,
+    requires,
+    software,
+    without,
+)
 
 
 @dataclass(frozen=True)
@@ -70,26 +39,6 @@ class Case:
     says: str
     field: str = ""
     checks: Checks = DEFAULT
-
-
-def meta(text: str) -> dict[str, Content]:
-    return jobtype("A") | {"jobtypes/A/meta.yaml": text}
-
-
-def code(text: str | bytes) -> dict[str, Content]:
-    return jobtype("A") | {"jobtypes/A/code.py": text}
-
-
-def without(name: str) -> dict[str, Content]:
-    return {p: c for p, c in jobtype("A").items() if not p.endswith(name)}
-
-
-def requires(text: str) -> dict[str, Content]:
-    return jobtype("A", meta=f"requirements:\n  - {text}\n")
-
-
-def software(text: str, name: str = "x") -> dict[str, Content]:
-    return {f"software/{name}.yaml": text}
 
 
 SUBMODULE = Graft(Entry(0o160000, "11" * 20))
@@ -367,122 +316,6 @@ def test_an_empty_tree_is_in_order(branch):
     assert check_tree(branch.repository, tree, catalogue(branch), Checks()) == []
 
 
-# Only what differs
-
-
-BAD = jobtype("Bad", "def\n", "max_batch: ten\n") | {
-    "jobtypes/con/code.py": "x",
-    "software/bad.yaml": "versions: many\n",
-    "withdrawn.yaml": "A: [1]\nB: many\n",
-}
-
-
-def test_what_was_wrong_before_is_not_looked_at_again(based):
-    based.commit(BAD)
-
-    assert check(based, {}) == []
-    assert check(based, jobtype("A")) == []
-
-
-def test_with_everything_all_of_it_is_looked_at(based):
-    based.commit(BAD)
-
-    assert {p.rule for p in check(based, {}, everything=True)} == {
-        "code-syntax", "meta-field", "name-invalid", "software-field", "withdrawn-yaml",
-    }  # fmt: skip
-
-
-def test_a_change_to_what_was_wrong_is_looked_at_whole(based):
-    based.commit(BAD)
-
-    rules = {p.rule for p in check(based, {"jobtypes/Bad/README.md": "x"})}
-
-    assert rules == {"code-syntax", "meta-field"}
-
-
-def test_of_a_thousand_jobtypes_only_the_changed_one_is_read(based):
-    many = {p: c for n in range(300) for p, c in jobtype(f"J{n:03}x").items()}
-    based.commit(many)
-    tree = based.repository.commit(based.side(jobtype("J007x", "# new\n"))).tree
-    read: list[str] = []
-
-    class Watched:
-        """The repository, telling which blobs are read from it."""
-
-        def read_blob(self, id: str) -> bytes:
-            read.append(id)
-            return based.repository.read_blob(id)
-
-        def header(self, id: str) -> Header | None:
-            return based.repository.header(id)
-
-        def entries(self, tree: str) -> Mapping[str, Entry]:
-            return based.repository.entries(tree)
-
-    checked = Checks(ignored=frozenset({"agent-module"}))
-    assert check_tree(Watched(), tree, catalogue(based), checked) == []
-    assert len(set(read)) <= 2
-
-
-def test_a_case_twin_is_reported_at_the_one_that_is_new(based):
-    problems = check(based, jobtype("OLD", meta=USES))
-
-    assert [(p.rule, p.path) for p in problems] == [("name-case", "jobtypes/OLD")]
-
-
-def test_two_new_case_twins_are_both_told(based):
-    problems = check(based, jobtype("New") | jobtype("nEW"))
-
-    assert [p.path for p in problems] == ["jobtypes/New", "jobtypes/nEW"]
-
-
-# Requirements and software
-
-
-def test_a_requirement_is_checked_against_the_software_of_the_same_change(based):
-    changes = requires('software: blender\n    min_version: "3"') | software(
-        BLENDER + '  - {version: "3", rank: 300}\n', "blender"
-    )
-
-    assert check(based, changes) == []
-
-
-def test_a_software_that_goes_is_unknown_to_what_is_changed_to_require_it(based):
-    changes = {"software/blender.yaml": None} | jobtype("Old", "# new\n", USES)
-
-    assert [p.rule for p in check(based, changes)] == ["requirement-software"]
-
-
-def test_an_unreadable_software_file_is_one_problem_and_what_it_said_still_counts(based):
-    problems = check(based, software("versions: many\n", "blender") | requires("software: blender"))
-
-    assert [p.rule for p in problems] == ["software-field"]
-
-
-def test_a_software_without_any_other_says_that_the_catalogue_has_none(branch):
-    problems = check(branch, requires("software: blender"))
-
-    assert [p.message for p in problems] == [
-        "the software blender is not in the catalogue; the catalogue has none; add it there first"
-    ]
-
-
-def test_what_only_a_withdrawn_or_old_version_requires_can_go(based):
-    based.commit(jobtype("Old"))
-
-    assert check(based, {"software/blender.yaml": None}) == []
-
-
-def test_everybody_who_requires_a_software_is_named(based):
-    based.commit(jobtype("Other", meta=USES))
-
-    problems = check(based, {"software/blender.yaml": None})
-
-    assert [p.message for p in problems] == [
-        "blender is required by Old, Other; change what requires it first"
-    ]
-
-
 # Code
 
 
@@ -535,34 +368,6 @@ def test_code_that_would_exhaust_the_parser_is_a_problem_and_no_crash(based):
         assert {p.rule for p in check(based, code(source), PYTHON27)} == {"code-syntax"}
     chain = "if a: pass\n" + "elif b: pass\n" * 1500
     assert [p.rule for p in check(based, code(chain), PYTHON27)] == ["code-class"]
-
-
-# Withdrawn versions
-
-
-def test_a_rename_without_its_list_is_warned_of(based):
-    based.commit({"withdrawn.yaml": "Old: [1]\n"})
-    tree = {"jobtypes/Old": None, **jobtype("New", meta=USES)}
-
-    problems = check(based, tree)
-
-    assert [(p.rule, p.line) for p in problems] == [("withdrawn-unknown", 1)]
-    assert "if it was renamed, rename it here too" in problems[0].message
-
-
-def test_a_rename_with_its_list_is_in_order(based):
-    based.commit({"withdrawn.yaml": "Old: [1]\n"})
-    changes = {"jobtypes/Old": None, **jobtype("New", meta=USES), "withdrawn.yaml": "New: [1]\n"}
-
-    rules = {p.rule for p in check(based, changes)}
-
-    assert rules <= {"withdrawn-unknown"}
-
-
-def test_a_list_that_was_wrong_before_is_not_told_again(based):
-    based.commit({"withdrawn.yaml": "A: [1]\nOld: [7]\n"})
-
-    assert check(based, jobtype("New")) == []
 
 
 # The released agent
