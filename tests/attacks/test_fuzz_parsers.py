@@ -211,6 +211,7 @@ def atheris_is_missing() -> bool:
     reason="atheris is not installed: it has no wheel for this Python or machine",
 )
 @pytest.mark.deep
+@pytest.mark.farm
 def test_the_fuzzer_finds_nothing_in_a_few_seconds(tmp_path):
     command = [sys.executable, fuzz.__file__, "--seconds", str(DEPTH)]
 

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import pytest
+
 import api
 import gitstore
 import hooks
@@ -91,6 +93,7 @@ def run(program: str, *args: object, input: object = None) -> None:
     assert done.returncode == 0, done.stderr[-1000:]
 
 
+@pytest.mark.farm
 def test_no_pattern_takes_for_ever():
     known = patterns()
 
@@ -102,5 +105,6 @@ def test_no_name_message_or_url_takes_for_ever():
     run(CALLS)
 
 
+@pytest.mark.farm
 def test_no_path_takes_for_ever_to_find_its_route(empty):
     run(ROUTES, empty)

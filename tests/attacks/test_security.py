@@ -306,6 +306,7 @@ def test_a_look_alike_name_is_another_jobtype_and_is_warned_about(farm, clone):
 # Browsers
 
 
+@pytest.mark.farm
 def test_no_browser_runs_what_was_sent(farm):
     script = "<script>alert(1)</script>"
     rest = Rest(farm)

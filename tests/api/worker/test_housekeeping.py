@@ -352,6 +352,7 @@ def reading(tidying, clone) -> Iterator[tuple[Server, list[str], list[int]]]:
         thread.join()
 
 
+@pytest.mark.farm
 def test_readers_and_clones_do_not_notice_that_all_is_packed_again_and_pruned(reading):
     server, faults, counts = reading
     begun = time.monotonic()

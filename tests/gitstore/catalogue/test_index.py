@@ -147,6 +147,7 @@ def _rebuild(path: Path, found: multiprocessing.Queue[History]) -> None:
     found.put(Store(path).served.rebuild_index().history.counters.steps)
 
 
+@pytest.mark.farm
 def test_processes_that_start_at_once_do_not_disturb_each_other(grown):
     context = multiprocessing.get_context("spawn")
     found = context.Queue()
