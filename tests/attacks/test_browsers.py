@@ -363,7 +363,7 @@ def test_the_password_that_a_browser_keeps_merges_nothing_for_another_site(farm,
 
 
 def test_two_origins_are_foreign_though_one_is_ours(rebound):
-    connection = http.client.HTTPConnection("127.0.0.1", rebound.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", rebound.port, timeout=120)
     for own_first in (True, False):
         connection.putrequest("DELETE", "/api/v1/jobtypes/Blender")
         origins = [rebound.url, "https://evil.example"]

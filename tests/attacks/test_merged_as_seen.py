@@ -186,11 +186,11 @@ def test_a_branch_that_is_pushed_over_while_a_merge_waits_for_its_turn_is_not_me
 
     def hold() -> bool:
         entered.set()
-        return go_on.wait(30)
+        return go_on.wait(120)
 
     with ThreadPoolExecutor(2) as pool:
         holder = pool.submit(store.writing.land, hold)
-        assert entered.wait(30)
+        assert entered.wait(120)
         merge = pool.submit(reviews.merge, "fix", Writer(), False, seen)
         wait_for(merge.running, "the merge to begin")
         push(farm, EVIL, "evil\n")

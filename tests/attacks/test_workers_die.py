@@ -165,7 +165,7 @@ def test_where_no_worker_could_ever_begin_the_service_ends_and_says_so(tmp_path,
         [*command, "--port", str(free_port())],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -204,7 +204,7 @@ def test_requests_that_never_end_are_seen_and_silence_their_worker(branch):
     path.write_bytes(kept)
     os.close(writer)
     for reader in readers:
-        reader.join(30)
+        reader.join(120)
     pulse.beat(0)
     assert (observed.running(0), pulse.beats(0)) == (0, 2)
 

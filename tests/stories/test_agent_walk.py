@@ -55,7 +55,7 @@ class Agent:
     def get(self, path: str) -> tuple[int, bytes]:
         """The status and body of a GET, of exactly this path."""
         self.asked.append(path)
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=120)
         connection.request("GET", f"{self.master_api}{path}", headers=AGENT)
         answer = connection.getresponse()
         body = answer.read()

@@ -63,7 +63,7 @@ class Studio:
 
     def get(self, url, accept="text/html"):
         request = urllib.request.Request(url, headers={"Accept": accept})
-        with urllib.request.urlopen(request, context=self.tls, timeout=60) as answer:
+        with urllib.request.urlopen(request, context=self.tls, timeout=120) as answer:
             return answer.read().decode()
 
 

@@ -129,7 +129,7 @@ def terminal(copy, monkeypatch) -> Iterator[Terminal]:
         yield Terminal(copy, port)
     finally:
         os.killpg(serving.pid, 15)
-        serving.wait(30)
+        serving.wait(120)
 
 
 def test_first_screen_has_a_service_and_a_push():

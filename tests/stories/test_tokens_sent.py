@@ -45,7 +45,7 @@ def test_a_stranger_reads_it_too_where_nothing_can_be_written(studio):
 
 def challenges(server: Server, method: str, path: str) -> list[str]:
     """What a request without a token is asked for, which must be refused for that."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     try:
         connection.request(method, path)
         response = connection.getresponse()

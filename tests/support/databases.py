@@ -61,7 +61,7 @@ def _running(command: Sequence[str], url: str, folder: Path) -> Iterator[str]:
             yield url
         finally:
             process.terminate()
-            process.wait(60)
+            process.wait(120)
 
 
 def _answers(url: str) -> bool:

@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         forge = self.server.forge
         forge.fetches += "info/refs?service=git-upload-pack" in self.path
         forge.waiting += 1
-        forge.open.wait(60)
+        forge.open.wait(120)
         forge.waiting -= 1
         if forge.password and not self._knows(forge.password):
             self._say(b"Status: 401 Unauthorized", [b"WWW-Authenticate: Basic realm=forge"], b"")
@@ -164,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
         is_push = self.path.endswith("/git-receive-pack")
         if is_push:
             forge.landing += 1
-            forge.lands.wait(60)
+            forge.lands.wait(120)
             forge.landing -= 1
         head, _, answer = self._run_git(body).partition(b"\r\n\r\n")
         if forge.loses_answers and is_push:

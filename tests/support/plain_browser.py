@@ -100,7 +100,7 @@ class PlainBrowser:
         sent = {"Accept": "text/html,*/*;q=0.8", **headers}
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{n}={v}" for n, v in self.cookies.items())
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             connection.request(method, path, body, sent)
             response = connection.getresponse()

@@ -273,7 +273,7 @@ def test_readers_next_to_a_writer_never_see_less_than_what_was_acknowledged(pair
         acknowledged = number
     done.set()
     for reader in readers:
-        reader.join(60)
+        reader.join(120)
     assert failures == []
     assert pair.get(JOB).json["version"] == 19
 

@@ -51,7 +51,7 @@ def test_it_runs_as_a_program_of_its_own(example, command):
         command = [str(folder / "jobtypes")]
 
     def run(*args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*command, *args], capture_output=True, text=True, timeout=60)
+        return subprocess.run([*command, *args], capture_output=True, text=True, timeout=120)
 
     assert run("--version").returncode == 0
     listed = run("list", "--repo", str(example))
@@ -114,7 +114,7 @@ def test_a_damaged_repository_exits_with_3_and_one_line(example):
 def test_an_output_that_takes_nothing_exits_with_3(example):
     command = [sys.executable, "-m", "api", "list", "--repo", str(example)]
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
 
     assert "Traceback" not in done.stderr
     assert done.returncode == 3

@@ -108,7 +108,7 @@ def test_tokens_made_at_once_are_all_kept(empty):
         for n in range(4)
     ]
 
-    secrets = [maker.communicate(timeout=60)[0].strip() for maker in makers]
+    secrets = [maker.communicate(timeout=120)[0].strip() for maker in makers]
 
     found = [Tokens(empty).standing.find(secret) for secret in secrets]
     assert [access and access.name for access in found] == ["td0", "td1", "td2", "td3"]

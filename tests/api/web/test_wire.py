@@ -368,7 +368,7 @@ def test_an_error_has_no_etag(rest):
 
 
 def test_many_requests_share_a_connection(rest):
-    connection = http.client.HTTPConnection("127.0.0.1", rest.server.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", rest.server.port, timeout=120)
     statuses, ports = [], set()
     for name in ("Made", "Nowhere", "Made"):
         connection.request("GET", f"/api/v1/jobtypes/{name}")

@@ -43,7 +43,7 @@ def test_a_write_waits_for_the_end_of_a_gc_that_prunes(empty):
         waiting = pool.submit(wait_for_prune, empty)
         assert not waiting.done()
         process.communicate()
-        assert waiting.result(20)
+        assert waiting.result(120)
 
 
 def test_a_gc_that_keeps_what_is_new_is_not_waited_for(empty):

@@ -126,7 +126,7 @@ def test_two_mirrors_at_once_come_to_the_same(master, tmp_path):
     command = [sys.executable, "-m", "api", "mirror", master.url, "--repo", str(branch.path)]
     running = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) for _ in range(3)]
 
-    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert [process.wait(120) for process in running] == [0, 0, 0]
     assert len(in_service(master)) == 8
 
 
@@ -137,7 +137,7 @@ def test_mirrors_that_all_miss_the_state_table_make_it_once(server):
         class Missing(Database):
             def has_state(self, connection, together=together):
                 found = super().has_state(connection)
-                together.wait(60)
+                together.wait(120)
                 return found
 
         with ThreadPoolExecutor(together.parties) as threads:
