@@ -25,7 +25,7 @@ from api.server.supervisor import Supervisor, act_on_first_signal
 from api.server.workers import Pulse
 from api.telemetry import logs
 from api.web.cors import CrossOrigin
-from api.worker import sockets
+from api.worker import memory, sockets
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -117,6 +117,7 @@ def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
     from api.telemetry import metrics  # only now: see that module
     from api.telemetry.requests import Observed
 
+    memory.share_one_arena()
     act_on_first_signal()
     threading.Thread(target=shutdown.end_with_parent, daemon=True).start()
     logs.set_up(config.log_format)
