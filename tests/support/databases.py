@@ -104,13 +104,9 @@ def mariadb() -> Iterator[str]:
     server, install = find_program("mariadbd"), find_program("mariadb-install-db")
     with _folder() as folder:
         data, port = folder / "data", free_port()
-        common = ["--no-defaults", f"--datadir={data}"]
-        init = [
-            install,
-            "--no-defaults",
-            f"--datadir={data}",
-            "--auth-root-authentication-method=normal",
-        ]
+        # A server that starts removes the temporary tables of all that have the same tmpdir.
+        common = ["--no-defaults", f"--datadir={data}", f"--tmpdir={folder}"]
+        init = [install, *common, "--auth-root-authentication-method=normal"]
         subprocess.run(init, check=True, capture_output=True, cwd=folder, **_owner())  # type: ignore[call-overload]
         options = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder}/socket"]
         command = [server, *common, *options, "--innodb-flush-log-at-trx-commit=0"]
