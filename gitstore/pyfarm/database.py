@@ -222,7 +222,7 @@ class Database:
         return table
 
     def make_state_table(self) -> None:
-        """Make that table if it is missing. Not within a transaction: MySQL would end it."""
+        """Make that table if it is missing, in a transaction of its own, which MySQL ends by it."""
         with self.reading() as connection:
             if self.has_state(connection):
                 return

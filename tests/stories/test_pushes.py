@@ -20,9 +20,6 @@ def farm(tmp_path_factory) -> Iterator[Server]:
         yield server
 
 
-READ = "/api/v1/jobtypes/Blender"
-
-
 def versions(farm: Server, name: str) -> object:
     return farm.get(f"/api/v1/jobtypes/{name}/versions/").json
 

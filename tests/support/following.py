@@ -12,7 +12,7 @@ from gitstore.branch.upstream import Upstream, open_follower
 from tests.support.branches import Branch, Content, jobtype
 from tests.support.forge import Forge
 from tests.support.git import tip
-from tests.support.rest import body, code
+from tests.support.rest import code, put_jobtype
 from tests.support.server import Answer, Server
 
 ONE = "/api/v1/jobtypes/Blender/versions/1"
@@ -56,7 +56,7 @@ def health(server: Server) -> dict[str, object]:
 
 
 def put(server: Server, mark: object = "put", name: str = "Blender") -> Answer:
-    return server.request("PUT", f"/api/v1/jobtypes/{name}", body(name, code=code(mark)))
+    return put_jobtype(server, name, code=code(mark))
 
 
 def many(count: int, ask: Callable[[int], Answer]) -> list[Answer]:

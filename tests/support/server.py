@@ -126,8 +126,10 @@ def sample_server(folder: Path, *options: str) -> Iterator[Server]:
     create_repository(repo, "main", sample_path())
     with own_tmp(repo):
         server = Server(repo, *options)
-    yield server
-    server.stop()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def state(server: Server) -> tuple[str, bytes]:

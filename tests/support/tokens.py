@@ -39,8 +39,8 @@ def basic(user: str, password: str) -> dict[str, str]:
 
 
 @dataclass
-class Studio:
-    """A service with a token for each role, and one for Nuke alone."""
+class Members:
+    """A service with tokens, and who has which."""
 
     server: Server
     secrets: dict[str, str]
@@ -49,6 +49,19 @@ class Studio:
     def call(self, who: str | None, method: str, path: str, sent: object = None) -> Answer:
         headers = {} if who is None else bearer(self.secrets[who])
         return self.server.request(method, PREFIX + path, sent, headers)
+
+    def fetched(self, who: str) -> Worktree:
+        """That person's clone, which knows what is served now."""
+        made = Worktree(self.folder / who)
+        if not made.path.exists():
+            url = self.server.url.replace("//", f"//x:{self.secrets[who]}@")
+            git(self.folder, "clone", "--quiet", f"{url}/jobtypes.git", who)
+        made.git("fetch", "--quiet", "--prune")
+        return made
+
+
+class Studio(Members):
+    """A service with a token for each role, and one for Nuke alone."""
 
     def make(self, name: str) -> None:
         """A jobtype and a software of that name, which are there from now on."""
@@ -59,11 +72,7 @@ class Studio:
 
     def tree(self, who: str) -> Worktree:
         """That person's clone, at what is served now."""
-        made = Worktree(self.folder / who)
-        if not made.path.exists():
-            url = self.server.url.replace("//", f"//x:{self.secrets[who]}@")
-            git(self.folder, "clone", "--quiet", f"{url}/jobtypes.git", who)
-        made.git("fetch", "--quiet")
+        made = self.fetched(who)
         made.git("checkout", "--quiet", "--force", "-B", "main", "origin/main")
         return made
 

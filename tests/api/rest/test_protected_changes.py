@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
@@ -17,21 +15,13 @@ from tests.support.commands import jobtypes
 from tests.support.git import Worktree, git, tip
 from tests.support.rest import body, code
 from tests.support.server import Answer, Server
+from tests.support.tokens import Members
 
 BRANCH_ADVICE = ("git switch -c my-change", "git push -u origin my-change")
 
 
-@dataclass
-class Studio:
+class Studio(Members):
     """A protected service with tokens, and who has which."""
-
-    server: Server
-    secrets: dict[str, str]
-    folder: Path
-
-    def call(self, who: str | None, method: str, path: str, body: object = None) -> Answer:
-        headers = {} if who is None else {"Authorization": f"Bearer {self.secrets[who]}"}
-        return self.server.request(method, f"/api/v1{path}", body, headers)
 
     def merge(self, who: str | None, branch: str) -> Answer:
         """What merging said to one who has just looked at the branch."""
@@ -40,12 +30,7 @@ class Studio:
 
     def clone(self, who: str) -> Worktree:
         """That person's clone, at what is served now."""
-        path = self.folder / who
-        if not path.exists():
-            url = self.server.url.replace("//", f"//x:{self.secrets[who]}@")
-            git(self.folder, "clone", "--quiet", f"{url}/jobtypes.git", who)
-        made = Worktree(path)
-        made.git("fetch", "--quiet", "--prune")
+        made = self.fetched(who)
         made.git("checkout", "--quiet", "--force", "--detach", "origin/main")
         return made
 
