@@ -17,12 +17,17 @@ LARGE_BYTES = 6_000_000
 
 
 def add_large_branch(repo: Path) -> None:
-    """Give *repo* a branch called large, of which a clone has twice LARGE_BYTES of noise."""
+    """Give *repo* a branch called large, of which a clone has twice LARGE_BYTES of noise.
+
+    It is packed, so Git sends it as it lies there. Clones run with the lowest priority: on a busy
+    machine, Git would take minutes to compress it again.
+    """
     large = git(repo, "hash-object", "-w", "--stdin", input=os.urandom(LARGE_BYTES).hex())
     tree = git(repo, "mktree", input=f"100644 blob {large.strip()}\tlarge\n").strip()
     who = ("-c", "user.name=Test TD", "-c", "user.email=td@studio.example")
     commit = git(repo, *who, "commit-tree", "-m", "large", tree).strip()
     git(repo, "update-ref", "refs/heads/large", commit)
+    git(repo, "repack", "-d", "-q")
 
 
 def wanted(*commits: str) -> bytes:
