@@ -39,12 +39,21 @@ def wanted(*commits: str) -> bytes:
 
 
 def begin_clone(server: Server, dial: Dialer, **headers: str) -> Raw:
-    """A clone of the large branch, which has begun; its client takes 4 KB at a time."""
+    """A clone of the large branch, which has begun; its client takes 4 KB at a time.
+
+    The head of the answer comes before Git's programs run, the pack from the last of them. Without
+    a slot, there is another answer. The client has taken nothing of it.
+    """
     raw = dial(server.port, buffer_bytes=4096)
     body = wanted(git(server.repo, "rev-parse", "large").strip())
     content = "application/x-git-upload-pack-request"
     sent = {"Content-Type": content, "Content-Length": str(len(body)), **headers}
     raw.head(f"POST {UPLOAD}", sent)
     raw.send(body)
-    wait_for(lambda: raw.has_news, "the clone to begin")
+
+    def has_begun() -> bool:
+        news = raw.peeked()
+        return b"PACK" in news or (b"\r\n" in news and not news.startswith(b"HTTP/1.1 200 "))
+
+    wait_for(has_begun, "the clone to begin")
     return raw

@@ -30,6 +30,10 @@ class Raw:
         except ConnectionResetError:
             return b""
 
+    def peeked(self) -> bytes:
+        """What the server said already, which the next call still receives."""
+        return self.connection.recv(65536, socket.MSG_PEEK) if self.has_news else b""
+
     def received_until(self, end: bytes) -> bytes:
         """What the server says up to *end*, or all if it ends the connection before."""
         got = b""
