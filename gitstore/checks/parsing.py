@@ -30,7 +30,6 @@ WAIT_LIMIT_S = 60
 CHECK_LIMIT_S = 30
 """Seconds of processor time that one check may use here in addition."""
 
-_WALL_LIMIT_S = 4 * CPU_LIMIT_S
 _AT_ONCE = 2
 _KEPT_BYTES = 8 * 1024 * 1024
 
@@ -103,12 +102,22 @@ class _Parser:
             stderr=subprocess.DEVNULL,
         )
 
-    def ask(self, data: bytes, wanted: Wanted) -> tuple[Facts, bool] | None:
-        """The facts, and whether it goes on; None if it ended instead."""
+    def ask(self, data: bytes, wanted: Wanted, limit_s: float) -> tuple[Facts, bool] | None:
+        """The facts, and whether it goes on; None if it ended instead.
+
+        Raises:
+            Late: it got no answer in *limit_s*. On a busy machine, that says nothing of the source.
+        """
         process = self._process
         assert process.stdin
         assert process.stdout
-        timer = threading.Timer(_WALL_LIMIT_S, process.kill)
+        is_late = threading.Event()
+
+        def end() -> None:
+            is_late.set()
+            process.kill()
+
+        timer = threading.Timer(limit_s, end)
         timer.daemon = True
         timer.start()
         try:
@@ -116,6 +125,8 @@ class _Parser:
             process.stdin.flush()
             return read_facts(process.stdout)  # type: ignore[arg-type]  # IO[bytes] is one
         except (EOFError, OSError):
+            if is_late.is_set():
+                raise Late from None
             return None
         finally:
             timer.cancel()
@@ -134,15 +145,16 @@ class _Parsers:
         self._idle: list[_Parser] = []
 
     def facts(self, data: bytes, wanted: Wanted, limit_s: float) -> Facts:
-        """The facts about the source in *data*; waits at most *limit_s* for a free process.
+        """The facts about the source in *data*; takes at most *limit_s*.
 
         Raises:
-            Late: none was free.
+            Late: no process was free, or it got no answer.
         """
+        give_up = time.monotonic() + limit_s
         if not self._places.acquire(timeout=limit_s):
             raise Late
         try:
-            return self._ask(data, wanted)
+            return self._ask(data, wanted, give_up)
         finally:
             self._places.release()
 
@@ -151,13 +163,13 @@ class _Parsers:
         while self._idle:
             self._idle.pop().end()
 
-    def _ask(self, data: bytes, wanted: Wanted) -> Facts:
+    def _ask(self, data: bytes, wanted: Wanted, give_up: float) -> Facts:
         while True:
             is_new = not self._idle
             parser = _Parser() if is_new else self._idle.pop()
             goes_on = False
             try:
-                answer = parser.ask(data, wanted)
+                answer = parser.ask(data, wanted, give_up - time.monotonic())
                 if answer is not None:
                     facts, goes_on = answer
                     return facts

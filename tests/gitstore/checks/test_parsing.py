@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Barrier, Thread
 
 import pytest
 
@@ -60,15 +61,21 @@ def test_a_source_that_takes_too_much_is_given_up_once():
 
 
 def test_all_who_ask_for_one_source_at_the_same_time_wait_for_one_parser():
-    data = b"a = 1\n" + b"b\n" * 40_000
+    data = b"a = 1" + PADDING
     reads: list[bytes] = []
+    asking = Barrier(9)
 
     def read() -> bytes:
+        asking.wait()
         reads.append(data)
         return data
 
+    def ask() -> Facts:
+        Thread(target=asking.wait).start()
+        return Sources(WANTED).facts(blob_id(data), read)
+
     with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(Sources(WANTED).facts, blob_id(data), read) for _ in range(8)]
+        asked = [pool.submit(ask) for _ in range(8)]
 
     assert {answer.result().names for answer in asked} == {"\na\n"}
     assert len(reads) == 1
@@ -107,6 +114,18 @@ def test_a_check_that_has_waited_too_long_ends():
         sources.facts(blob_id(data), lambda: data)
     with pytest.raises(Late):
         sources.check_time()
+
+
+def test_a_parser_that_gets_no_processor_says_nothing_of_the_source(monkeypatch):
+    data = b"starved = 1" + PADDING
+    # The parser waits for a line that never comes, as one does that no processor is free for.
+    monkeypatch.setattr("gitstore.checks.parsing.asked", lambda data, wanted: b"")
+
+    with pytest.raises(Late):
+        Sources(WANTED, wait_s=0.2).facts(blob_id(data), lambda: data)
+    monkeypatch.undo()
+
+    assert Sources(WANTED).facts(blob_id(data), lambda: data).defines("starved")
 
 
 def test_a_check_that_has_computed_too_long_ends(monkeypatch):
