@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitstore.branch.setup import sample_path
 from gitstore.errors import BadRequest, Exists, NotFound
 from gitstore.format import layout
 from gitstore.format.json_schema import FOLDER
-from gitstore.format.schema import parse_meta, parse_software
+from gitstore.format.schema import JobtypeMeta, parse_meta, parse_software
 from gitstore.format.spelling import did_you_mean
 from gitstore.format.yaml_editor import Plain, edit_yaml
 
@@ -76,7 +78,7 @@ class {classname}(JobType):
 _META = """\
 # yaml-language-server: $schema=../../{schemas}/meta.json
 classname: {classname}
-description: {description}
+description: none yet
 
 # The most tasks that an agent gets at once, and whether their frames must be neighbours.
 max_batch: 5
@@ -114,33 +116,72 @@ class Wish:
     requires: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that is made; *model* is the one whose permissions it gets."""
+
+    content: bytes
+    model: Path | None = None
+
+
+_Files = dict[str, _File]
+"""What is made, by path."""
+
+
 def begin(root: Path, wish: Wish) -> list[Path]:
     """Write the files of the jobtype *wish* into the folder *root*; their paths.
 
     Raises:
-        BadRequest: the name or a requirement can't be used.
-        Exists: there is such a jobtype.
+        BadRequest: the name, the description or a requirement can't be used.
+        Exists: there is such a jobtype, or such a file.
         NotFound: there is no jobtype to begin from, or no such software.
     """
     fault = layout.jobtype_name_fault(wish.name)
     if fault:
         raise BadRequest(f"the name {layout.shown(wish.name)} {fault}")
-    for folder in (root / layout.JOBTYPES).glob("*/"):
-        if layout.fold(folder.name) == layout.fold(wish.name):
-            raise Exists(f"there is {folder} already; choose another name")
+    if not layout.is_text(wish.description):
+        raise BadRequest("the description holds bytes that are no text; write it in UTF-8")
+    for there in (root / layout.JOBTYPES).glob("*"):
+        if layout.fold(there.name) == layout.fold(wish.name):
+            raise Exists(f"there is {there} already; choose another name")
+    wish = replace(wish, description=" ".join(wish.description.split()))
     requirements = [_requirement(root, text) for text in wish.requires]
     make = _from_template if wish.source is None else _from_jobtype
     files = make(root, wish, requirements)
     conftest = f"{layout.TESTS}/conftest.py"
-    if not (root / conftest).exists():
-        files[conftest] = CONFTEST
-    paths = []
-    for name, content in files.items():
+    if not os.path.lexists(root / conftest):
+        files[conftest] = _File(CONFTEST)
+    _require_room(root, files)
+    return [_write(root / name, file) for name, file in files.items()]
+
+
+def _require_room(root: Path, names: Iterable[str]) -> None:
+    """Raise unless the files *names* can be made in *root*, and nothing stands in their places.
+
+    Raises:
+        Exists: something does.
+    """
+    for name in names:
         path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        paths.append(path)
-    return paths
+        if os.path.lexists(path):
+            raise Exists(f"there is {path} already; move it away, or choose another name")
+        for folder in (root / part for part in Path(name).parents):
+            if folder != root and os.path.lexists(folder) and not _is_folder(folder):
+                raise Exists(f"{folder} is no folder of this clone; move it away")
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _write(path: Path, made: _File) -> Path:
+    """The *path* of the new file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        file.write(made.content)
+    if made.model:
+        shutil.copymode(made.model, path)
+    return path
 
 
 def _classname(name: str) -> str:
@@ -149,63 +190,61 @@ def _classname(name: str) -> str:
     return plain if plain and not plain[0].isdigit() else f"Job{plain}"
 
 
-def _from_template(
-    root: Path, wish: Wish, requirements: Sequence[Mapping[str, str]]
-) -> dict[str, bytes]:
+def _from_template(root: Path, wish: Wish, requirements: Sequence[dict[str, Plain]]) -> _Files:
     classname = _classname(wish.name)
     program = re.sub(r"[^a-z0-9_.+-]", "", (_program(requirements) or wish.name).lower())
-    description = (
-        " ".join(wish.description.split()).rstrip(".") or f"Renders frames with {wish.name}"
-    )
+    description = wish.description or f"Renders frames with {wish.name}"
     # In code, only what Python 2.7 reads in a docstring as it stands.
-    plain = re.sub(r'[^\x20-\x7e]|["\\]', "", description)
+    plain = re.sub(r'[^\x20-\x7e]|["\\]', "", description).rstrip(".") or classname
     words = {"classname": classname, "program": program or "program"}
     code = _CODE.format(description=plain, **words)
     schemas = FOLDER if (root / FOLDER).is_dir() else ""
-    meta = _META.format(
-        classname=classname,
-        description=json.dumps(description, ensure_ascii=False),
-        schemas=FOLDER,
-    )
+    meta = _META.format(classname=classname, schemas=FOLDER)
     if not schemas:
         meta = meta.partition("\n")[2]
+    fields: dict[str, Plain] = {"description": description, "requirements": [*requirements]}
     return {
-        layout.code_path(wish.name): code.encode(),
-        layout.meta_path(wish.name): _required(meta.encode(), requirements),
-        f"{layout.TESTS}/{wish.name}/cases.yaml": _CASES.format(**words).encode(),
+        layout.code_path(wish.name): _File(code.encode()),
+        layout.meta_path(wish.name): _File(_edited(meta.encode(), fields)),
+        f"{layout.TESTS}/{wish.name}/cases.yaml": _File(_CASES.format(**words).encode()),
     }
 
 
-def _program(requirements: Sequence[Mapping[str, str]]) -> str:
-    return requirements[0]["software"] if requirements else ""
+def _program(requirements: Sequence[dict[str, Plain]]) -> str:
+    return str(requirements[0]["software"]) if requirements else ""
 
 
-def _from_jobtype(
-    root: Path, wish: Wish, requirements: Sequence[Mapping[str, str]]
-) -> dict[str, bytes]:
+def _from_jobtype(root: Path, wish: Wish, requirements: Sequence[dict[str, Plain]]) -> _Files:
     source = wish.source
     assert source is not None
     home = _home(root, source)
     meta = (home / layout.meta_path(source)).read_bytes()
-    parsed = parse_meta(meta)
-    if parsed.value is None:
-        raise BadRequest(f"{home / layout.meta_path(source)}: {parsed.faults[0].message}")
-    old, new = parsed.value.classname or source, _classname(wish.name)
-    values: dict[str, Plain] = json.loads(parsed.value.model_dump_json(exclude_unset=True))
-    values["classname"] = new
+    parsed = _parsed(meta, f"{home / layout.meta_path(source)}: ")
+    old, new = parsed.classname or source, _classname(wish.name)
+    fields: dict[str, Plain] = {"classname": new}
     if wish.description:
-        values["description"] = wish.description
-    renamed = edit_yaml(meta, values)
-    files = {
+        fields["description"] = wish.description
+    if requirements:
+        fields["requirements"] = [*requirements]
+    code = _copied(home / layout.jobtype_path(source), (".py",), old, new)
+    tests = _copied(home / layout.TESTS / source, (".py", ".yaml"), old, new)
+    return {
         layout.code_path(wish.name): _renamed(home / layout.code_path(source), old, new),
-        layout.meta_path(wish.name): _required(renamed, requirements) if requirements else renamed,
+        **{f"{layout.jobtype_path(wish.name)}/{path}": file for path, file in code},
+        **{f"{layout.TESTS}/{wish.name}/{path}": file for path, file in tests},
+        layout.meta_path(wish.name): _File(_edited(meta, fields)),
     }
-    tests = home / layout.TESTS / source
-    for path in sorted(tests.rglob("*.*")):
-        if path.is_file() and path.suffix in (".py", ".yaml"):
-            name = f"{layout.TESTS}/{wish.name}/{path.relative_to(tests).as_posix()}"
-            files[name] = _renamed(path, old, new)
-    return files
+
+
+def _copied(folder: Path, kinds: Sequence[str], old: str, new: str) -> Iterator[tuple[str, _File]]:
+    """Yield the files below *folder*, by path within it. Those of *kinds* call *old* *new*."""
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        # Git's tree of a jobtype has no links, and Python's caches are of no use elsewhere.
+        if path.is_file() and not path.is_symlink() and "__pycache__" not in inside.parts:
+            is_renamed = path.suffix in kinds
+            made = _renamed(path, old, new) if is_renamed else _File(path.read_bytes(), path)
+            yield inside.as_posix(), made
 
 
 def _home(root: Path, name: str) -> Path:
@@ -224,24 +263,38 @@ def _home(root: Path, name: str) -> Path:
     raise NotFound(f"there is no jobtype {layout.shown(name)} here or in the sample{near}")
 
 
-def _renamed(path: Path, old: str, new: str) -> bytes:
+def _renamed(path: Path, old: str, new: str) -> _File:
     """The file at *path* with the class *old* called *new*."""
     text = path.read_bytes().decode(errors="surrogateescape")
-    return re.sub(rf"(?<![\w.-]){re.escape(old)}(?![\w.-])", new, text).encode(
-        errors="surrogateescape"
-    )
+    renamed = re.sub(rf"(?<![\w.-]){re.escape(old)}(?![\w.-])", new, text)
+    return _File(renamed.encode(errors="surrogateescape"), path)
 
 
-def _required(meta: bytes, requirements: Sequence[Mapping[str, str]]) -> bytes:
-    """The *meta* with *requirements* in the place of its own."""
-    parsed = parse_meta(meta).value
-    assert parsed is not None
-    values: dict[str, Plain] = json.loads(parsed.model_dump_json(exclude_unset=True))
-    values["requirements"] = [dict(requirement) for requirement in requirements]
-    return edit_yaml(meta, values)
+def _parsed(meta: bytes, where: str = "") -> JobtypeMeta:
+    """The fields of *meta*.
+
+    Raises:
+        BadRequest: it can't be read; the message begins with *where*.
+    """
+    parsed = parse_meta(meta)
+    if parsed.value is None:
+        raise BadRequest(f"{where}{parsed.faults[0].message}")
+    return parsed.value
 
 
-def _requirement(root: Path, text: str) -> dict[str, str]:
+def _edited(meta: bytes, fields: Mapping[str, Plain]) -> bytes:
+    """The *meta* with *fields* in the place of its own.
+
+    Raises:
+        BadRequest: they can't be a jobtype's.
+    """
+    values: dict[str, Plain] = json.loads(_parsed(meta).model_dump_json(exclude_unset=True))
+    edited = edit_yaml(meta, {**values, **fields})
+    _parsed(edited)
+    return edited
+
+
+def _requirement(root: Path, text: str) -> dict[str, Plain]:
     """The requirement in *text*: ``blender``, ``blender>=4.2`` or ``blender>=4.2,<=4.5``.
 
     Raises:
