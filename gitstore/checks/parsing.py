@@ -21,6 +21,9 @@ from gitstore.git.single_flight import Once
 SMALL_BYTES = 8 * 1024
 """Bytes up to which a source is parsed in this process: the worst takes some 40 ms."""
 
+_COSTLY = b"finally"
+"""What Python compiles again for each way out, so that a few nested ones take seconds."""
+
 TOGETHER_BYTES = 8 * SMALL_BYTES
 """Bytes that one check parses in this process. Further sources go to another process."""
 
@@ -79,7 +82,7 @@ class Sources:
         if not self._wanted.parsed or len(data) > self._wanted.limit_bytes:
             return facts_of(data, self._wanted)
         self.check_time()
-        if len(data) <= min(SMALL_BYTES, self._left_bytes):
+        if len(data) <= min(SMALL_BYTES, self._left_bytes) and _COSTLY not in data:
             self._left_bytes -= len(data)
             return facts_of(data, self._wanted)
         began = time.monotonic()

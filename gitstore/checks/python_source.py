@@ -13,10 +13,12 @@ import re
 import signal
 import sys
 import threading
+import tokenize
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import astuple, dataclass
+from io import BytesIO
 from itertools import islice
 from typing import BinaryIO
 
@@ -104,7 +106,7 @@ def facts_of(data: bytes, wanted: Wanted) -> Facts:
         source = None
     if source is None:
         return Facts(*seen, names=f"\n{STAR}\n")
-    module = parse_code(source, "code.py")
+    module = _declared_fault(data, source) or parse_code(source, "code.py")
     if isinstance(module, SyntaxFault):
         return Facts(*seen, fault=module)
     names = "\n".join(["", *sorted(top_level_names(module)), ""])
@@ -117,12 +119,31 @@ def _line_of(data: bytes, place: int) -> int | None:
     return None if place < 0 else data.count(b"\n", 0, place) + 1
 
 
+def _declared_fault(data: bytes, source: str) -> SyntaxFault | None:
+    """Why Python can't read *data* as *source*, by the encoding that it declares itself."""
+    lines = BytesIO(data)
+    try:
+        declared, _ = tokenize.detect_encoding(lines.readline)
+        if declared.startswith("utf-8") or data.decode(declared) == source:
+            return None
+    except (SyntaxError, ValueError, LookupError):
+        declared = ""
+    line = _line_of(data, lines.tell() - 1)
+    reason = f"the encoding {declared}" if declared else "an encoding that does not fit"
+    return SyntaxFault(f"it declares {reason}, and is UTF-8; write coding: utf-8 there", line)
+
+
 def parse_code(source: str, path: str) -> ast.Module | SyntaxFault:
-    """The syntax tree of *source*, or why there is none; *path* is for nobody but Python."""
+    """The syntax tree of *source*, or why there is none; *path* is for nobody but Python.
+
+    It is compiled too: only then does Python look at a ``return`` outside of a function.
+    """
     try:
         with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(source, path)
+            module = ast.parse(source, path)
+            compile(source, path, "exec", dont_inherit=True)
+            return module
     except SyntaxError as error:
         return SyntaxFault(error.msg or "invalid syntax", error.lineno or _nul_line(source))
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:

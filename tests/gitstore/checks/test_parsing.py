@@ -106,6 +106,14 @@ def test_many_small_sources_are_not_parsed_where_others_wait(monkeypatch):
     assert TOGETHER_BYTES - SMALL_BYTES < sum(here) <= TOGETHER_BYTES
 
 
+def test_a_short_source_that_takes_long_to_compile_is_not_parsed_where_others_wait(monkeypatch):
+    monkeypatch.setattr("gitstore.checks.parsing.facts_of", read_no_more)
+    lines = [f"{' ' * depth}{line}" for depth in range(12) for line in ("try: a", "finally:")]
+    data = "\n".join([*lines, f"{' ' * 12}bomb = 1"]).encode()
+
+    assert Sources(WANTED).facts(blob_id(data), lambda: data).defines("bomb")
+
+
 def test_a_check_that_has_waited_too_long_ends():
     data = b"late = 1" + PADDING
     sources = Sources(WANTED, wait_s=0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import runpy
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 from gitstore.checks.python_source import (
     STAR,
     SyntaxFault,
+    Wanted,
+    facts_of,
     parse_code,
     python3_only,
     top_level_names,
@@ -38,6 +42,10 @@ FAULTS = [
     ("\ud800\n", None),
     ("x = 0x\n", 1),
     ("x = " + "9" * 5000, 1),
+    ("x = 1\nreturn\n", 2),
+    ("class A:\n    break\n", 2),
+    ("def f(a, a): pass\n", 1),
+    ("x = 1\nfrom __future__ import division\n", 2),
 ]
 
 
@@ -48,6 +56,40 @@ def test_a_source_that_is_no_python_has_a_fault_with_its_line(source, line):
     assert isinstance(fault, SyntaxFault)
     assert fault.message
     assert fault.line == line
+
+
+DECLARED = [
+    (b"# coding: nonsense\nx = 1\n", 1),
+    (b"#!/usr/bin/python\n# -*- coding: rot13 -*-\nx = 1\n", 2),
+    ("# coding: latin-1\nx = 'ä'\n".encode(), 1),
+    (b"# coding: utf-7\nx = '+AOQ-'\n", 1),
+]
+
+
+@pytest.mark.parametrize(("data", "line"), DECLARED, ids=range(len(DECLARED)))
+def test_an_encoding_that_python_would_read_it_by_otherwise_is_a_fault(tmp_path, data, line):
+    fault = facts_of(data, Wanted()).fault
+    (tmp_path / "code.py").write_bytes(data)
+
+    assert fault
+    assert fault.message.startswith("it declares ")
+    assert fault.line == line
+    assert _run(tmp_path / "code.py") != data.decode().rpartition("x = ")[2].strip()
+
+
+def _run(path: Path) -> str:
+    """What x is after running the file at *path*; empty if that can't be run."""
+    try:
+        return repr(runpy.run_path(str(path))["x"])
+    except SyntaxError:
+        return ""
+
+
+@pytest.mark.parametrize(
+    "source", ["# coding: latin-1\nx = 'a'\n", "# coding: UTF8\nx = 'ä'\n", "\n\n# coding: no\n"]
+)
+def test_an_encoding_that_changes_nothing_is_no_fault(source):
+    assert facts_of(source.encode(), Wanted()).fault is None
 
 
 @pytest.mark.parametrize("source", [r"x = '\d'", "1 is 1", "assert (1, 'x')", "x = 1or 1"])

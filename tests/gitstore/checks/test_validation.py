@@ -92,6 +92,8 @@ CASES = [
          "ends lines with CR", "code"),
     Case("code-syntax", code("class Job:\n    def\n"), A_CODE, 2,
          "is no valid Python: invalid syntax", "code"),
+    Case("code-syntax", code("# coding: rot13\nclass Job: pass\n"), A_CODE, 1,
+         "Python", "code"),
     Case("code-limits", code("a;" * 500_000), A_CODE, None,
          "takes more than 5 s of a processor, or 512 MB, to be parsed; move", "code"),
     Case("check-limits", {f"jobtypes/x{n}": "" for n in range(10_001)}, "jobtypes", None,
