@@ -55,9 +55,9 @@ class Sources:
     It also keeps the check's time, which begins now.
     """
 
-    def __init__(self, wanted: Wanted, wait_s: float = WAIT_LIMIT_S) -> None:
+    def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
-        self._left_s = wait_s
+        self._left_s: float = WAIT_LIMIT_S
         self._left_bytes = TOGETHER_BYTES
         self._end_s = time.thread_time() + CHECK_LIMIT_S
 

@@ -21,6 +21,7 @@ from gitstore.checks.python_source import Facts, Wanted, facts_of
 from gitstore.git.trees import blob_id
 
 WANTED = Wanted(parsed=True, python27=True)
+WAIT_LIMIT = "gitstore.checks.parsing.WAIT_LIMIT_S"
 PADDING = b"\n#" + b"x" * SMALL_BYTES
 
 SOURCES = {
@@ -49,7 +50,8 @@ def read_no_more() -> bytes:
     raise AssertionError("it was read before")
 
 
-def test_a_source_that_takes_too_much_is_given_up_once():
+def test_a_source_that_takes_too_much_is_given_up_once(monkeypatch):
+    monkeypatch.setattr(WAIT_LIMIT, 600)  # A busy machine gives the parser little.
     bomb = b"a;" * 500_000
     sources, id = Sources(WANTED), blob_id(bomb)
 
@@ -114,9 +116,10 @@ def test_a_short_source_that_takes_long_to_compile_is_not_parsed_where_others_wa
     assert Sources(WANTED).facts(blob_id(data), lambda: data).defines("bomb")
 
 
-def test_a_check_that_has_waited_too_long_ends():
+def test_a_check_that_has_waited_too_long_ends(monkeypatch):
+    monkeypatch.setattr(WAIT_LIMIT, 0)
     data = b"late = 1" + PADDING
-    sources = Sources(WANTED, wait_s=0)
+    sources = Sources(WANTED)
 
     with pytest.raises(Late):
         sources.facts(blob_id(data), lambda: data)
@@ -129,8 +132,10 @@ def test_a_parser_that_gets_no_processor_says_nothing_of_the_source(monkeypatch)
     # The parser waits for a line that never comes, as one does that no processor is free for.
     monkeypatch.setattr("gitstore.checks.parsing.asked", lambda data, wanted: b"")
 
+    monkeypatch.setattr(WAIT_LIMIT, 0.2)
+
     with pytest.raises(Late):
-        Sources(WANTED, wait_s=0.2).facts(blob_id(data), lambda: data)
+        Sources(WANTED).facts(blob_id(data), lambda: data)
     monkeypatch.undo()
 
     assert Sources(WANTED).facts(blob_id(data), lambda: data).defines("starved")
