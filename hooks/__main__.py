@@ -31,8 +31,7 @@ def main(name: str, environment: Mapping[str, str]) -> int:
     except MemoryError:
         verdict = Verdict(False, ("Refused: too large to be checked. Push it in parts.",))
     except Exception:
-        log = note_fault(git_dir, name)
-        print(f"The service made a mistake; jobtypes/{log.name} in its repository says more.")
+        print(_mistake(name, git_dir))
         return EXIT_OURS
     for line in wrap(verdict.lines):
         print(line)
@@ -59,6 +58,18 @@ def _run(
     from hooks.taken import post_receive
 
     return Verdict(True, tuple(post_receive(git_dir, updates, settings, progress)))
+
+
+def _mistake(name: str, git_dir: Path) -> str:
+    """A sentence about the exception that is being handled, which is kept in a file."""
+    if name != "pre-push":
+        log = note_fault(git_dir, name)
+        return f"The service made a mistake; jobtypes/{log.name} in its repository says more."
+    from gitstore.git.repository import Repository
+
+    # Git starts this hook in the working copy, and need not name its own folder.
+    log = note_fault(Repository(git_dir, from_env=True).git_dir, name)
+    return f"The check made a mistake; {log} says more. Push without it: git push --no-verify"
 
 
 def _say(text: str) -> None:

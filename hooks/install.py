@@ -7,16 +7,21 @@ can is an admin.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import stat
 import sys
 from pathlib import Path
 
 from gitstore.errors import Exists, Refused
+from gitstore.format.layout import shown
 from gitstore.git.command import run_git
 from hooks.settings import HookSettings
 
 _MARK = "# made by: jobtypes hooks install"
+_OURS = re.compile(r"#!/bin/sh|export JOBTYPES_[A-Z]+=.*|exec .* -m hooks [a-z-]+|" + _MARK)
+"""The lines of a hook that we wrote, with whichever release and settings."""
+_X = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 RECEIVING = ("pre-receive", "post-receive")
 PUSHING = ("pre-push",)
 
@@ -37,18 +42,33 @@ def hooks_folder(root: Path) -> Path:
 
 
 def install_hooks(folder: Path, names: tuple[str, ...], settings: HookSettings | None) -> None:
-    """Write the hooks *names* into *folder*; *settings* None: they come with each call.
+    """Write the hooks *names* into *folder*.
+
+    *settings* None: they come with each call, and the folder is the service's own.
 
     Raises:
-        Exists: another hook of that name is there.
+        Exists: another hook of that name is there, or ours with somebody's own lines.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        path = folder / name
-        if path.exists() and _MARK not in path.read_text(errors="replace"):
-            raise Exists(f"{path} is another hook; move it away, or call this one from it")
+        _require_ours(folder / name, has_settings=settings is not None)
     for name in names:
         _write(folder / name, _shim(name, settings))
+
+
+def _require_ours(path: Path, has_settings: bool) -> None:
+    """Raise if what is at *path* was not made here; one with settings has no lines of others."""
+    if not os.path.lexists(path):
+        return
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    if _MARK not in text:
+        raise Exists(f"{path} is another hook; move it away, or call this one from it")
+    own = [line for line in filter(None, text.splitlines()) if not _OURS.fullmatch(line)]
+    if own and has_settings:
+        raise Exists(
+            f"{path} has a line that was not made here: {shown(own[0])}; take it out, or move the"
+            " file away"
+        )
 
 
 def _shim(name: str, settings: HookSettings | None) -> str:
@@ -62,9 +82,10 @@ def _shim(name: str, settings: HookSettings | None) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    if path.exists() and path.read_text() == text:
+    content = os.fsencode(text)
+    if path.exists() and path.read_bytes() == content and path.stat().st_mode & _X == _X:
         return
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(text)
-    fresh.chmod(fresh.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    fresh.write_bytes(content)
+    fresh.chmod(fresh.stat().st_mode | _X)
     fresh.replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -317,6 +318,41 @@ def test_a_hook_of_somebody_else_in_a_clone_stays(worktree):
     assert foreign.read_bytes() == b"\x7fELF\xff"
 
 
+def test_a_link_to_a_hook_that_is_not_there_now_stays(worktree):
+    link = worktree.path / ".git" / "hooks" / "pre-push"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to("/mnt/away/pre-push")
+
+    done = install(worktree.path)
+
+    assert done.returncode == 1
+    assert f"{link} is another hook" in done.stderr
+    assert link.is_symlink()
+
+
+@pytest.mark.parametrize("line", [b"./notify.sh\n", b"echo \xff\n"])
+def test_lines_that_somebody_added_to_our_hook_stay(pushing, line):
+    hook = pushing.path / ".git" / "hooks" / "pre-push"
+    hook.write_bytes(hook.read_bytes().replace(b"exec", line + b"exec", 1))
+    before = hook.read_bytes()
+
+    done = install(pushing.path, "--code-checks", "off")
+
+    assert done.returncode == 1
+    assert f"{hook} has a line that was not made here: " in done.stderr
+    assert hook.read_bytes() == before
+
+
+def test_installing_again_makes_a_hook_executable_that_was_not(pushing):
+    hook = pushing.path / ".git" / "hooks" / "pre-push"
+    hook.chmod(0o644)
+
+    done = install(pushing.path)
+
+    assert done.returncode == 0, done.stderr
+    assert os.access(hook, os.X_OK)
+
+
 def test_installing_again_changes_nothing_and_other_options_replace(empty):
     install(empty)
     folder = empty / "hooks"
@@ -373,3 +409,17 @@ def test_a_mistake_of_ours_is_said_in_a_line_and_written_down(receiving, worktre
     )
     assert "Traceback" not in result.stderr
     assert "KeyError" in (receiving / "jobtypes" / "hooks.log").read_text()
+
+
+def test_a_mistake_of_the_check_in_a_clone_leaves_the_working_copy_alone(pushing):
+    hook = pushing.path / ".git" / "hooks" / "pre-push"
+    hook.write_text(re.sub("HOOK=.*", "HOOK='{}'", hook.read_text()))
+    write_jobtype(pushing, "Second")
+
+    result = pushing.push()
+
+    assert result.returncode != 0
+    assert "The check made a mistake; " in said(result)
+    assert "jobtypes/hooks.log says more. Push without it: git push --no-verify" in said(result)
+    assert "KeyError" in (pushing.path / ".git" / "jobtypes" / "hooks.log").read_text()
+    assert pushing.git("status", "--porcelain") == ""
