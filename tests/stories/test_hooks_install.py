@@ -10,23 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.branches import jobtype, write_jobtype
-from tests.support.commands import Done, jobtypes
 from tests.support.git import Worktree, git
-
-FOREIGN = "#!/bin/sh\necho foreign hook\n"
-
-
-def install(where: Path, *options: str) -> Done:
-    return jobtypes("hooks", "install", "--repo", where, *options)
+from tests.support.installing import hooks_in, install
 
 
 def said(result: subprocess.CompletedProcess[str]) -> str:
     """What a push said, on one line: the clone's hook on one stream, the other's on the other."""
     return " ".join((result.stdout + result.stderr).replace("remote: ", "").split())
-
-
-def hooks_in(folder: Path) -> list[str]:
-    return sorted(p.name for p in folder.iterdir() if not p.name.endswith(".sample"))
 
 
 @pytest.fixture
@@ -288,85 +278,6 @@ def test_a_folder_of_hooks_that_other_repositories_share_is_left_alone(pushing, 
     assert install(pushing.path).returncode == 0
     write_jobtype(pushing, "First", meta="max_batch: ten\n")
     assert "Not pushed" in said(pushing.push())
-
-
-# Hooks that are there already
-
-
-@pytest.mark.parametrize("name", ["pre-receive", "post-receive"])
-def test_a_hook_of_somebody_else_stays_and_nothing_is_installed(empty, name):
-    foreign = empty / "hooks" / name
-    foreign.parent.mkdir(exist_ok=True)
-    foreign.write_text(FOREIGN)
-
-    done = install(empty)
-
-    assert (done.returncode, done.stdout) == (1, "")
-    assert f"{foreign} is another hook; move it away, or call this one from it" in done.stderr
-    assert foreign.read_text() == FOREIGN
-    assert hooks_in(foreign.parent) == [name]
-
-
-def test_a_hook_of_somebody_else_in_a_clone_stays(worktree):
-    foreign = worktree.path / ".git" / "hooks" / "pre-push"
-    foreign.parent.mkdir(exist_ok=True)
-    foreign.write_bytes(b"\x7fELF\xff")
-
-    done = install(worktree.path)
-
-    assert done.returncode == 1
-    assert foreign.read_bytes() == b"\x7fELF\xff"
-
-
-def test_a_link_to_a_hook_that_is_not_there_now_stays(worktree):
-    link = worktree.path / ".git" / "hooks" / "pre-push"
-    link.parent.mkdir(exist_ok=True)
-    link.symlink_to("/mnt/away/pre-push")
-
-    done = install(worktree.path)
-
-    assert done.returncode == 1
-    assert f"{link} is another hook" in done.stderr
-    assert link.is_symlink()
-
-
-@pytest.mark.parametrize("line", [b"./notify.sh\n", b"echo \xff\n"])
-def test_lines_that_somebody_added_to_our_hook_stay(pushing, line):
-    hook = pushing.path / ".git" / "hooks" / "pre-push"
-    hook.write_bytes(hook.read_bytes().replace(b"exec", line + b"exec", 1))
-    before = hook.read_bytes()
-
-    done = install(pushing.path, "--code-checks", "off")
-
-    assert done.returncode == 1
-    assert f"{hook} has a line that was not made here: " in done.stderr
-    assert hook.read_bytes() == before
-
-
-def test_installing_again_makes_a_hook_executable_that_was_not(pushing):
-    hook = pushing.path / ".git" / "hooks" / "pre-push"
-    hook.chmod(0o644)
-
-    done = install(pushing.path)
-
-    assert done.returncode == 0, done.stderr
-    assert os.access(hook, os.X_OK)
-
-
-def test_installing_again_changes_nothing_and_other_options_replace(empty):
-    install(empty)
-    folder = empty / "hooks"
-    before = {p: (p.stat().st_ino, p.read_bytes()) for p in folder.iterdir()}
-
-    again = install(empty)
-
-    assert again.returncode == 0
-    assert {p: (p.stat().st_ino, p.read_bytes()) for p in folder.iterdir()} == before
-    assert install(empty, "--code-checks", "off").returncode == 0
-    hook = folder / "pre-receive"
-    assert hook.read_bytes() != before[hook][1]
-    assert os.access(hook, os.X_OK)
-    assert len(list(folder.iterdir())) == len(before)
 
 
 @pytest.mark.parametrize(
