@@ -13,9 +13,9 @@ from api.cli.completing import complete_token
 from api.cli.options import branch_option, checks_options, repo_option, setting
 from api.cli.output import format_option, print_json, print_table
 from api.client.errors import ServiceRefused
+from api.client.tokens import LocalTokens
 from api.config import Config
 from api.rest.token_models import NewTokenAnswer, TokenAnswer
-from gitstore.branch.tokens import Tokens
 from gitstore.checks.settings import Checks
 from gitstore.errors import BadRequest
 from gitstore.format.layout import escaped
@@ -159,12 +159,16 @@ def revoke_token(name: str, place: Place) -> None:
 @token.command("off")
 @repo_option
 def turn_tokens_off(repo: Path) -> None:
-    """Give all tokens up, lost ones too: then everybody who reaches the service may write.
+    """Give all tokens up, lost ones too. Then everybody on the service's machine may write.
 
-    Nothing else does: where there were tokens, nobody may write while their file is lost.
+    A service that other machines reach takes no writes then, unless it has --insecure-writes.
+    Nothing else gives tokens up: nobody may write while their file is lost.
     """
-    Tokens(Repository(repo).git_dir).turn_off()
-    click.echo("there are no tokens any more: everybody who reaches the service may write")
+    LocalTokens(repo).turn_off()
+    click.echo(
+        "there are no tokens any more: everybody on this machine may write, if the service listens"
+        " on loopback; others only with --insecure-writes"
+    )
 
 
 @click.group()

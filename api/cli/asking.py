@@ -19,8 +19,7 @@ from api.client.address import find_origin, parse_service_url
 from api.client.local import LocalSource
 from api.client.tokens import LocalTokens, RemoteTokens
 from gitstore.checks.settings import Checks
-from gitstore.errors import NoRepository
-from gitstore.git.repository import Repository
+from gitstore.errors import NoRepository, Refused
 
 if TYPE_CHECKING:
     from api.client.source import Source
@@ -76,7 +75,10 @@ class Place:
         if self.url is not None:
             return RemoteTokens(self._service(self.url))
         with _advised():
-            return LocalTokens(Repository(self.repo).git_dir)
+            try:
+                return LocalTokens(self.repo)
+            except Refused as error:
+                raise Refused(f"{error}, or the service with --url") from None
 
     def _remote(self, url: str) -> Source:
         # Imported here: a repository needs no HTTP.

@@ -18,17 +18,29 @@ from api.rest.token_models import (
 from gitstore.branch.access import Role
 from gitstore.branch.token_use import TokenUse
 from gitstore.branch.tokens import Tokens
+from gitstore.errors import Refused
+from gitstore.git.repository import Repository
 
 if TYPE_CHECKING:
     from api.client.transport import Service
 
 
 class LocalTokens:
-    """The tokens of the repository at *git_dir*."""
+    """The tokens of the bare repository at *path*.
 
-    def __init__(self, git_dir: Path) -> None:
-        self._tokens = Tokens(git_dir)
-        self._use = TokenUse(git_dir)
+    Raises:
+        Refused: it is a clone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        repository = Repository(path)
+        if not repository.is_bare:
+            raise Refused(
+                f"{path} is a clone, and no service reads its tokens. On the service's machine,"
+                " name its bare repository with --repo"
+            )
+        self._tokens = Tokens(repository.git_dir)
+        self._use = TokenUse(repository.git_dir)
 
     @property
     def are_lost(self) -> bool:
@@ -63,6 +75,10 @@ class LocalTokens:
     def revoke(self, name: str) -> None:
         """Make the token of that name worthless."""
         self._tokens.revoke(name)
+
+    def turn_off(self) -> None:
+        """Give all tokens up, lost ones too."""
+        self._tokens.turn_off()
 
 
 class RemoteTokens:

@@ -289,7 +289,9 @@ def test_off_gives_tokens_up_and_leaves_an_empty_file(studio, state):
     done = jobtypes("token", "off", "--repo", studio.repo)
 
     assert done.returncode == 0
-    assert done.stdout.startswith("there are no tokens any more")
+    assert done.stdout.startswith(
+        "there are no tokens any more: everybody on this machine may write"
+    )
     assert studio.file.read_bytes() == b""
     for client in (studio.open, studio.closed, create_app(Config(studio.repo)).test_client()):
         assert studio.statuses(client) == OPEN

@@ -138,3 +138,24 @@ def test_a_clone_has_no_tokens(sample, clone):
     made = clone(sample)
 
     assert not list(made.path.rglob("tokens.json"))
+
+
+@pytest.mark.parametrize(
+    ("words", "more"),
+    [
+        (("create", "alice", "--role", "read"), ", or the service with --url"),
+        (("list",), ", or the service with --url"),
+        (("rotate", "alice"), ", or the service with --url"),
+        (("revoke", "alice"), ", or the service with --url"),
+        (("off",), ""),
+    ],
+)
+def test_tokens_of_a_clone_are_refused_as_no_service_reads_them(worktree, words, more):
+    done = jobtypes("token", *words, "--repo", worktree.path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    says = "On the service's machine, name its bare repository with --repo"
+    assert f"{worktree.path} is a clone, and no service reads its tokens. {says}{more}\n" in (
+        done.stderr
+    )
+    assert not (worktree.path / ".git" / "jobtypes" / "tokens.json").exists()
