@@ -104,6 +104,11 @@ def pre_receive(
 
 
 def _judge(store: Store, update: Update, settings: HookSettings, progress: Progress) -> Verdict:
+    target = store.repository.named_by(update.ref)
+    if target is not None:
+        # Git moves or deletes that one, whose rules may be others.
+        name, other = branch_name(update.ref), branch_name(target)
+        return Verdict(False, (f"Refused: {name} is only another name of {other}; push {other}.",))
     try:
         if update.ref == store.ref:
             return _judge_served(store, update, settings, progress)

@@ -1,43 +1,22 @@
-"""Refs: where they point, how they move, and what the reflog knows of them."""
+"""Refs: where they point, what they are, and how they move."""
 
 from __future__ import annotations
 
-import re
 import threading
 from contextlib import suppress
-from os import SEEK_END
 from pathlib import Path
-from typing import NamedTuple
 
 import pygit2
 from pygit2.enums import ObjectType, ReferenceType
 
 from gitstore.errors import Damaged, Moved, Refused, StorageFailed, is_broken
 from gitstore.format.layout import COMMIT_LIMIT_BYTES, shown
-from gitstore.git.commits import Signature, trimmed
+from gitstore.git.commits import Signature
 from gitstore.git.handle import READ_ERRORS, Handle, translated
 from gitstore.git.loose_objects import flush
 from gitstore.git.object_writer import ObjectWriter
 from gitstore.git.objects import ObjectReader
 from gitstore.git.wholeness import common_dir, working_copies
-
-_LOGGED = re.compile(r"[0-9a-f]{40} ([0-9a-f]{40}) ")
-"""The beginning of a reflog's line: the old commit and the new one."""
-
-_MOVE = re.compile(
-    rb"^([0-9a-f]{40}) ([0-9a-f]{40}) ([^<\n]*)<[^>\n]*> [0-9]+ [+-][0-9]+\t(.*)$", re.MULTILINE
-)
-_MOVES_LIMIT_BYTES = 4 * 1024 * 1024
-"""How much of a reflog is read: its end."""
-
-
-class Move(NamedTuple):
-    """A line of a reflog: from commit *old* (zeros: none) to *new*, who moved it, and how."""
-
-    old: str
-    new: str
-    name: str
-    why: str
 
 
 class Refs:
@@ -101,12 +80,22 @@ class Refs:
             if _is_small_commit(repo, id) or self.branch_fault(ref, id) is None
         }
 
-    def branch_fault(self, ref: str, id: str) -> str | None:
-        """Why *ref*, which is at object *id*, is no branch, as the end of a sentence."""
+    def named_by(self, ref: str) -> str | None:
+        """The ref that *ref* is only another name of, None where it is none.
+
+        What moves or deletes *ref* does it to that one: see git symbolic-ref.
+        """
         with suppress(KeyError, ValueError, pygit2.GitError):
             target = self._handle.repo.lookup_reference(ref).raw_target
             if isinstance(target, bytes):
-                return f"is only another name of {shown(target.decode(errors='replace'))}"
+                return target.decode(errors="replace")
+        return None
+
+    def branch_fault(self, ref: str, id: str) -> str | None:
+        """Why *ref*, which is at object *id*, is no branch, as the end of a sentence."""
+        target = self.named_by(ref)
+        if target is not None:
+            return f"is only another name of {shown(target)}"
         header = self._objects.header(id)
         if header is None:
             return f"points to {id}, which is missing or damaged"
@@ -123,7 +112,7 @@ class Refs:
 
         Raises:
             NotWhole: a part of the history is missing.
-            Refused: it is no bare repository, *ref* is no branch, or it is checked out.
+            Refused: it is no bare repository, *ref* is no branch of its own, or it is checked out.
         """
         self._handle.require_whole()
         path, git_dir = self._handle.path, self._handle.git_dir
@@ -140,6 +129,13 @@ class Refs:
             raise Refused(
                 f"HEAD of {path} is detached and names no branch; name one with --branch, or"
                 " run git symbolic-ref HEAD refs/heads/main in it"
+            )
+        target = self.named_by(ref)
+        if target is not None:
+            name, branch = (shown(r.removeprefix("refs/heads/")) for r in (ref, target))
+            raise Refused(
+                f"the branch {name} of {path} is only another name of {branch}; serve that with"
+                f" --branch {branch}"
             )
         self._require_free(ref)
 
@@ -223,73 +219,6 @@ class Refs:
         with translated():
             for folder in filter(Path.is_dir, folders):
                 flush(folder)
-
-    # The reflog
-
-    def last_mover(self, ref: str, to: str) -> str | None:
-        """The name, from the reflog, of the last one who moved *ref* to *to*; None if unknown."""
-        moves = self._moves(ref)
-        return next((move.committer.name for move in moves if str(move.oid_new) == to), None)
-
-    def first_mover(self, ref: str) -> str | None:
-        """The name, from the reflog, of who made *ref*; None if unknown.
-
-        That is so where the log has forgotten it, or does not lead to where *ref* is.
-        """
-        moves = self._moves(ref)
-        if not moves or str(moves[0].oid_new) != self.tip(ref):
-            return None
-        makers = (move.committer.name for move in moves if not str(move.oid_old).strip("0"))
-        return next(makers, None)
-
-    def movers(self, ref: str) -> frozenset[str] | None:
-        """The names, from the reflog, of all who moved *ref* since it was made; None if unknown.
-
-        That is so where the log has forgotten some, or does not lead to where *ref* is.
-        """
-        moves = self._moves(ref)
-        if not moves or str(moves[0].oid_new) != self.tip(ref) or str(moves[-1].oid_old).strip("0"):
-            return None
-        return frozenset(trimmed(move.committer.name) for move in moves)
-
-    def _moves(self, ref: str) -> list[pygit2.RefLogEntry]:
-        """The lines of *ref*'s reflog, newest first; none where it has no reflog."""
-        try:
-            return list(self._handle.repo.lookup_reference(ref).log())
-        except (KeyError, ValueError, pygit2.GitError):
-            return []
-
-    def last_logged(self, ref: str) -> str | None:
-        """The commit that *ref* was last moved to by its reflog, which outlives a lost ref."""
-        try:
-            last = self._log(ref).read_text(errors="replace").splitlines()[-1]
-        except (OSError, IndexError):
-            return None
-        line = _LOGGED.match(last)
-        return line[1] if line and line[1].strip("0") else None
-
-    def log_stamp(self, ref: str) -> tuple[int, int] | None:
-        """What differs whenever the reflog of *ref* has changed; None without a reflog."""
-        try:
-            status = self._log(ref).stat()
-        except OSError:
-            return None
-        return status.st_size, status.st_mtime_ns
-
-    def logged(self, ref: str) -> list[Move]:
-        """The last moves of *ref* that its reflog has, oldest first."""
-        try:
-            with self._log(ref).open("rb") as file:
-                start = max(0, file.seek(0, SEEK_END) - _MOVES_LIMIT_BYTES)
-                file.seek(start)
-                data = file.read(_MOVES_LIMIT_BYTES)
-        except OSError:
-            return []
-        rows = ((field.decode(errors="replace") for field in row) for row in _MOVE.findall(data))
-        return [Move(old, new, name.strip(), why) for old, new, name, why in rows]
-
-    def _log(self, ref: str) -> Path:
-        return common_dir(self._handle.git_dir) / "logs" / ref
 
 
 def _moved(ref: str) -> Moved:

@@ -16,6 +16,7 @@ from gitstore.git.loose_objects import LooseObjects
 from gitstore.git.merging import Merger
 from gitstore.git.object_writer import ObjectWriter
 from gitstore.git.objects import ObjectReader
+from gitstore.git.reflogs import Reflogs
 from gitstore.git.refs import Refs
 from gitstore.git.tree_diff import TreeDiff
 from gitstore.git.wholeness import common_dir
@@ -62,17 +63,20 @@ class Repository:
         self.tip = refs.tip
         self.refs = refs.below
         self.branches = refs.branches
+        self.named_by = refs.named_by
         self.branch_fault = refs.branch_fault
         self.require_servable = refs.require_servable
         self.move = refs.move
         self.delete_ref = refs.delete
         self.flush = refs.flush
-        self.last_mover = refs.last_mover
-        self.first_mover = refs.first_mover
-        self.movers = refs.movers
-        self.last_logged = refs.last_logged
-        self.log_stamp = refs.log_stamp
-        self.logged = refs.logged
+
+        reflogs = Reflogs(handle, refs)
+        self.last_mover = reflogs.last_mover
+        self.first_mover = reflogs.first_mover
+        self.movers = reflogs.movers
+        self.last_logged = reflogs.last_logged
+        self.log_stamp = reflogs.log_stamp
+        self.logged = reflogs.logged
 
         commits = CommitGraph(handle, objects, refs)
         self.commit = commits.commit

@@ -24,7 +24,7 @@ from gitstore.git.tree_edit import Graft
 from gitstore.git.trees import Entry
 from tests.support.branches import Branch, Content, Link, jobtype
 from tests.support.commands import jobtypes
-from tests.support.git import Worktree, git
+from tests.support.git import Worktree, git, said
 from tests.support.server import Answer, Server
 
 LISTED = "Maya: [2, 3]\nNukeA: [1]\n\n# kept for the record\nGone: [7]\n"
@@ -433,3 +433,19 @@ def test_a_merge_deletes_the_branch_and_no_second_one_does_for_somebody_else(stu
     for who, deleted in (("bob", False), ("nukist", False), ("alice", True)):
         again = studio.call(who, "POST", "/changes/yours/merge", {"delete_branch": True})
         assert (again.status, again.json["deleted"]) == (200, deleted)
+
+
+@pytest.mark.parametrize("refspec", ["HEAD:refs/heads/alias", ":refs/heads/alias"])
+def test_another_name_of_the_served_branch_is_no_way_round_its_rules(studio, refspec):
+    git(studio.server.repo, "symbolic-ref", "refs/heads/alias", "refs/heads/main")
+    served = studio.tip("main")
+    worktree = studio.worktree()
+    worktree.write("jobtypes/Other/code.py", "no code (\n")
+    worktree.commit()
+
+    for who in ("nukist", "bob", "boss"):
+        done = worktree.push_head("--force", studio.url(who), refspec)
+        assert done.returncode != 0
+        assert "Refused: alias is only another name of main; push main." in said(done)
+    assert studio.tip("main") == served
+    git(studio.server.repo, "symbolic-ref", "--delete", "refs/heads/alias")

@@ -29,7 +29,7 @@ ONLY = {
     "pygit2": {
         f"gitstore.git.{module}"
         for module in (
-            *("commit_graph", "handle", "merging", "object_writer", "objects", "refs"),
+            *("commit_graph", "handle", "merging", "object_writer", "objects", "reflogs", "refs"),
             "tree_diff",
         )
     },

@@ -182,3 +182,11 @@ def test_a_detached_head_names_no_branch(farm):
     assert done.returncode == 1
     assert "is detached" in done.stderr
     assert "--branch" in done.stderr
+
+
+def test_another_name_of_a_branch_is_not_served(farm):
+    git(farm, "symbolic-ref", "refs/heads/alias", "refs/heads/main")
+    done = jobtypes("serve", "--repo", farm, "--branch", "alias")
+    assert done.returncode == 1
+    assert "alias" in done.stderr
+    assert "is only another name of main; serve that with --branch main" in done.stderr
