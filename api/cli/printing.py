@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import click
 
+from gitstore.desk.child import as_text
 from gitstore.desk.jobs import frames_text
 from gitstore.desk.process import Message, Order
 from gitstore.desk.shell import shell_line
@@ -16,6 +17,7 @@ class Printer:
     """Prints the messages about the assignments whose tasks are *made*."""
 
     def __init__(self, made: Sequence[Sequence[Mapping[str, object]]], order: Order) -> None:
+        self._environment = {as_text(n): as_text(v) for n, v in order.environment.items()}
         self._names = [frames_text(tasks) for tasks in made]
         self._tasks = made
         self._order = order
@@ -62,7 +64,7 @@ class Printer:
         several = f", {count} processes" if count != 1 else ""
         click.echo(f"# {self._names[message.assignment]}{several}", err=True)
         for command in message.commands:
-            click.echo(escaped(shell_line(command, self._order.environment)))
+            click.echo(escaped(shell_line(command, self._environment)))
             if command.user or command.group:
                 who = f"user {command.user or '-'}, group {command.group or '-'}"
                 click.echo(f"# the agent runs this as {escaped(who)}", err=True)
@@ -113,4 +115,5 @@ def _where(message: Message) -> str:
 
 def _task(message: Message) -> str:
     tile = "" if message.tile is None else f" tile {message.tile}"
-    return f"frame {message.frame}{tile}"
+    frame = "a task without a frame" if message.frame is None else f"frame {message.frame}"
+    return f"{frame}{tile}"

@@ -89,9 +89,9 @@ class Agent:
                 self._process.stdin.write(f"{line}\n")
                 self._process.stdin.flush()
             answer = self._process.stdout.readline()
-        except BrokenPipeError:
+            loaded = json.loads(answer)
+        except (BrokenPipeError, ValueError):  # It has ended, or is another program.
             return None
-        loaded = json.loads(answer) if answer else None
         return loaded if isinstance(loaded, dict) else None
 
 

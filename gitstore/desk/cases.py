@@ -1,4 +1,4 @@
-"""cases.yaml: which commands the farm runs for some jobs (docs/format.md, section 6)."""
+"""cases.yaml: which commands the farm runs for some jobs (docs/format.md, section 7)."""
 
 from __future__ import annotations
 

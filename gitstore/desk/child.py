@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
@@ -34,7 +35,7 @@ class Child:
     def say(self, kind: str, **values: object) -> None:
         """Print one message."""
         values = {"kind": kind, "assignment": self._assignment, "line": self._line, **values}
-        self._output.write(json.dumps(values) + "\n")
+        self._output.write(json.dumps(_plain(values)) + "\n")
         self._output.flush()
 
     def run(self) -> None:
@@ -97,24 +98,54 @@ class Child:
 
 
 def _place(task: Task) -> dict[str, object]:
-    return {"frame": task.get("frame"), "tile": task.get("tile")}
+    """Where *task* is. A jobtype may report one of its own making."""
+    return {name: _whole(task.get(name)) for name in ("frame", "tile")}
+
+
+def _whole(value: object) -> int | None:
+    """*value* if it is a whole number, of a size that frames have."""
+    if not isinstance(value, int | float) or not abs(value) < 2**53:
+        return None
+    return int(value) if value == int(value) else None
+
+
+def as_text(value: str) -> str:
+    """*value* with what is no text escaped: the system's words and the code's may be any bytes."""
+    return value.encode(errors="backslashreplace").decode()
+
+
+def _plain(value: object) -> object:
+    """*value*, in which all strings are text."""
+    if isinstance(value, str):
+        return as_text(value)
+    if isinstance(value, dict):
+        return {_plain(key): _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def described(command: CommandData) -> dict[str, object]:
     """*command* as a message has it."""
     env = command.env
     assert isinstance(env, dict)
+    cwd, user, group = (
+        None if value is None else as_text(str(value))
+        for value in (command.cwd, command.user, command.group)
+    )
     return {
-        "command": command.command,
-        "arguments": list(command.arguments),
-        "env": {str(name): str(value) for name, value in env.items()},
-        "cwd": command.cwd,
-        "user": None if command.user is None else str(command.user),
-        "group": None if command.group is None else str(command.group),
+        "command": as_text(command.command),
+        "arguments": list(map(as_text, command.arguments)),
+        "env": {as_text(str(name)): as_text(str(value)) for name, value in env.items()},
+        "cwd": cwd,
+        "user": user,
+        "group": group,
     }
 
 
-_ENDS = (signal.SIGINT, signal.SIGTERM)
+_ENDS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+    if hasattr(signal, name)  # Windows lacks the last two.
+)
 
 
 def _end(*signalled: object) -> None:
@@ -126,11 +157,29 @@ def _end(*signalled: object) -> None:
     sys.exit(1)
 
 
+def _end_with(orderer: int) -> None:
+    """Wait until *orderer*, a pipe, closes: the process that ordered this has ended. End then."""
+    while os.read(orderer, 1):
+        pass
+    if os.name == "posix":
+        os.kill(os.getpid(), signal.SIGTERM)  # The main thread may be about to start a command.
+    else:
+        kill_all()
+        os._exit(1)
+
+
 def main() -> None:
-    """Read the order, and run it."""
+    """Read the order, which is a line, and run it."""
     for number in _ENDS:
-        signal.signal(number, _end)
-    order = json.loads(sys.stdin.buffer.read())
+        # What nohup starts outlives its terminal.
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+    order = json.loads(sys.stdin.buffer.readline())
+    # What the code starts by itself reads nothing.
+    orderer = os.dup(0)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    threading.Thread(target=_end_with, args=(orderer,), daemon=True).start()
     # What the code prints, or a process that it starts by itself, is no message of ours.
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from gitstore.errors import BadRequest
-from gitstore.format.layout import YAML_LIMIT_BYTES
+from gitstore.format.layout import YAML_LIMIT_BYTES, shown
 from gitstore.format.schema import JobtypeFields
 from gitstore.format.yaml_reader import YamlFault, parse_yaml
 
 FRAMES_LIMIT = 100_000
 """The tasks of one job here; more is hardly what somebody wants to read."""
+
+_DIGITS_LIMIT = 9
+"""Digits of a frame's number, of a step between frames, and of a number of tiles."""
+
+_TILES = re.compile(rf"([0-9]{{1,{_DIGITS_LIMIT}}})(?:[xX]([0-9]{{1,{_DIGITS_LIMIT}}}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +54,21 @@ def parse_frames(text: str) -> tuple[int, ...]:
     from fileseq.frameset import FrameSet
 
     form = "write ranges such as 1-10, 1-10x2 or 1,5,7-9"
+    if any(len(number) > _DIGITS_LIMIT for number in re.findall(r"\d+", text)):
+        raise BadRequest(f"{shown(text)!r} has a number of over {_DIGITS_LIMIT} digits; {form}")
     try:
         frames = sorted(FrameSet(text))
     except MaxSizeException:
-        raise BadRequest(f"{text!r} has more than {FRAMES_LIMIT} frames") from None
+        raise BadRequest(f"{shown(text)!r} has more than {FRAMES_LIMIT} frames") from None
     except (FileSeqException, ValueError):
-        raise BadRequest(f"{text!r} names no frames; {form}") from None
+        raise BadRequest(f"{shown(text)!r} names no frames; {form}") from None
     whole = [int(frame) for frame in frames]
     if whole != frames:
-        raise BadRequest(f"{text!r} has frames that are no whole numbers; {form}")
+        raise BadRequest(f"{shown(text)!r} has frames that are no whole numbers; {form}")
     if not whole:
         raise BadRequest(f"no frame is named; {form}")
     if len(whole) > FRAMES_LIMIT:
-        raise BadRequest(f"{text!r} has more than {FRAMES_LIMIT} frames")
+        raise BadRequest(f"{shown(text)!r} has more than {FRAMES_LIMIT} frames")
     return tuple(whole)
 
 
@@ -70,11 +78,14 @@ def parse_tiles(text: str) -> int:
     Raises:
         BadRequest: it is no number of tiles.
     """
-    parts = text.lower().split("x")
-    if not (1 <= len(parts) <= 2 and all(p.isascii() and p.isdigit() and p != "0" for p in parts)):
-        raise BadRequest(f"{text!r} is no number of tiles; write 4, or 2x2 for as many")
-    numbers = [int(part[:6]) for part in parts]
-    return numbers[0] * (numbers[1] if len(numbers) == 2 else 1)
+    match = _TILES.fullmatch(text)
+    tiles = int(match[1]) * int(match[2] or 1) if match else 0
+    if not 0 < tiles <= FRAMES_LIMIT:
+        raise BadRequest(
+            f"{shown(text)!r} is no number of tiles, up to {FRAMES_LIMIT}; write 4, or 2x2 for as"
+            " many"
+        )
+    return tiles
 
 
 def parse_data(pairs: Sequence[str]) -> dict[str, object]:
@@ -97,11 +108,12 @@ def parse_data(pairs: Sequence[str]) -> dict[str, object]:
 def _value(text: str) -> object:
     """The number, truth value, list or mapping in *text*; else *text* itself."""
     try:
-        value = parse_yaml(text.encode(errors="replace"), YAML_LIMIT_BYTES).value
-    except YamlFault:
+        value = parse_yaml(text.encode(), YAML_LIMIT_BYTES).value
+    except (YamlFault, UnicodeEncodeError):
         return text
-    is_mapping = isinstance(value, dict) and text.startswith("{")  # Not the text "a: b".
-    return value if is_mapping or isinstance(value, int | float | list) else text
+    is_whole = text.lstrip().startswith(("[", "{"))  # Neither "a: b" nor "- a" is more than text.
+    is_several = is_whole and isinstance(value, list | dict)
+    return value if is_several or isinstance(value, int | float) else text
 
 
 def batches(job: Job, fields: JobtypeFields) -> list[list[dict[str, object]]]:
@@ -117,6 +129,11 @@ def batches(job: Job, fields: JobtypeFields) -> list[list[dict[str, object]]]:
         raise BadRequest(
             "this jobtype renders no tiles: meta.yaml doesn't say supports_tiling: true;"
             " leave --tiles out"
+        )
+    if job.tiles * len(job.frames) > FRAMES_LIMIT:
+        raise BadRequest(
+            f"{len(job.frames)} frames in {job.tiles} tiles each are more than {FRAMES_LIMIT}"
+            " tasks; name fewer"
         )
     tiles = range(job.tiles) if job.tiles else (None,)
     places = [(frame, tile) for frame in job.frames for tile in tiles]

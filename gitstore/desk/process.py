@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -97,8 +98,10 @@ def run(order: Order) -> Iterator[Message]:
         assert child.stdin
         assert child.stdout
         try:
-            child.stdin.write(json.dumps(asdict(order), default=str).encode())
-            child.stdin.close()
+            with suppress(BrokenPipeError):  # It has ended; its status says so below.
+                # The pipe stays open: when it closes, the child ends, and what it runs.
+                child.stdin.write(json.dumps(asdict(order), default=str).encode() + b"\n")
+                child.stdin.flush()
             for line in child.stdout:
                 message = Message.model_validate_json(line)
                 if message.kind == "refused":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -228,6 +229,7 @@ def test_a_jobtype_with_an_environment_of_its_own_gets_only_that(clone, reposito
     ("python", "message"),
     [
         (sys.executable, "No module named 'pyfarm'; name a Python that has pyfarm.agent"),
+        (shutil.which("echo"), "echo: it can't run an agent; name a Python that has pyfarm.agent"),
         ("/no/such/python", "/no/such/python can't be started: No such file or directory"),
     ],
 )
@@ -236,6 +238,32 @@ def test_a_python_without_an_agent_is_refused(run, python, message):
 
     assert done.returncode == 1
     assert done.stderr.endswith(f"{message}\n")
+
+
+ODD = """\
+from pyfarm.jobtypes.core.jobtype import JobType
+
+
+class Nuke(JobType):
+    def get_command_data(self):
+        for frame in ("x", [1], float("nan"), 10**5000, None):
+            self.set_task_progress({"id": 1, "frame": frame}, 0.5)
+        self.set_task_progress({"id": 1, "frame": 7.0, "tile": "\\ud800"}, 0.5)
+        return self.COMMAND_DATA("ls", b"a\\xff", cwd="/\\udcfe")
+"""
+
+
+def test_bytes_that_are_no_text_and_frames_that_are_none_are_shown(clone, repository, monkeypatch):
+    monkeypatch.setenv("ODD", "a\udcff")
+    worktree = clone(repository)
+    worktree.write("jobtypes/Nuke/code.py", ODD)
+
+    done = jobtypes("run", "Nuke", "--frames", "1", "--repo", worktree.path)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "(cd '/\\udcfe' && ls 'a\\udcff')\n"
+    assert done.stderr.count("a task without a frame: 50%") == 5
+    assert "frame 7: 50%" in done.stderr
 
 
 STOPPER = """\
@@ -274,8 +302,21 @@ def test_a_jobtype_can_stop_its_processes(stopper, monkeypatch):
     assert "verdict: frame 1: failed\n" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_leaves_nothing_running(stopper, number):
+@pytest.mark.parametrize(
+    ("send", "number"),
+    [
+        # As a terminal does: the whole group gets it.
+        (os.killpg, signal.SIGINT),
+        (os.killpg, signal.SIGTERM),
+        (os.killpg, signal.SIGHUP),
+        (os.killpg, signal.SIGQUIT),
+        # As a person does, or a supervisor.
+        (os.kill, signal.SIGTERM),
+        (os.kill, signal.SIGHUP),
+        (os.kill, signal.SIGKILL),
+    ],
+)
+def test_an_interrupt_leaves_nothing_running(stopper, send, number):
     program = [str(Path(sys.executable).with_name("jobtypes")), "run", "Stopper", "--execute"]
     with subprocess.Popen(
         [*program, "--frames", "1"],
@@ -288,8 +329,7 @@ def test_an_interrupt_leaves_nothing_running(stopper, number):
         assert running.stdout
         assert running.stdout.readline().startswith("sh -c")
         assert running.stdout.readline() == "bad\n"
-        # As a terminal does: the whole group gets it.
-        os.killpg(running.pid, number)
+        send(running.pid, number)
         _, said = running.communicate()
 
     pid = int((stopper / "pid").read_text())

@@ -25,10 +25,20 @@ def test_frames_are_written_as_studios_write_them(text, frames):
     assert parse_frames(text) == frames
 
 
-@pytest.mark.parametrize("text", ["", "x", "1-", "1.5", "1-200000", "1-99999999999", "1;2", "\0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "x", "1-", "1.5", "1-200000", "1-99999999999", "1;2", "\0"),
+        *("1" * 400, f"1-10x{'9' * 400}", "\u0663" * 400, "1" * 5000),
+    ],
+)
 def test_what_names_no_frames_is_an_error_with_the_form(text):
-    with pytest.raises(BadRequest, match=r"write ranges such as 1-10|has more than 100000 fr"):
+    with pytest.raises(
+        BadRequest, match=r"write ranges such as 1-10|has more than 100000 fr"
+    ) as no:
         parse_frames(text)
+
+    assert len(str(no.value)) < 250
 
 
 @pytest.mark.parametrize(("text", "tiles"), [("4", 4), ("2x2", 4), ("3X1", 3)])
@@ -36,7 +46,10 @@ def test_tiles_are_a_number_or_a_grid(text, tiles):
     assert parse_tiles(text) == tiles
 
 
-@pytest.mark.parametrize("text", ["", "0", "x", "2x", "-1", "2x2x2", "\u0662"])
+@pytest.mark.parametrize(
+    "text",
+    [*("", "0", "00", "1x0", "x", "2x", "-1", "2x2x2", "\u0662"), "100001", "400x400", "1" * 5000],
+)
 def test_what_is_no_number_of_tiles_is_an_error(text):
     with pytest.raises(BadRequest, match="no number of tiles"):
         parse_tiles(text)
@@ -44,6 +57,7 @@ def test_what_is_no_number_of_tiles_is_an_error(text):
 
 def test_data_are_text_or_what_yaml_reads_as_another_value():
     pairs = ["scene=/a.ma", "start=1", "x=[-y, 3]", "t=a: b", "m={k: 1}", "e=", "v=a=b", "b=true"]
+    pairs += ["d=- draft", "o=[a\udcff]"]
 
     assert parse_data(pairs) == {
         "scene": "/a.ma",
@@ -54,6 +68,8 @@ def test_data_are_text_or_what_yaml_reads_as_another_value():
         "e": "",
         "v": "a=b",
         "b": True,
+        "d": "- draft",
+        "o": "[a\udcff]",
     }
 
 
@@ -61,6 +77,11 @@ def test_data_are_text_or_what_yaml_reads_as_another_value():
 def test_data_without_a_key_or_a_value_are_an_error(pair):
     with pytest.raises(BadRequest, match="write key=value"):
         parse_data([pair])
+
+
+def test_frames_and_tiles_together_are_limited():
+    with pytest.raises(BadRequest, match="2 frames in 60000 tiles each are more than 100000 tasks"):
+        batches(Job((1, 2), 60_000), JobtypeFields(supports_tiling=True))
 
 
 def shown(job: Job, **fields) -> list[list[object]]:
