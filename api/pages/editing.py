@@ -89,7 +89,7 @@ def _catalogue() -> Catalogue:
 def _send(key: str) -> Response:
     """Do what the form's button says; without a button's name, save."""
     form, lost = read_kept_form()
-    typed = form_from(form)
+    typed = form_from(form, store().catalogue())
     faults = Faults()
     if lost is not None:
         faults.add_error(lost, typed.fields)

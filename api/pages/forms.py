@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from urllib.parse import parse_qsl, urlsplit
+import re
+from collections.abc import Container, Mapping
+from urllib.parse import parse_qsl
 
 from flask import Response, g, request
 from werkzeug.exceptions import UnsupportedMediaType
@@ -16,7 +17,10 @@ from gitstore.rules import Problem
 
 _FORM = "application/x-www-form-urlencoded"
 
-_FIELDS_LIMIT = 5000
+_FIELDS_LIMIT = 50_000
+"""Five for each version that a software's file has room for."""
+
+_WHOLE = re.compile(r"\s*-?[0-9]{1,18}\s*")
 
 Form = Mapping[str, str]
 """The fields of a form by name. Of several with one name, the last counts."""
@@ -58,11 +62,23 @@ def _parsed() -> Form:
                 max_num_fields=_FIELDS_LIMIT,
             )
         except ValueError:  # So is a UnicodeDecodeError.
-            raise BadRequest("the form can't be read: it is no form of ours, or too long") from None
+            raise BadRequest(
+                f"the form can't be read: it is no form of ours, or has over {_FIELDS_LIMIT} fields"
+            ) from None
         # Browsers send CR LF for each line end of a text.
         g.form = {n: v.replace("\r\n", "\n").replace("\r", "\n") for n, v in pairs}
     form: Form = g.form
     return form
+
+
+def parse_whole(text: str) -> int | str | None:
+    """The whole number that *text* is, None if it is empty; other text stays, to be refused."""
+    return int(text) if _WHOLE.fullmatch(text) else text or None
+
+
+def trimmed(text: str, known: Container[str]) -> str:
+    """*text* without the spaces around it, unless it is one of *known*, which have theirs."""
+    return text if text in known else text.strip()
 
 
 def see_other(path: str) -> Response:
@@ -79,15 +95,8 @@ def own_path(text: str) -> str:
     """
     public = parts().public_url
     first = f"{public.prefix if public else ''}/"
-    split = urlsplit(text) if text.isascii() and text.isprintable() else None
-    is_own = (
-        split is not None
-        and text.startswith(first)
-        and not text.startswith("//")
-        and "\\" not in text
-        and not (split.scheme or split.netloc)
-    )
-    return text if is_own else first
+    is_plain = text.isascii() and text.isprintable() and "\\" not in text
+    return text if is_plain and text.startswith(first) and not text.startswith("//") else first
 
 
 # What is wrong, by field

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
-from api.pages.forms import Form
+from api.pages.forms import Form, parse_whole, trimmed
 from api.rest.payloads import JobtypeBody
-from api.web.bodies import InvalidBody
+from api.web import bodies
 from gitstore.catalogue.catalogue import Catalogue, Release
 from gitstore.catalogue.entries import Jobtype
 from gitstore.edits.jobtypes import JobtypeWish
@@ -26,8 +25,6 @@ TEXTS = tuple(
 """The fields that are texts. An empty one is none."""
 
 TICKS = ("batch_contiguous", "no_automatic_start_time", "supports_tiling")
-
-_NUMBER = re.compile(r"\s*-?[0-9]{1,18}\s*")
 
 _PARTS = {"software": "software", "min_version": "min", "max_version": "max"}
 """The fields of a requirement in a body, and how those of the form begin."""
@@ -69,16 +66,12 @@ class JobtypeForm:
         """
         values: dict[str, object] = {n: self.texts[n] or None for n in TEXTS}
         values |= {"name": self.texts["name"], "code": self.code, **self.ticks}
-        number = self.texts["max_batch"]
-        values["max_batch"] = int(number) if _NUMBER.fullmatch(number) else number or None
+        values["max_batch"] = parse_whole(self.texts["max_batch"])
         values["software_requirements"] = [
             {"software": r.software, "min_version": r.min or None, "max_version": r.max or None}
             for r in self.rows
         ]
-        try:
-            return JobtypeBody.model_validate(values)
-        except ValidationError as error:
-            raise InvalidBody(error) from None
+        return bodies.typed(JobtypeBody, values)
 
     def rough_wish(self) -> JobtypeWish:
         """What is wished as far as code goes, where another field can't be as it is."""
@@ -147,11 +140,14 @@ def _texts(fields: JobtypeFields) -> dict[str, str]:
     return {"max_batch": batch, **{name: getattr(fields, name) or "" for name in TEXTS}}
 
 
-def form_from(form: Form) -> JobtypeForm:
-    """The form that a browser sent. Rows without any text are left out."""
+def form_from(form: Form, catalogue: Catalogue) -> JobtypeForm:
+    """The form that a browser sent. Rows without any text are left out.
+
+    *catalogue* has the software that requirements may name.
+    """
     rows: list[Row] = []
     names = {n: n for n in ("name", "code", "max_batch", "message", *TEXTS, *TICKS)}
-    for place, row in _rows(form):
+    for place, row in _rows(form, catalogue):
         # As a body calls the place, and as meta.yaml does.
         for theirs in ("software_requirements", "requirements"):
             for part, ours in _PARTS.items():
@@ -172,12 +168,12 @@ def form_from(form: Form) -> JobtypeForm:
     )
 
 
-def _rows(form: Form) -> Iterator[tuple[int, Row]]:
+def _rows(form: Form, catalogue: Catalogue) -> Iterator[tuple[int, Row]]:
     place = 0
     while f"software.{place}" in form:
-        software, low, high = (
-            form.get(f"{name}.{place}", "").strip() for name in ("software", "min", "max")
-        )
+        software = trimmed(form[f"software.{place}"], catalogue.history.software)
+        known = _versions(catalogue, software)
+        low, high = (trimmed(form.get(f"{end}.{place}", ""), known) for end in ("min", "max"))
         row = Row(software, low, high)
         if row != Row():
             yield place, row

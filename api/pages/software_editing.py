@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 
 from flask import Response, request, url_for
-from pydantic import ValidationError
 
 from api.pages.editing import done
-from api.pages.forms import Faults, Form, read_kept_form
+from api.pages.forms import Faults, Form, parse_whole, read_kept_form, trimmed
 from api.pages.rendering import page
 from api.rest.payloads import RANK_STEP
-from api.web import auth
-from api.web.bodies import InvalidBody
+from api.web import auth, bodies
 from api.web.errors import status_of
 from api.web.parts import store
 from api.web.writes import perform, person_target, why_reviewed
@@ -26,7 +25,6 @@ from gitstore.errors import BadRequest, PreconditionFailed, StoreError
 from gitstore.format.layout import software_name_fault
 from gitstore.format.schema import SoftwareFile
 
-ROWS_LIMIT = 1000
 BLANK_ROWS = 2
 
 _PARTS = ("version", "rank", "discovery_function_name", "discovery_code")
@@ -62,16 +60,13 @@ class SoftwareForm:
         """
         versions = [_values(row) for row in self.kept()]
         ranks = [version["rank"] for version in versions]
-        known = [rank for rank in ranks if isinstance(rank, int)]
+        highest = max((rank for rank in ranks if isinstance(rank, int)), default=0)
         for version in versions:
             if version["rank"] is None:
                 # Above the others, as REST does where no rank is said.
-                known.append(max(known, default=0) + RANK_STEP)
-                version["rank"] = known[-1]
-        try:
-            return SoftwareFile.model_validate({"versions": versions})
-        except ValidationError as error:
-            raise InvalidBody(error) from None
+                highest += RANK_STEP
+                version["rank"] = highest
+        return bodies.typed(SoftwareFile, {"versions": versions})
 
     def kept(self) -> list[Row]:
         """The rows that are to stay."""
@@ -88,14 +83,12 @@ class SoftwareForm:
 
 
 def _values(row: Row) -> dict[str, object]:
-    rank = row.rank.strip()
-    is_number = rank.lstrip("-").isdecimal() and rank.isascii() and len(rank) < 19
     return {
-        "version": row.version.strip(),
-        "rank": (int(rank) if is_number else rank) if rank else None,
+        "version": row.version,
+        "rank": parse_whole(row.rank),
         "default": row.is_default,
         "discovery_code": row.discovery_code or None,
-        "discovery_function_name": row.discovery_function_name.strip() or None,
+        "discovery_function_name": row.discovery_function_name or None,
     }
 
 
@@ -135,15 +128,17 @@ def _form_of(catalogue: Catalogue, name: str) -> SoftwareForm:
     return SoftwareForm(name, rows, entry.file)
 
 
-def _form_from(form: Form, key: str) -> SoftwareForm:
+def _form_from(form: Form, key: str, stored: SoftwareForm) -> SoftwareForm:
+    versions = {row.version for row in stored.rows}
+    functions = {row.discovery_function_name for row in stored.rows}
     rows = []
-    for place in range(ROWS_LIMIT + BLANK_ROWS):
+    for place in count():
         if f"version.{place}" not in form:
             break
         row = Row(
-            form.get(f"version.{place}", "").strip(),
+            trimmed(form[f"version.{place}"], versions),
             form.get(f"rank.{place}", "").strip(),
-            form.get(f"discovery_function_name.{place}", "").strip(),
+            trimmed(form.get(f"discovery_function_name.{place}", ""), functions),
             form.get(f"discovery_code.{place}", ""),
             form.get("default") == str(place),
             f"delete.{place}" in form,
@@ -162,7 +157,7 @@ def _form_from(form: Form, key: str) -> SoftwareForm:
 def _send(key: str) -> Response:
     """Do what the form's button says; without a button's name, save."""
     form, lost = read_kept_form()
-    typed, faults = _form_from(form, key), Faults()
+    typed, faults = _form_from(form, key, _form_of(store().catalogue(), key)), Faults()
     try:
         if lost is not None:
             raise lost
@@ -200,8 +195,9 @@ def _check(key: str, typed: SoftwareForm) -> Response:
     faults = Faults()
     edit = edits.write_software(typed.name, typed.file())
     _, _, problems = store().writing.check((edit,))
+    fields = typed.fields()
     for problem in problems:
-        faults.add_problem(problem, typed.fields())
+        faults.add_problem(problem, fields)
     return _page(key, typed, faults, is_checked=True)
 
 

@@ -78,6 +78,15 @@ def read_body(model: type[BodyT]) -> BodyT:
         raise BadRequest(f"the body is no JSON: {error}") from None
     if not isinstance(value, dict):
         raise BadRequest("the body is no JSON object; write it in braces")
+    return typed(model, value)
+
+
+def typed(model: type[BodyT], value: object) -> BodyT:
+    """*value* as a *model*.
+
+    Raises:
+        InvalidBody: it does not fit.
+    """
     try:
         return model.model_validate(value)
     except ValidationError as error:

@@ -269,6 +269,8 @@ def test_a_software_gets_versions_an_order_a_default_and_discovery_code(studio):
     [
         ({"version.0": ""}, "version.0", "empty"),
         ({"rank.0": "high"}, "rank.0", "must be an integer, not 'high'"),
+        ({"rank.0": "--5"}, "rank.0", "must be an integer, not '--5'"),
+        ({"rank.0": "9" * 30}, "rank.0", "must be an integer, not '999"),
         ({"rank.1": "100"}, None, "rank 100 twice"),
         ({"version.1": "1"}, None, "version 1 twice"),
         ({"version.0": "a/code/"}, None, "'/'"),
@@ -288,6 +290,35 @@ def test_a_software_that_can_not_be_is_refused_and_shown_again(studio, fields, f
     if field:
         assert f'id="{field}-problem"' in lena.page.body.decode()
     assert lena.form("save").fields["version.1"] == fields.get("version.1", "2")
+
+
+def test_a_save_keeps_every_version_of_a_long_list(branch):
+    rows = [f"- {{version: '{n}', rank: {n}}}" for n in range(1, 1101)]
+    branch.commit({"software/maya.yaml": "\n".join(["versions:", *rows, ""])})
+    with listening(create_app(Config(branch.path))) as port:
+        browser = PlainBrowser(port).open("/edit-software/maya")
+        browser.send("save", **{"rank.0": "5000"})
+        assert browser.status == 200, browser.text
+        kept = browser.request("GET", "/api/v1/software/maya/versions/").json
+    assert [row["version"] for row in kept] == [*map(str, range(2, 1101)), "1"]
+
+
+def test_a_save_keeps_the_spaces_of_stored_names_and_trims_new_ones(branch):
+    meta = "requirements:\n- {software: 'maya ', min_version: '1 ', max_version: ' 2'}\n"
+    software = "versions:\n- {version: '1 ', rank: 1}\n- {version: ' 2', rank: 2}\n"
+    branch.commit({**jobtype("Spaced", meta=meta), "software/maya .yaml": software})
+    with listening(create_app(Config(branch.path))) as port:
+        browser = PlainBrowser(port).open("/edit-software/maya%20")
+        browser.send("save", **{"version.2": " 3 ", "discovery_function_name.2": " find "})
+        assert browser.status == 200, browser.text
+        rows = browser.request("GET", "/api/v1/software/maya%20/versions/").json
+        assert [row["version"] for row in rows] == ["1 ", " 2", "3"]
+        browser.open("/jobtypes/Spaced/edit").send("save", max_batch="3")
+        assert browser.status == 200, browser.text
+        made = browser.request("GET", "/api/v1/jobtypes/Spaced").json
+    (required,) = made["software_requirements"]
+    assert (required["min_version"], required["max_version"]) == ("1 ", " 2")
+    assert required["software"] == "maya "
 
 
 def test_what_a_jobtype_requires_stays_and_a_conflict_shows_both(studio):
