@@ -48,13 +48,22 @@ class _Timed(io.RawIOBase):
         super().close()
 
 
+class _Reader(io.BufferedReader):
+    """Reads as much as it is asked for: http.client asks for what a chunk's size says."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:  # That is everything, beyond every limit.
+            raise http.client.IncompleteRead(b"")
+        return super().read(size)
+
+
 class _Response(http.client.HTTPResponse):
     """A response whose head and body come from a _Timed."""
 
     def __init__(self, sock: socket.socket, *args: object, **more: object) -> None:
         super().__init__(sock, *args, **more)  # type: ignore[arg-type]  # http.client's, passed on
         timed = _Timed(self.fp, sock, time.monotonic() + ANSWER_LIMIT_S)
-        self.fp = io.BufferedReader(timed)
+        self.fp = _Reader(timed)
 
 
 class _Connection(http.client.HTTPConnection):

@@ -38,6 +38,7 @@ PAGES_LIMIT = 10_000
 """Parts of one list."""
 
 _JSON = "application/json"
+_PART_BYTES = 65536
 _SENTENCE_LIMIT = 20_000
 _FAULTS_SHOWN = 20
 
@@ -225,7 +226,7 @@ class _Readable(Protocol):
 
 def _read(status: int, headers: Message, response: _Readable) -> Reply:
     """The whole reply, which must not be larger than ANSWER_LIMIT_BYTES."""
-    body = response.read(ANSWER_LIMIT_BYTES + 1)
+    body = b"".join(_parts(response))
     if len(body) > ANSWER_LIMIT_BYTES:
         raise ServiceFailed(f"the answer is over {ANSWER_LIMIT_BYTES // 2**20} MiB")
     length = headers.get("Content-Length", "")
@@ -233,6 +234,14 @@ def _read(status: int, headers: Message, response: _Readable) -> Reply:
         # A read of some bytes does not notice this by itself.
         raise http.client.IncompleteRead(body, int(length) - len(body))
     return Reply(status, headers, body)
+
+
+def _parts(response: _Readable) -> Iterator[bytes]:
+    """Yield the body, until it is too large: http.client keeps each chunk of a part apart."""
+    left = ANSWER_LIMIT_BYTES + 1
+    while left > 0 and (part := response.read(min(left, _PART_BYTES))):
+        left -= len(part)
+        yield part
 
 
 def _sentence(reply: Reply) -> tuple[str | None, str]:

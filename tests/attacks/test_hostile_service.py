@@ -224,6 +224,8 @@ ODD_HEADS = {
     "a huge chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     + b"f" * 5000
     + b"\r\n[]",
+    "a chunk of -1": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n[]",
+    "a chunk of -5": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n[]",
     "a kind that is none": b"HTTP/1.1 404 x\r\nContent-Type: \xff;\x1b/\r\n\r\n[]",
     "compressed": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08",
     "no text": b"HTTP/1.1 400 x\r\nContent-Type: application/json; charset=x\r\n\r\n\xff",
@@ -290,6 +292,23 @@ def test_an_answer_that_never_ends_is_not_waited_for(respond, monkeypatch):
         assert done
     assert done[0].returncode == EXIT_OURS
     assert "does not end" in done[0].stderr or "HTTP" in done[0].stderr
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5"])
+def test_a_chunk_of_a_negative_size_is_read_no_further(size):
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n"
+    with odd_server(raw(head + b" " * 100_000 + b"[]")) as server:
+        done = jobtypes("list", "--url", server.url)
+
+    assert done.returncode == EXIT_OURS
+    assert "ended its answer early, or does not speak HTTP" in done.stderr
+
+
+def test_many_small_chunks_are_one_answer():
+    chunks = b"1\r\n \r\n" * 100_000 + b"2\r\n[]\r\n0\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with odd_server(raw(head + chunks)) as server:
+        assert jobtypes("list", "--url", server.url).returncode == 0
 
 
 def test_the_parts_of_a_list_are_limited_together(monkeypatch):

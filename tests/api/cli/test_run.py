@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from api.cli import running
 from gitstore.branch.setup import create_repository, sample_path
 from tests.support.commands import Done, jobtypes
 from tests.support.git import Worktree, git
@@ -120,6 +121,41 @@ def test_output_of_a_log_shows_progress_states_and_the_verdict(run, tmp_path):
     assert done.returncode == 1
     assert "line 1: frame 1: 25%\nline 2: frame 1: done\nline 3: frame 2: 50%\n" in done.stderr
     assert "verdict (for the exit code 0): frame 1: done; frame 2: failed\n" in done.stderr
+
+
+LINES = """\
+from pyfarm.jobtypes.core.jobtype import JobType
+
+
+class Nuke(JobType):
+    def get_command_data(self):
+        return self.COMMAND_DATA("ls")
+
+    def handle_stdout_line(self, protocol, stdout):
+        self.set_task_progress(self.assignments()[0], len(stdout) / 100.0)
+"""
+
+
+def test_a_log_has_the_lines_that_the_agent_makes(clone, repository, tmp_path):
+    worktree = clone(repository)
+    worktree.write("jobtypes/Nuke/code.py", LINES)
+    log = tmp_path / "a.log"
+    log.write_bytes("a\rb\x0bc\x1cd\u2028e\r\n\nabc\nno end".encode() + b"\xff")
+
+    done = jobtypes("run", "Nuke", "--frames", "1", "--output", log, "--repo", worktree.path)
+
+    assert "line 1: frame 1: 9%\nline 2: frame 1: 0%\nline 3: frame 1: 3%\nver" in done.stderr
+    assert f"the last line of {log} has no end: no agent reads it\n" in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="there is no /dev/zero")
+def test_a_log_without_an_end_is_read_up_to_the_limit(run, monkeypatch):
+    monkeypatch.setattr(running, "OUTPUT_LIMIT_BYTES", 1000)
+
+    done = run("Nuke", "--frames", "1", "--data", "script=/a.nk", "--output", "/dev/zero")
+
+    assert done.returncode == 1
+    assert "/dev/zero is over 1000 bytes; cut out the part of interest" in done.stderr
 
 
 def test_a_log_is_of_one_assignment(run, tmp_path):
