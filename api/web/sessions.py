@@ -157,7 +157,9 @@ def _set_cookie(name: str, value: str, max_age: int = SESSION_S) -> None:
             path=f"{public.prefix if public else ''}/",
             secure=is_secure,
             httponly=True,
-            samesite="Strict",
+            # Strict would keep it from links in mails and chats, whose pages would then begin
+            # another session. GET changes nothing, and a POST needs the proof of its form.
+            samesite="Lax",
         )
         return response
 

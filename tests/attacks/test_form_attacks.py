@@ -271,7 +271,7 @@ def test_the_cookie_is_for_this_service_and_no_script(place):
         return visitor.request("POST", "/login", body, **sent).headers["set-cookie"]
 
     plain = cookie_by()
-    assert "; HttpOnly; Path=/; SameSite=Strict" in plain
+    assert "; HttpOnly; Path=/; SameSite=Lax" in plain
     assert "Max-Age=43200" in plain
     assert "Secure" not in plain
 
@@ -284,7 +284,7 @@ def test_behind_tls_the_cookie_is_secure_and_below_the_prefix(branch):
 
     cookie = client.get("/login", headers={"Accept": "text/html"}).headers["Set-Cookie"]
 
-    assert "Secure; HttpOnly; Path=/farm/; SameSite=Strict" in cookie
+    assert "Secure; HttpOnly; Path=/farm/; SameSite=Lax" in cookie
 
 
 ELSEWHERE = (

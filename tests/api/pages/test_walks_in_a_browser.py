@@ -141,6 +141,23 @@ def test_two_leads_save_at_once_and_nothing_is_lost(visit, studio, scripts):
         hold_for_everybody(visit, "not-done")
 
 
+def test_a_link_from_another_site_logs_nobody_out(visit, studio):
+    log_in(visit, studio, "Rob")
+    page = visit.page
+    # The machine's other name is another site.
+    elsewhere = f"http://localhost:{studio.server.port}/"
+    page.goto(f"{elsewhere}health/live")
+    page.set_content(f'<a href="{studio.server.url}/jobtypes/Nuke/edit">Look at this</a>')
+
+    visit.follow("Look at this")
+
+    visit.faults = [fault for fault in visit.faults if elsewhere not in fault]
+
+    assert page.get_by_role("link", name="Rob").count() == 1
+    visit.open("/")
+    assert page.get_by_role("link", name="Rob").count() == 1
+
+
 def test_a_td_pastes_a_traceback(visit, scripts):
     visit.open("/whose")
     text = 'File "/cache/Blender_Blender_v3.py", line 5, in <module>'
