@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gitstore.format.layout import YAML_LIMIT_BYTES
-from gitstore.format.yaml_reader import BLOCK, FLOW, Span, YamlFault, parse_yaml, span_of
+from gitstore.format.yaml_reader import BLOCK, FLOW, Span, YamlFault, parse_yaml, span_of, whole
 
 Plain = str | int | bool | None | list["Plain"] | dict[str, "Plain"]
 """The values that our files consist of."""
@@ -29,12 +30,11 @@ def edit_yaml(old: bytes | None, value: dict[str, Plain]) -> bytes:
     if old is not None:
         if _says(old, value):
             return old
-        try:
+        # It can't be read, or has a key without a colon, or another form with no place to edit.
+        with suppress(YamlFault, ValueError):
             edited = _edited(old, value)
-        except ValueError:  # A key without a colon, or another form that has no place to edit.
-            edited = None
-        if edited is not None and _says(edited, value):
-            return edited
+            if _says(edited, value):
+                return edited
     return _root(value).encode()
 
 
@@ -52,8 +52,8 @@ def edited_keys(old: bytes, new: bytes) -> tuple[frozenset[str], bool]:
 
 def _pieces(data: bytes) -> list[tuple[str, str]]:
     """The text of *data* in parts: (key, its lines), with an empty key for what belongs to none."""
+    data = whole(data)
     text = data.decode(errors="surrogateescape")
-    text = text if text.endswith("\n") or not text else f"{text}\n"
     try:
         known = parse_yaml(data, YAML_LIMIT_BYTES).value
         span = span_of(text) if isinstance(known, dict) else None
@@ -90,13 +90,9 @@ def _same(a: object, b: object) -> bool:
     return a == b and all(isinstance(a, t) == isinstance(b, t) for t in (bool, float))
 
 
-def _edited(old: bytes, value: dict[str, Plain]) -> bytes | None:
-    try:
-        known = parse_yaml(old, YAML_LIMIT_BYTES).value
-    except YamlFault:
-        return None
-    text = old.decode()
-    text = text if text.endswith("\n") else f"{text}\n"
+def _edited(old: bytes, value: dict[str, Plain]) -> bytes:
+    old = whole(old)
+    known, text = parse_yaml(old, YAML_LIMIT_BYTES).value, old.decode()
     span = span_of(text)
     if span is None or not isinstance(known, dict):
         return f"{text}{_root(value)}".encode()

@@ -8,6 +8,7 @@ PyYAML.
 from __future__ import annotations
 
 import threading
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -122,6 +123,12 @@ class Span:
     column: int
     style: str
     parts: tuple[tuple[Span | None, Span], ...] = ()
+
+
+def whole(data: bytes) -> bytes:
+    """*data* without a byte order mark, and with an end to its last line."""
+    data = data.removeprefix(BOM_UTF8)
+    return data if data.endswith(b"\n") or not data else data + b"\n"
 
 
 def span_of(text: str) -> Span | None:

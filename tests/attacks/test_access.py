@@ -287,6 +287,7 @@ def test_ten_thousand_strays_are_not_all_named(farm):
         ("{A: [1]}\n", "{A: [2]}\n", (set(), True)),
         ("A: [1]\n", "A: [1\n", ({"A"}, True)),
         ("A: [1]\r\n", "A: [1]\n", ({"A"}, False)),
+        ("\ufeff# c\nA: [1]\nB: [2]\n", "# c\nA: [3]\nB: [2]\n", ({"A"}, False)),
         ("[1]\n", "[2]\n", (set(), True)),
         ("\udcff\n", "A: [1]\n", ({"A"}, True)),
     ],
