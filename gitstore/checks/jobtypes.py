@@ -120,15 +120,14 @@ def _requirement_faults(
         message = f"the software {requirement.software} is not in the catalogue; {near}"
         yield "requirement-software", "software", message
         return
-    ranks = {v.version: v.rank for v in file.versions}
+    ranks = file.ranks()
     bounds = {"min_version": requirement.min_version, "max_version": requirement.max_version}
     for key, text in bounds.items():
         if text is not None and text not in ranks:
             near = _suggestion(compared, text, ranks)
             message = f"{requirement.software} has no version {text} in the catalogue; {near}"
             yield "requirement-version", key, message
-    low, high = (ranks.get(text) if text else None for text in bounds.values())
-    if low is not None and high is not None and low > high:
+    if requirement.is_turned(ranks):
         message = (
             f"{requirement.min_version} ranks above max_version {requirement.max_version};"
             " swap them or fix the ranks"

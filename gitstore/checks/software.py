@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gitstore.checks.agent import check_agent_software
 from gitstore.checks.code import check_discovery
@@ -12,6 +12,7 @@ from gitstore.checks.settings import Checks
 from gitstore.format import layout
 from gitstore.format.schema import (
     Parsed,
+    Requirement,
     SoftwareFile,
 )
 from gitstore.git.trees import REGULAR_FILE, Entry
@@ -61,31 +62,54 @@ def _check_version_names(path: str, parsed: Parsed[SoftwareFile]) -> Iterator[Pr
 
 
 def _check_required(compared: Comparison) -> Iterator[Problem]:
-    """Removed software and versions that an untouched jobtype's newest version needs."""
+    """Software, versions and orders of two that an untouched jobtype's newest version loses."""
     for software in compared.base.history.software.values():
         path = layout.software_path(software.name)
         if compared.software.get(path.split("/")[1]) == Entry(REGULAR_FILE, software.file):
             continue
         file = compared.software_file(software.name)
-        left = {v.version for v in file.versions} if file else set()
-        lost = {text for text, _ in software.versions} - left
-        if file is None or lost:
-            yield from _check_users(compared, software.name, path, None if file is None else lost)
+        before = compared.base.software_file(software).ranks()
+        after = file.ranks() if file else None
+        if after is None or _has_moved(before, after):
+            yield from _check_users(compared, software.name, path, before, after)
+
+
+def _has_moved(before: Mapping[str, int], after: Mapping[str, int]) -> bool:
+    """Whether versions went, or those that stay come in another order."""
+    left = [text for text in sorted(after, key=after.__getitem__) if text in before]
+    return left != sorted(before, key=before.__getitem__)
 
 
 def _check_users(
-    compared: Comparison, software: str, path: str, lost: set[str] | None
+    compared: Comparison,
+    software: str,
+    path: str,
+    before: Mapping[str, int],
+    after: Mapping[str, int] | None,
 ) -> Iterator[Problem]:
-    """Who needs *software*, or (where it stays) its *lost* versions, and was not changed."""
+    """Who loses something of *software* and was not changed. *after* None: all of it."""
     users: dict[str, list[str]] = {}
     for jobtype, requirement in compared.base.users(software):
         entry = compared.jobtypes.get(jobtype.name)
         if entry is None or jobtype.name in compared.changed_jobtypes:
             continue
-        wanted = {requirement.min_version, requirement.max_version} - {None}
-        for text in ["it"] if lost is None else sorted(wanted & lost, key=str):
-            users.setdefault(str(text), []).append(jobtype.name)
-    for text, names in users.items():
-        what = software if lost is None else f"version {text} of {software}"
+        for what in _lost(requirement, before, after):
+            users.setdefault(what, []).append(jobtype.name)
+    for what, names in users.items():
         message = f"{what} is required by {', '.join(names)}; change what requires it first"
         yield Problem("software-required", path, message)
+
+
+def _lost(
+    requirement: Requirement, before: Mapping[str, int], after: Mapping[str, int] | None
+) -> Iterator[str]:
+    """Yield what *requirement* needs and would lose between those ranks."""
+    name, low, high = requirement.software, requirement.min_version, requirement.max_version
+    if after is None:
+        yield name
+        return
+    for text in sorted({text for text in (low, high) if text is not None}):
+        if text in before and text not in after:
+            yield f"version {text} of {name}"
+    if requirement.is_turned(after) and not requirement.is_turned(before):
+        yield f"the order of {name} {low} and {high}"

@@ -7,7 +7,7 @@ description of the API is derived from them.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
@@ -86,6 +86,11 @@ class Requirement(Model):
         description="The highest version of the software that will do, null for any",
         examples=["4.5"],
     )
+
+    def is_turned(self, ranks: Mapping[str, int]) -> bool:
+        """Whether min_version is above max_version by *ranks*, the software's by version."""
+        low, high = (ranks.get(text or "") for text in (self.min_version, self.max_version))
+        return low is not None and high is not None and low > high
 
 
 def check_unique(values: Iterable[object], what: str) -> None:
@@ -213,6 +218,10 @@ class SoftwareFile(Model):
     def by_rank(self) -> tuple[SoftwareVersion, ...]:
         """The versions, lowest rank first."""
         return tuple(sorted(self.versions, key=lambda v: v.rank))
+
+    def ranks(self) -> dict[str, int]:
+        """The rank of each version."""
+        return {v.version: v.rank for v in self.versions}
 
     def find(self, version: str) -> SoftwareVersion | None:
         """The version of that string, or None."""

@@ -247,7 +247,7 @@ class Model(Readings):
             known = software.versions if software else {}
             low, high = entry.get("min_version"), entry.get("max_version")
             is_unknown |= software is None or not {low, high} - {None} <= known.keys()
-            if low in known and high in known and known[low]["rank"] > known[high]["rank"]:
+            if self._is_turned(entry, known):
                 raise Answered(400)
             row = {"software": entry["software"], "software_id": software and software.id}
             for key, text in (("min_version", low), ("max_version", high)):
@@ -361,6 +361,14 @@ class Model(Readings):
             id = old[version]["id"] if version in old else self._next("version")
             software.versions[version] = {"id": id, "version": version, "rank": rank}
         self._check_lost(name, old.keys() - software.versions.keys())
+        for _, _, row in self._users(name):
+            if self._is_turned(row, software.versions) and not self._is_turned(row, old):
+                raise Answered(409)
+
+    @staticmethod
+    def _is_turned(row: Json, known: dict[str, Json]) -> bool:
+        low, high = (row.get(key) for key in ("min_version", "max_version"))
+        return low in known and high in known and known[low]["rank"] > known[high]["rank"]
 
     @staticmethod
     def _ranks(rows: list[Json]) -> list[int]:

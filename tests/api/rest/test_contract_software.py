@@ -249,6 +249,21 @@ def test_versions_that_a_newest_version_requires_can_not_be_taken_away(rest):
     assert len(rest.software("needed", "1", "3")["versions"]) == 2
 
 
+def test_ranks_that_turn_a_requirement_of_a_newest_version_are_refused(rest):
+    rest.software("ranked", "1", "2")
+    rest.jobtype(
+        "Ranks", software_requirements=[
+            {"software": "ranked", "min_version": "1", "max_version": "2"}
+        ]
+    )  # fmt: skip
+    sent = {"software": "ranked", "versions": [{"version": "2"}, {"version": "1"}]}
+
+    said = error(rest("PUT", "/software/ranked", sent), 409)["error"]
+
+    assert "the order of ranked 1 and 2 is required by Ranks" in said
+    assert [v["version"] for v in rest.json("/software/ranked")["versions"]] == ["1", "2"]
+
+
 def test_what_only_an_older_version_requires_can_be_taken_away(rest):
     made = rest.software("outlived", "1")
     first = rest.jobtype(

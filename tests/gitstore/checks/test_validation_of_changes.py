@@ -17,6 +17,9 @@ from tests.support.validated import (
     software,
 )
 
+BETWEEN = f'{USES}    max_version: "2.70"\n'
+SWAPPED = BLENDER.replace("100", "300")
+
 # Only what differs
 
 
@@ -121,6 +124,28 @@ def test_what_only_a_withdrawn_or_old_version_requires_can_go(based):
     based.commit(jobtype("Old"))
 
     assert check(based, {"software/blender.yaml": None}) == []
+
+
+def test_ranks_that_turn_a_requirement_are_refused_where_nobody_changes_it(based):
+    based.commit(jobtype("A", meta=BETWEEN) | jobtype("B", meta=BETWEEN))
+    turned = software(SWAPPED, "blender")
+
+    problems = check(based, turned)
+
+    assert [(p.rule, p.path) for p in problems] == [("software-required", "software/blender.yaml")]
+    assert problems[0].message.startswith(
+        "the order of blender 2.69 and 2.70 is required by A, B; change"
+    )
+    free = jobtype("A", meta=USES) | jobtype("B", meta=USES)
+    assert check(based, turned | free) == []
+    more = BLENDER.replace("100", "150") + '  - {version: "2.71", rank: 170}\n'
+    assert check(based, software(more, "blender")) == []
+
+
+def test_a_requirement_that_was_turned_before_keeps_nobody_from_other_ranks(based):
+    based.commit(jobtype("A", meta=BETWEEN) | software(SWAPPED, "blender"))
+
+    assert check(based, software(SWAPPED.replace("300", "400"), "blender")) == []
 
 
 def test_everybody_who_requires_a_software_is_named(based):
