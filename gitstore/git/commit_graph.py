@@ -198,6 +198,23 @@ class CommitGraph:
             return bases[0] if bases else None
         return str(base) if base else None
 
+    def merge_bases(self, one: str, *others: str) -> list[str]:
+        """All best common ancestors of commit *one* and a merge of *others*, the first one first.
+
+        There are several where two branches merged each other.
+
+        Raises:
+            Damaged: their history can't be read.
+        """
+        if len(others) == 1:
+            base = self.merge_base(one, *others)
+            if base in (None, one, *others):
+                return [base] if base else []
+        bases = self._handle.ask_git("merge-base", "--all", one, *others)
+        if bases is None:
+            raise Damaged(f"the history of {one} and {others[0]} can't be read; {RESTORE}")
+        return bases
+
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether commit *new* contains commit *old*."""
         return old == new or self.merge_base(old, new) == old

@@ -42,7 +42,7 @@ class Handle:
     """The handle of libgit2's that all threads share, of the repository at *path*.
 
     Two threads never use it at once: pygit2 keeps the interpreter's lock meanwhile. Calls that
-    release the lock use handles of their own, from open(). *from_env* follows the GIT_*
+    release the lock use handles of their own, from fresh(). *from_env* follows the GIT_*
     variables, so a hook sees the objects of a push.
     """
 
@@ -57,10 +57,10 @@ class Handle:
         """The shared handle, which is opened if it isn't open."""
         repo = self._shared
         if repo is None:
-            repo = self._shared = self.open()
+            repo = self._shared = self._open()
         return repo
 
-    def open(self) -> pygit2.Repository:
+    def _open(self) -> pygit2.Repository:
         """A new handle. Each has megabytes of caches.
 
         Raises:
@@ -77,6 +77,24 @@ class Handle:
             message = f"{self.path} can't be opened as a Git repository: {error}"
             advice = _FOREIGN if "not owned" in str(error) else "jobtypes init makes one"
             raise NoRepository(f"{message}; {advice}") from None
+
+    @contextmanager
+    def fresh(self) -> Iterator[pygit2.Repository]:
+        """A handle of the block's own, with what is on disk now.
+
+        One that stayed open would keep the packs that Git has replaced.
+
+        Raises:
+            StorageFailed: the repository can't be opened any more.
+        """
+        try:
+            repo = pygit2.Repository(str(self.path), self._flags)
+        except (pygit2.GitError, KeyError, OSError) as error:
+            raise StorageFailed(f"the repository can't be opened: {error}") from error
+        try:
+            yield repo
+        finally:
+            repo.free()
 
     def release(self) -> None:
         """Close the shared handle, with its caches of packs, objects and packed refs."""

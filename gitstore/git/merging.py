@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 import pygit2
 from pygit2.enums import MergeFlag, ObjectType
 
-from gitstore.errors import MergeConflict, Moved, StorageFailed
+from gitstore.errors import MergeConflict, Moved, OutOfBounds, StorageFailed
 from gitstore.format.layout import printable
 from gitstore.git.bounds import Bounds
 from gitstore.git.commit_graph import CommitGraph
@@ -23,6 +23,9 @@ from gitstore.git.trees import EMPTY_TREE, with_header
 
 _FIRST = 1000
 """The priority of the backend that is written to first. The disk has 1 and 2."""
+
+_STEPS = 30
+"""Merges of merge bases, at most. libgit2 makes those of bases of bases by recursion."""
 
 _TRIES = 20
 """Attempts to write a merge while Git removes its objects."""
@@ -59,29 +62,12 @@ class _Memory(pygit2.OdbBackend):
         pass
 
 
-class _MergeHandle:
-    """A handle of libgit2's that merges without writing into the repository."""
+class _Step(NamedTuple):
+    """A merge of commit *theirs* into *ours*, which share *base*, None where they share none."""
 
-    def __init__(self, repo: pygit2.Repository) -> None:
-        self.repo = repo
-        self._memory = _Memory()
-        repo.odb.add_backend(self._memory, _FIRST)
-
-    @contextmanager
-    def objects(self) -> Iterator[dict[str, bytes]]:
-        """The objects that the block writes, by id and with headers. They are forgotten then."""
-        objects: dict[str, bytes] = {}
-        self._memory.objects = objects
-        try:
-            yield objects
-        finally:
-            self._memory.objects = {}
-
-
-class _Own(threading.local):
-    """The handle of each thread: pygit2 merges while other threads go on."""
-
-    handle: _MergeHandle | None = None
+    base: str | None
+    ours: str
+    theirs: str
 
 
 class Merger:
@@ -100,7 +86,6 @@ class Merger:
         self._writer = writer
         self._commits = commits
         self._bounds = bounds
-        self._own = _Own()
 
     def merge(self, ours: str, theirs: str) -> Merge:
         """The result of merging commit *theirs* into commit *ours*. Writes and moves nothing.
@@ -109,22 +94,74 @@ class Merger:
             OutOfBounds: a tree, or a file that both change, is too large to be merged.
             MergeConflict: the two change the same places; the message names the files.
         """
-        own = self._own
-        own.handle = handle = own.handle or _MergeHandle(self._handle.open())
-        base = self._commits.merge_base(ours, theirs)
-        one, other = self._commits.commit(ours).tree, self._commits.commit(theirs).tree
-        ancestor = self._commits.commit(base).tree if base else EMPTY_TREE
-        for tree in (ancestor, one, other):
-            self._bounds.extent(tree)
-        renames = self._bounds.find_renames(ancestor, one, other)
-        flags = MergeFlag.FIND_RENAMES if renames else MergeFlag(0)
-        with translated(), handle.objects() as objects:
-            index = handle.repo.merge_trees(ancestor, one, other, flags=flags)
+        steps = self._steps(ours, theirs)
+        flags = self._flags(steps)
+        with self._in_memory() as (repo, objects):
+            index = self._merged(repo, steps, flags)
             if index.conflicts is None:
-                return Merge(str(index.write_tree(handle.repo)), objects)
+                return Merge(str(index.write_tree(repo)), objects)
         sides = (side for conflict in index.conflicts for side in conflict if side)
         paths = tuple(sorted({printable(side.path) for side in sides}))
         raise MergeConflict(f"it conflicts in {', '.join(paths)}", paths)
+
+    def _steps(self, ours: str, theirs: str) -> list[_Step]:
+        """This merge, and those of its merge bases with each other, which become one base.
+
+        Raises:
+            OutOfBounds: they are more than _STEPS.
+        """
+        steps: list[_Step] = []
+        waiting: list[tuple[tuple[str, ...], str]] = [((ours,), theirs)]
+        while waiting:
+            merged, other = waiting.pop(0)
+            bases = self._commits.merge_bases(other, *merged)
+            shared: list[str | None] = [*bases] or [None]
+            steps += [_Step(base, one, other) for base in shared for one in merged]
+            if len(steps) > _STEPS:
+                fault = f"is too entangled with {ours}; merge that one into it, and push it again"
+                raise OutOfBounds(f"the history of {theirs}", fault)
+            waiting += [(tuple(bases[:number]), bases[number]) for number in range(1, len(bases))]
+        return steps
+
+    def _flags(self, steps: list[_Step]) -> MergeFlag:
+        """How *steps* are made.
+
+        Raises:
+            OutOfBounds: see merge.
+        """
+        flags = MergeFlag.FIND_RENAMES
+        for step in steps:
+            base, ours, theirs = trees = self._trees(step)
+            for tree in trees:
+                self._bounds.extent(tree)
+            if not self._bounds.find_renames(base, ours, theirs):
+                flags = MergeFlag(0)
+        return flags
+
+    def _trees(self, step: _Step) -> tuple[str, str, str]:
+        base = self._commits.commit(step.base).tree if step.base else EMPTY_TREE
+        return base, self._commits.commit(step.ours).tree, self._commits.commit(step.theirs).tree
+
+    def _merged(
+        self, repo: pygit2.Repository, steps: list[_Step], flags: MergeFlag
+    ) -> pygit2.Index:
+        if len(steps) > 1:
+            # libgit2 reads no commit without an author. The first merge base has to do then.
+            with suppress(pygit2.GitError):
+                return repo.merge_commits(steps[0].ours, steps[0].theirs, flags=flags)
+        return repo.merge_trees(*self._trees(steps[0]), flags=flags)
+
+    @contextmanager
+    def _in_memory(self) -> Iterator[tuple[pygit2.Repository, dict[str, bytes]]]:
+        """A handle that writes nothing into the repository, and the objects that it writes.
+
+        Those are by id and with headers. The handle is the block's own, as pygit2 merges while
+        other threads go on.
+        """
+        memory = _Memory()
+        with translated(), self._handle.fresh() as repo:
+            repo.odb.add_backend(memory, _FIRST)
+            yield repo, memory.objects
 
     def write_merge(self, merge: Merge, known: str) -> None:
         """Have on disk all that *merge* has and tree *known*, into which it merged, has not.

@@ -163,11 +163,8 @@ class ObjectWriter:
         """Whether object *id* is there now, whatever a handle has cached."""
         if os.path.exists(self._loose.path(id)):
             return True
-        fresh = self._handle.open()
-        try:
-            return pygit2.Oid(hex=id) in fresh.odb
-        finally:
-            fresh.free()
+        with self._handle.fresh() as repo:
+            return pygit2.Oid(hex=id) in repo.odb
 
 
 def _blob_id(data: bytes) -> str:

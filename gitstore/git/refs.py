@@ -26,7 +26,6 @@ class Refs:
         self._handle = handle
         self._objects = objects
         self._writer = writer
-        self._mover: pygit2.Repository | None = None
         self._moving = threading.Lock()
 
     def head(self) -> str:
@@ -160,10 +159,9 @@ class Refs:
             Refused: it is checked out in a worktree of this repository.
         """
         self._require_free(ref)
-        with self._moving, translated():
-            # Flushing takes long, and a transaction lets other threads go on meanwhile. So it
-            # needs a handle of its own.
-            repo = self._mover = self._mover or self._handle.open()
+        # Flushing takes long, and a transaction lets other threads go on meanwhile. So it needs a
+        # handle of its own.
+        with self._moving, translated(), self._handle.fresh() as repo:
             repo.set_ident(by.name, by.email)
             try:
                 if old is None:
