@@ -35,11 +35,11 @@ from api.web import auth, errors, hosts, limits, previews, responses
 from api.web.flask_app import FlaskApp
 from api.web.hosts import KnownHosts
 from api.web.parts import KEY, Parts
-from api.worker import sockets
 from api.worker.follower import Follower
 from api.worker.housekeeping import Housekeeping
 from api.worker.limits import Limits, Work
 from api.worker.mirrorer import Mirrorer
+from api.worker.senders import Senders
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
 from gitstore.branch.token_use import TokenUse
@@ -68,7 +68,8 @@ def create_app(config: Config) -> Flask:
 def create_service(config: Config) -> Service:
     """A service, of which nothing runs in the background yet."""
     app = FlaskApp()
-    app.config["MAX_CONTENT_LENGTH"] = config.body_limit_bytes
+    # Werkzeug takes a read at its limit for one over it. api.web.bodies refuses what is over ours.
+    app.config["MAX_CONTENT_LENGTH"] = config.body_limit_bytes + 1
     store = Store(config.repo, config.ref, config.checks, config.protect, config.require_approvals)
     store.writing.limit_s = config.write_limit_s
     slots = Limits(config)
@@ -85,7 +86,7 @@ def create_service(config: Config) -> Service:
         follower=_follower(config, store),
         mirror=_mirrorer(config, store),
         housekeeping=Housekeeping(
-            store, partial(_end_idle, transports, config), config.housekeeping_s
+            store, partial(_end_idle, transports, Senders(config.port)), config.housekeeping_s
         ),
     )
     cache = ResponseCache(store, config.hot_bytes)
@@ -141,16 +142,10 @@ def _add_routes(app: FlaskApp, transports: Transports) -> None:
     app.register_blueprint(stories.blaming, url_prefix=PREFIX)
 
 
-def _end_idle(transports: Transports, config: Config) -> None:
+def _end_idle(transports: Transports, senders: Senders) -> None:
     """End connections and processes that hang: clones nobody reads, bodies that never come."""
     transports.end_idle()
-    # A read that waits for a fetch is as silent as a body that never comes.
-    silent_s = config.body_limit_s
-    if config.upstream is not None:
-        silent_s = max(silent_s, 3 * config.fetch_limit_s)
-    if transports.limits.longest_wait_s() > silent_s:
-        transports.limits.stalls += 1
-        sockets.end_silent(config.port, silent_s)
+    senders.end_slow(transports.limits.waits(), transports.config.body_limit_s)
 
 
 def _mirrorer(config: Config, store: Store) -> Mirrorer | None:

@@ -21,6 +21,7 @@ from api.config import Config
 from api.git_http.packets import NOTHING_TAKEN
 from api.git_http.processes import Service
 from api.worker.limits import Limits
+from api.worker.senders import PIECE_BYTES, Wait
 
 CHUNK_BYTES = 64 * 1024
 _WANTS_LIMIT_BYTES = 8 * 1024 * 1024
@@ -46,8 +47,8 @@ def keep_body(limit: int, config: Config, limits: Limits) -> IO[bytes] | None:
         raise HttpBadRequest("the body has neither a length nor chunks")
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     try:
-        with limits.waiting_for_body():
-            is_kept = _copy(file, limit, config, limits)
+        with limits.waiting_for_body(request.remote_addr or "") as wait:
+            is_kept = _copy(file, limit, config, wait)
         file.seek(0)
     except BaseException:
         with suppress(OSError):  # The disk has no room for what is still to be written.
@@ -59,14 +60,15 @@ def keep_body(limit: int, config: Config, limits: Limits) -> IO[bytes] | None:
     return file
 
 
-def _copy(file: IO[bytes], limit: int, config: Config, limits: Limits) -> bool:
+def _copy(file: IO[bytes], limit: int, config: Config, wait: Wait) -> bool:
     """Copy the body into *file*; False if it exceeds *limit*, though it is read to its end."""
     read = written = 0
-    unpack, stalls = _unpacker(), limits.stalls
-    times = deque((time.monotonic(),), maxlen=2)
+    unpack = _unpacker()
+    times = deque((wait.since,), maxlen=2)
     end = times[0] + config.git_limit_s
-    for chunk in iter(lambda: request.stream.read(CHUNK_BYTES), b""):
-        times.append(time.monotonic())
+    for chunk in iter(lambda: request.stream.read(PIECE_BYTES), b""):
+        wait.note_piece()
+        times.append(wait.since)
         if times[-1] > end:
             raise RequestTimeout(_over(f"it took longer than {config.git_limit_s} s"))
         read += len(chunk)
@@ -79,8 +81,8 @@ def _copy(file: IO[bytes], limit: int, config: Config, limits: Limits) -> bool:
     length = request.content_length
     # When housekeeping ends a connection, the last read or the one before returns early.
     waited_s = time.monotonic() - times[0]
-    if read != length and limits.stalls > stalls and waited_s > config.body_limit_s / 2:
-        raise RequestTimeout(_over(f"no data came for {config.body_limit_s} s"))
+    if read != length and wait.is_given_up and waited_s > config.body_limit_s / 2:
+        raise RequestTimeout(_over(f"the body stalled for {config.body_limit_s} s"))
     if length is not None and read != length:
         raise HttpBadRequest("the body ended early; nothing was changed")
     return written <= limit
@@ -102,8 +104,11 @@ def _unpacker() -> Callable[[bytes], Iterator[bytes]]:
     def unpack(chunk: bytes) -> Iterator[bytes]:
         try:
             while chunk:
+                # What follows would be kept, and copied with each further chunk.
+                if gunzip.eof:
+                    raise HttpBadRequest("the body goes on behind the end of its gzip")
                 yield gunzip.decompress(chunk, CHUNK_BYTES * 16)
-                chunk = gunzip.unconsumed_tail
+                chunk = gunzip.unconsumed_tail or gunzip.unused_data
         except zlib.error:
             raise HttpBadRequest("the body is no gzip, though its header says so") from None
 

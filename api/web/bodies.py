@@ -9,11 +9,17 @@ from typing import NoReturn, TypeVar
 
 from flask import g, request
 from pydantic import ValidationError
-from werkzeug.exceptions import RequestTimeout, UnsupportedMediaType
+from werkzeug.exceptions import (
+    RequestEntityTooLarge,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
 
+from api.config import Config
 from api.web.parts import parts
 from api.web.responses import JSON
 from api.worker.limits import CHUNK_BYTES
+from api.worker.senders import Wait
 from gitstore.errors import BadRequest
 from gitstore.format.schema import Model, explain
 
@@ -29,21 +35,24 @@ def read_bytes() -> bytes:
         RequestEntityTooLarge: it is over the limit.
     """
     if "body" not in g:
-        with parts().limits.waiting_for_body():
-            g.body = b"".join(_chunks(time.monotonic() + parts().config.body_limit_s))
+        with parts().limits.waiting_for_body(request.remote_addr or "") as wait:
+            g.body = b"".join(_chunks(wait, parts().config))
     body: bytes = g.body
     return body
 
 
-def _chunks(end: float) -> Iterator[bytes]:
+def _chunks(wait: Wait, config: Config) -> Iterator[bytes]:
     got = 0
+    end = time.monotonic() + config.body_limit_s
     while chunk := request.stream.read(CHUNK_BYTES):
+        wait.note_piece()
         got += len(chunk)
+        if got > config.body_limit_bytes:
+            raise RequestEntityTooLarge
         if time.monotonic() > end:
             raise RequestTimeout
         yield chunk
         if got == request.content_length:
-            # Werkzeug takes a read past a body of just the limit for one over it.
             return
     if request.content_length is not None and got < request.content_length:
         raise BadRequest("the body ended early; nothing was changed")

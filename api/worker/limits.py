@@ -8,12 +8,12 @@ are reads, too: they wait for a slot, on threads of their own.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
 from api.config import EVENT_WAITERS, PREVIEW_WAITERS, Config
+from api.worker.senders import Wait
 from gitstore.errors import Busy
 
 CHUNK_BYTES = 512
@@ -32,7 +32,7 @@ class Work(StrEnum):
 
 
 class Limits:
-    """The slots of one worker, and how long requests have waited for their bodies."""
+    """The slots of one worker, and the threads that wait for bodies."""
 
     def __init__(self, config: Config) -> None:
         self._slots = {
@@ -47,9 +47,7 @@ class Limits:
         self._all = threading.BoundedSemaphore(max(1, config.threads - reads))
         self._waiting = threading.BoundedSemaphore(PREVIEW_WAITERS)
         self._listening = threading.BoundedSemaphore(EVENT_WAITERS)
-        self._bodies: dict[int, float] = {}
-        self.stalls = 0
-        """How often connections were ended because a body stalled."""
+        self._waits: set[Wait] = set()
 
     def acquire(self, work: Work) -> None:
         """Take a slot, until ``release``.
@@ -114,16 +112,15 @@ class Limits:
                 self._listening.release()
 
     @contextmanager
-    def waiting_for_body(self) -> Iterator[None]:
-        """Count this thread among those that wait for a body."""
-        key = threading.get_ident()
-        self._bodies[key] = time.monotonic()
+    def waiting_for_body(self, peer: str) -> Iterator[Wait]:
+        """Count this thread among those that wait for a body, of the client at *peer*."""
+        wait = Wait(peer)
+        self._waits.add(wait)
         try:
-            yield
+            yield wait
         finally:
-            del self._bodies[key]
+            self._waits.remove(wait)
 
-    def longest_wait_s(self) -> float:
-        """How long the oldest wait for a body has lasted."""
-        now = time.monotonic()
-        return max((now - since for since in list(self._bodies.values())), default=0.0)
+    def waits(self) -> list[Wait]:
+        """The waits for bodies that last now."""
+        return list(self._waits)

@@ -14,8 +14,10 @@ import stat
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 _PROBE_AFTER_S, _PROBE_EVERY_S, _PROBES = 60, 15, 4
 """When TCP asks a silent connection whether its peer is still there."""
@@ -26,11 +28,11 @@ _LOOK_S = 0.01
 _JUST_S = 1
 """How long after its request a connection can be recognised by the time of its last data."""
 
-_STATE_AT, _LAST_SENT_AT, _LAST_RECEIVED_AT = 0, 44, 52
-"""Offsets in struct tcp_info (linux/tcp.h): the state, and the milliseconds since data was last
-sent and received."""
+_STATE_AT, _LAST_SENT_AT, _LAST_RECEIVED_AT, _RECEIVED_AT = 0, 44, 52, 128
+"""Offsets in struct tcp_info (linux/tcp.h): the state, the milliseconds since data was last sent
+and received, and the bytes received."""
 _ESTABLISHED = 1
-_INFO_BYTES = 64
+_INFO_BYTES = 136
 
 
 def _sockets() -> Iterator[socket.socket]:
@@ -108,34 +110,61 @@ def be_patient(peer: str, limit_s: float) -> None:
     for tcp in _sockets():
         # The connection may have ended by itself.
         with suppress(OSError):
-            if tcp.getpeername()[0] == peer and _since_received_s(tcp) < _JUST_S:
+            traffic = _traffic(tcp)
+            if traffic.peer == peer and traffic.received_s < _JUST_S:
                 _limit(tcp, limit_s)
 
 
-def _since_received_s(tcp: socket.socket) -> float:
-    info = tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
-    return float(struct.unpack_from("I", info, _LAST_RECEIVED_AT)[0]) / 1000
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """The traffic of a connection to *address*: when data was last sent and received, how much."""
+
+    address: tuple[Any, ...]
+    is_established: bool
+    sent_s: float
+    received_s: float
+    received_bytes: int
+
+    @property
+    def peer(self) -> str:
+        """The client's address without its port, as a request has it."""
+        return str(self.address[0]).partition("%")[0]
 
 
-def end_silent(port: int, limit_s: float) -> None:
-    """Stop reading from the connections at *port* that are silent for *limit_s*.
+def traffic_at(port: int) -> list[Traffic]:
+    """The traffic of the established connections at *port*."""
+    found = []
+    for tcp in _connections(port):
+        # The connection may have ended by itself.
+        with suppress(OSError):
+            found.append(_traffic(tcp))
+    return [traffic for traffic in found if traffic.is_established]
 
-    Call this when a thread has waited for a body for that long. granian does not tell which
-    connection the body should come on. A response can still be sent.
+
+def _connections(port: int) -> Iterator[socket.socket]:
+    if hasattr(socket, "TCP_INFO"):
+        yield from (tcp for tcp in _sockets() if tcp.getsockname()[1] == port)
+
+
+def _traffic(tcp: socket.socket) -> Traffic:
+    """The traffic of *tcp*.
+
+    Raises:
+        OSError: it has no peer, or none any more.
     """
-    if not hasattr(socket, "TCP_INFO"):
-        return
-    for tcp in _sockets():
-        if tcp.getsockname()[1] == port and _silent_s(tcp) > limit_s:
-            # The connection may have ended by itself.
-            with suppress(OSError):
-                tcp.shutdown(socket.SHUT_RD)
-
-
-def _silent_s(tcp: socket.socket) -> float:
-    """How long nothing was sent or received; 0 if the connection is not established."""
+    address = tcp.getpeername()
     info = tcp.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
-    if info[_STATE_AT] != _ESTABLISHED:
-        return 0.0
-    times = (struct.unpack_from("I", info, at)[0] for at in (_LAST_SENT_AT, _LAST_RECEIVED_AT))
-    return float(min(times)) / 1000
+    sent, received = (
+        struct.unpack_from("I", info, at)[0] for at in (_LAST_SENT_AT, _LAST_RECEIVED_AT)
+    )
+    received_bytes = struct.unpack_from("Q", info, _RECEIVED_AT)[0]
+    is_established = info[_STATE_AT] == _ESTABLISHED
+    return Traffic(address, is_established, sent / 1000, received / 1000, received_bytes)
+
+
+def stop_reading(port: int, addresses: Collection[tuple[Any, ...]]) -> None:
+    """Stop reading from the connections at *port* to *addresses*. A response can still be sent."""
+    for tcp in _connections(port):
+        with suppress(OSError):
+            if tcp.getpeername() in addresses:
+                tcp.shutdown(socket.SHUT_RD)

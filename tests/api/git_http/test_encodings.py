@@ -74,9 +74,11 @@ def test_chunks_and_gzip_go_together(farm, dial):
     [
         (b"this is no gzip", "gzip", 400),
         (gzip.compress(b"0" * 16_000_000, 1), "gzip", 413),
+        (gzip.compress(b"0000") + b"0" * 4, "gzip", 400),
+        (gzip.compress(b"0000") + b"0" * 100_000, "gzip", 400),
         (b"0000", "br", 415),
     ],
-    ids=["none", "a bomb", "unknown"],
+    ids=["none", "a bomb", "a tail", "a long tail", "unknown"],
 )
 def test_a_body_that_can_not_be_unpacked_is_refused(farm, body, encoding, status):
     answer = fetch(farm, body, Content_Encoding=encoding)

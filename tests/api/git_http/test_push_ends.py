@@ -214,7 +214,36 @@ def test_a_push_whose_body_stalls_reads_so_in_the_protocol(sample, serve, dial, 
     answer = raw.received_until(b"nothing was taken")
 
     assert b" 200 " in answer.split(b"\r\n")[0]
-    assert b"\x02no data came for 1 s, the limit; nothing was taken" in answer
+    assert b"\x02the body stalled for 1 s, the limit; nothing was taken" in answer
+
+
+@pytest.mark.parametrize(
+    ("framing", "begin", "more"),
+    [
+        ({"Content-Length": "1000000"}, b"00", b"0"),
+        ({"Transfer-Encoding": "chunked"}, b"2\r\n00\r\n", b"1\r\n0\r\n"),
+        ({"Transfer-Encoding": "chunked"}, b"2\r\n00\r\n", b"0"),
+    ],
+    ids=["a byte", "a chunk of a byte", "a byte of a chunk's length"],
+)
+def test_a_push_whose_body_trickles_reads_so_in_the_protocol(
+    sample, serve, dial, framing, begin, more
+):
+    server = serve(sample, "--workers", "1", "--body-limit-s", "1")
+    raw = dial(server.port)
+    content = {"Content-Type": "application/x-git-receive-pack-request"}
+    raw.head("POST /jobtypes.git/git-receive-pack", content | framing)
+    raw.send(begin)
+
+    def is_answered() -> bool:
+        raw.send(more)
+        return raw.has_news
+
+    wait_for(is_answered, "the service to lose patience")
+    answer = raw.received_until(b"nothing was taken")
+
+    assert b" 200 " in answer.split(b"\r\n")[0]
+    assert b"\x02the body stalled for 1 s, the limit; nothing was taken" in answer
 
 
 def test_a_report_names_what_was_taken_and_what_was_not():

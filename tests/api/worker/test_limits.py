@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from tests.support.project import ROOT
 from tests.support.rest import body, put_jobtype
 
 READ = "/api/v1/jobtypes/Blender/versions/1"
+JSON = "application/json"
 
 # Sizes
 
@@ -40,6 +42,20 @@ def test_a_chunked_body_over_its_limit_is_413(tight, dial):
         raw.send(b"400\r\n" + b" " * 1024 + b"\r\n")
 
     assert raw.status == 413
+
+
+def test_a_body_of_just_its_limit_is_taken(tight, dial):
+    data = json.dumps(body("Full")).encode().ljust(8192)
+    framed = {
+        "Content-Length: 8192": data,
+        "Transfer-Encoding: chunked": b"2000\r\n" + data + b"\r\n0\r\n\r\n",
+    }
+    for framing, sent in framed.items():
+        raw = dial(tight.port)
+        raw.head("PUT /api/v1/jobtypes/Full", dict([framing.split(": "), ("Content-Type", JSON)]))
+        raw.send(sent)
+
+        assert raw.status in (200, 201), framing
 
 
 def test_code_over_its_limit_is_413_and_says_how_large_it_is(tight):
