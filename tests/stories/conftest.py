@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import pwd
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 
 import pytest
@@ -10,6 +14,7 @@ import pytest
 from tests.support.branches import Branch, jobtype
 from tests.support.following import OPTIONS, Follow, Pair
 from tests.support.forge import Forge
+from tests.support.project import blocks
 from tests.support.server import Server
 from tests.support.tokens import Studio, token_studio
 
@@ -103,3 +108,25 @@ def studio(tmp_path_factory) -> Iterator[Studio]:
     """A service with a token for each role."""
     with token_studio(tmp_path_factory.mktemp("studio")) as made:
         yield made
+
+
+Typed = Callable[[str, str, Mapping[str, object]], None]
+
+
+@pytest.fixture
+def typed(tmp_path) -> Typed:
+    """Types the block of a page that begins with some words: ``typed("git.md", "git -C", places)``.
+
+    *places* has what stands here for the page's own places.
+    """
+    owner = pwd.getpwuid(os.getuid()).pw_name
+
+    def type_block(page: str, begin: str, places: Mapping[str, object]) -> None:
+        (text,) = (block for block in blocks(page) if block.startswith(begin))
+        # The page has a user for the service.
+        text = re.sub(r"(?<=chown -R )\w+:", f"{owner}:", text)
+        for place, here in places.items():
+            text = text.replace(place, str(here))
+        subprocess.run(["bash", "-e", "-c", text], check=True, cwd=tmp_path, capture_output=True)
+
+    return type_block

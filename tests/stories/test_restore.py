@@ -1,22 +1,17 @@
-"""The way of docs/operations.md from a backup to a service that answers as the one before."""
+"""The ways of docs/operations.md to a service that answers as the one before: backup, move."""
 
 from __future__ import annotations
 
-import os
-import pwd
 import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.support.commands import jobtypes
-from tests.support.project import blocks
+from tests.support.git import git
 from tests.support.server import Server
 
+PAGE = "operations.md"
 URL = "http://git.studio.example:8080"
 FOLDER = "/var/lib/jobtypes"
-REPO = f"{FOLDER}/jobtypes.git"
 
 
 def paths(server: Server) -> list[str]:
@@ -46,22 +41,6 @@ def put(server: Server, version: int, secret: str | None = None) -> tuple[int, o
     return answer.status, answer.json.get("version")
 
 
-@pytest.fixture
-def typed(tmp_path):
-    """Types the block of the page that begins with some words, with this machine's places."""
-    places = {"/backup": f"{tmp_path}/backup", FOLDER: f"{tmp_path}/jobtypes"}
-    # The page has a user for the service.
-    places["chown -R jobtypes:"] = f"chown -R {pwd.getpwuid(os.getuid()).pw_name}:"
-
-    def type_block(begin: str, url: str = URL) -> None:
-        (text,) = (block for block in blocks("operations.md") if block.startswith(begin))
-        for place, here in {**places, URL: url}.items():
-            text = text.replace(place, here)
-        subprocess.run(["bash", "-e", "-c", text], check=True, cwd=tmp_path, capture_output=True)
-
-    return type_block
-
-
 def test_the_commands_of_the_page_bring_back_the_answers_and_the_tokens(
     sample, tmp_path, serve, typed
 ):
@@ -73,16 +52,17 @@ def test_the_commands_of_the_page_bring_back_the_answers_and_the_tokens(
     secret = made.stdout.strip()
     server = serve(repo, "--workers", "1")
     assert put(server, 1, secret) == (201, 1)
-    typed("git clone --mirror http", server.url)
+    places = {"/backup": tmp_path / "backup", FOLDER: home, URL: server.url}
+    typed(PAGE, "git clone --mirror http", places)
     assert put(server, 2, secret) == (201, 2)
-    typed("git -C /backup")
+    typed(PAGE, "git -C /backup", places)
     before = answers(server)
     assert len(before) > 20
     assert {status for status, _, _ in before.values()} == {200}
     server.stop()
 
     shutil.rmtree(repo)
-    typed("git clone --mirror --no-hardlinks")
+    typed(PAGE, "git clone --mirror --no-hardlinks", places)
 
     server = serve(Path(repo), "--workers", "1")
     assert answers(server) == before
@@ -91,3 +71,32 @@ def test_the_commands_of_the_page_bring_back_the_answers_and_the_tokens(
     assert "there are no tokens" not in server.log.read_text()
     tokens = Path(repo) / "jobtypes" / "tokens.json"
     assert tokens.stat().st_mode & 0o777 == 0o600
+    # Who writes from now on is on record again.
+    assert "td" in git(Path(repo), "reflog", "show", "--format=%gn", "main").split()
+
+
+def test_the_commands_of_the_page_move_the_service_with_its_tokens_and_keys(
+    sample, tmp_path, serve, typed
+):
+    old, new = tmp_path / "old", tmp_path / "new"
+    (old / "jobtypes").mkdir(parents=True)
+    new.mkdir()
+    repo = shutil.move(sample, old / "jobtypes/jobtypes.git")
+    made = jobtypes("token", "create", "td", "--role", "admin", "--repo", repo)
+    secret = made.stdout.strip()
+    server = serve(Path(repo), "--workers", "1")
+    assert put(server, 1, secret) == (201, 1)
+    before = answers(server)
+    server.stop()
+    record = git(Path(repo), "reflog", "show", "main")
+    assert record
+
+    there = {"ssh root@old.studio.example tar -C /var/lib": f"tar -C {old}", "/var/lib": new}
+    typed(PAGE, "ssh root@old", there)
+
+    moved = new / "jobtypes/jobtypes.git"
+    assert git(moved, "reflog", "show", "main") == record
+    server = serve(moved, "--workers", "1")
+    assert answers(server) == before
+    assert put(server, 2)[0] == 401
+    assert put(server, 2, secret) == (201, 2)
