@@ -116,7 +116,7 @@ _CHECKS = (
     _check(
         "--code-checks",
         type=click.Choice([c.value for c in CodeChecks]),
-        help="What is asked of code: a class, valid Python, or nothing (Python 2 code).",
+        help="What is asked of code: a class, valid Python 3, or nothing (Python 2 code).",
     ),
     _check("--ignore", multiple=True, metavar="RULE", help="Switch off an agent-... rule."),
     _check("--agent-python27", is_flag=True, help="Warn of syntax that Python 2.7 lacks."),

@@ -40,7 +40,11 @@ class Receiver:
             raise NotFound(f"there are webhooks for {', '.join(FORGES)}")
         secret, follower = parts().config.webhook_secret, parts().follower
         if not secret or follower is None:
-            raise Forbidden("webhooks need a service started with --upstream and --webhook-secret")
+            raise Forbidden(
+                "webhooks need a service with an upstream and a webhook_secret. Set the secret in"
+                " JOBTYPES_WEBHOOK_SECRET or in the file of --config: options show in the list of"
+                " processes"
+            )
         headers = {name.lower(): value for name, value in request.headers.items()}
         delivery, sender = Delivery(headers, read_bytes()), FORGES[forge]
         fault = sender.fault(delivery, secret)

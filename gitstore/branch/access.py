@@ -129,4 +129,4 @@ def branch_refusal(access: Access, branch: str, pusher: str | None) -> str | Non
 
 
 EVERYBODY = Access("anybody on this machine", "jobtypes@localhost", Role.ADMIN)
-"""Who acts where the service has no tokens: it is bound to loopback then."""
+"""Who acts where the service has no tokens."""

@@ -67,7 +67,7 @@ def _check_facts(
     if facts.beyond:
         yield Problem("code-limits", path, facts.beyond, None, "code")
     elif facts.fault:
-        message = f"is no valid Python: {facts.fault.message}"
+        message = f"is no valid Python 3: {facts.fault.message}"
         yield Problem("code-syntax", path, message, facts.fault.line, "code")
     elif checks.code is CodeChecks.STRICT and meta is not None:
         yield from _check_class(path, name, meta.classname, facts)
@@ -117,7 +117,7 @@ def check_discovery_code(
         yield Problem("code-limits", path, f"the discovery code {facts.beyond}", line, field)
     elif facts.fault:
         where = "" if facts.fault.line is None else f" in its line {facts.fault.line}"
-        message = f"the discovery code is no valid Python{where}: {facts.fault.message}"
+        message = f"the discovery code is no valid Python 3{where}: {facts.fault.message}"
         yield Problem("discovery-syntax", path, message, line, field)
     elif checks.code is CodeChecks.STRICT and not _defines_function(version, facts):
         wanted = version.discovery_function_name or "that discovery_function_name should name"

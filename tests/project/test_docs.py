@@ -92,6 +92,14 @@ def test_no_page_has_the_marks_of_a_conflict(page):
 
 
 @pytest.mark.parametrize("page", pages(), ids=page_id)
+def test_no_empty_line_parts_a_table(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
+
+    # A table begins with the names of its columns and a line below them.
+    assert not re.findall(r"(?<=\n\n)\|.*\n(?!\|-).*", text)
+
+
+@pytest.mark.parametrize("page", pages(), ids=page_id)
 def test_no_page_names_a_place_of_one_machine(page):
     found = re.findall(r"(?<![\w.])/(?:work|home|root|Users|tmp)/\S*", page.read_text("utf-8"))
 

@@ -52,7 +52,7 @@ def test_check_prints_path_line_severity_and_sentence(faulty):
     code, meta = f"{faulty}/jobtypes/A/code.py", f"{faulty}/jobtypes/A/meta.yaml"
     assert done.returncode == 1
     lines = done.stdout.splitlines()
-    assert any(re.match(rf"{re.escape(code)}:3: error: is no valid Python: .", x) for x in lines)
+    assert any(re.match(rf"{re.escape(code)}:3: error: is no valid Python 3: .", x) for x in lines)
     assert f"{meta}:2: error: max_batch is 0; at least 1 is wanted [meta-field]" in lines
     assert any(re.match(rf"{re.escape(str(faulty))}/jobtypes/B/.*: warning: .", x) for x in lines)
     assert done.stderr == f"{faulty}: 2 errors, 1 warning\n"
