@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -89,4 +90,6 @@ def _end(status: int) -> NoReturn:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):  # Of a machine with an older encoding.
+        sys.stdout.reconfigure(errors="backslashreplace")
     _end(main(sys.argv[1], os.environ))

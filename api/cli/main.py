@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import add_completion_class
@@ -12,6 +14,7 @@ from api.cli.helping import Formatter
 from api.cli.later import Later, LaterGroup, loaded
 from api.cli.notices import complain, speak, warn_later
 from api.cli.options import CONFIG_HELP, EXIT_OURS, EXIT_USER
+from api.cli.streams import open_streams
 from api.cli.variables import environment, unknown_variables
 from api.client.errors import ServiceFailed
 from api.config import ConfigError, LogFormat, read_config_file
@@ -65,6 +68,14 @@ click.Context.formatter_class = Formatter
 
 class _Group(LaterGroup):
     """Turns exceptions of the packages into a sentence and an exit status."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:  # click's own parameters, passed on
+        open_streams()
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:  # Help and completion are printed before a command is invoked.
+            click.echo(f"jobtypes: {error}", err=True)
+            sys.exit(EXIT_OURS)
 
     def invoke(self, ctx: click.Context) -> object:
         try:

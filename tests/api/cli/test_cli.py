@@ -110,16 +110,6 @@ def test_a_damaged_repository_exits_with_3_and_one_line(example):
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_an_output_that_takes_nothing_exits_with_3(example):
-    command = [sys.executable, "-m", "api", "list", "--repo", str(example)]
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
-
-    assert "Traceback" not in done.stderr
-    assert done.returncode == 3
-
-
 @pytest.mark.parametrize("args", READING[:4], ids=" ".join)
 def test_the_repository_is_the_folder_one_is_in_or_the_variables(example, monkeypatch, args):
     by_option = jobtypes(*args, "--repo", example)
