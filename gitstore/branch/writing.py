@@ -18,7 +18,7 @@ from gitstore.checks.settings import Checks
 from gitstore.checks.tree import check_tree
 from gitstore.edits.edit import Edit, Edited
 from gitstore.edits.readback import check_written
-from gitstore.errors import BadRequest, Busy, Invalid, Moved, Protected
+from gitstore.errors import BadRequest, Busy, Invalid, Moved, Protected, StorageFailed
 from gitstore.git.commits import Signature
 from gitstore.git.locks import Turns
 from gitstore.git.stale_locks import StaleLocks
@@ -231,17 +231,44 @@ class BranchWriter:
 
     def move(self, base: Catalogue, commit: str, access: Access) -> bool:
         """Move the branch from *base*'s tip to *commit*; False if it is elsewhere by now."""
-        old = base.history.tip
+        old, by = base.history.tip, Signature(access.name, access.email)
         try:
-            if self.outlet is not None:
+            if self.outlet is None:
+                self._repository.move(self._served.ref, old, commit, by, "rest")
+            else:
                 self.outlet(old, commit)
-            by = Signature(access.name, access.email)
-            self._repository.move(self._served.ref, old, commit, by, "rest")
+                self._catch_up(old, commit, by)
         except Moved:
             if not self._has_come_back(old, commit):
                 return False
         self._note("commit")
         return True
+
+    def _catch_up(self, old: str | None, commit: str, by: Signature) -> None:
+        """Move the branch from *old* to *commit*, which upstream has by now.
+
+        Nothing is written again: upstream would get a second commit.
+
+        Raises:
+            StorageFailed: the branch can't be moved; the message says what upstream has.
+        """
+
+        def attempt() -> bool | None:
+            try:
+                self._repository.move(self._served.ref, old, commit, by, "rest")
+            except Moved:
+                return self._has_come_back(old, commit) or None
+            return True
+
+        landed = (
+            f"Upstream has the commit {commit}, and the next fetch brings it: don't write again"
+        )
+        try:
+            self.land(attempt)
+        except Busy:
+            raise StorageFailed(f"the branch here stayed locked. {landed}") from None
+        except StorageFailed as error:
+            raise type(error)(f"{error}. {landed}") from error
 
     def _has_come_back(self, old: str | None, commit: str) -> bool:
         """Whether a fetch from upstream, which took *commit*, moved the branch there already."""

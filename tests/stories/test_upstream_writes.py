@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from api.config import Config, ConfigError, Writes
-from gitstore.errors import UpstreamFailed
+from gitstore.branch.store import Store
+from gitstore.branch.upstream import Upstream
+from gitstore.branch.writing import Writer
+from gitstore.edits.jobtypes import delete_jobtype
+from gitstore.errors import StorageFailed, StorageFull, UpstreamFailed
 from tests.support.branches import jobtype
 from tests.support.commands import jobtypes
 from tests.support.following import SECRET, TWO, following, health, put
@@ -332,3 +337,54 @@ def test_a_push_that_fails_and_did_not_land_says_so(origin, tmp_path):
 
     with pytest.raises(UpstreamFailed):
         upstream.publish(origin.tip, commit.id)
+
+
+@pytest.fixture
+def locked(origin, tmp_path) -> tuple[Store, Path]:
+    """A store that writes to upstream, whose branch somebody locks then; and the lock."""
+    upstream = following(tmp_path, origin)
+    lock = upstream.store.repository.git_dir / "refs/heads/main.lock"
+
+    def publish(old: str | None, new: str) -> None:
+        upstream.publish(old, new)
+        lock.touch()
+
+    upstream.store.writing.outlet = publish
+    return upstream.store, lock
+
+
+def test_a_branch_that_is_locked_for_a_moment_makes_no_second_commit_upstream(
+    origin, locked, monkeypatch
+):
+    store, lock = locked
+    monkeypatch.setattr(store.locks, "remove", lambda ref: lock.unlink())
+
+    store.write([delete_jobtype("Blender")], Writer(message="once"))
+
+    assert git(origin.path, "log", "--format=%s", f"{origin.tip}..main") == "once\n"
+    assert store.repository.tip("refs/heads/main") == tip(origin.path)
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_branch_that_does_not_follow_its_write_says_that_upstream_has_it(
+    origin, locked, monkeypatch, is_full
+):
+    store, lock = locked
+    store.writing.limit_s = 0
+
+    def fail(*args: object) -> None:
+        raise StorageFull("no room")
+
+    move = store.repository.move
+    monkeypatch.setattr(store.repository, "move", fail if is_full else move)
+    with pytest.raises(StorageFailed) as raised:
+        store.write([delete_jobtype("Blender")], Writer(message="once"))
+
+    monkeypatch.setattr(store.repository, "move", move)
+    lock.unlink()
+    landed = tip(origin.path)
+    assert f"Upstream has the commit {landed}, and the next fetch brings it" in str(raised.value)
+    assert isinstance(raised.value, StorageFull) == is_full
+    assert git(origin.path, "log", "--format=%s", f"{origin.tip}..main") == "once\n"
+    assert Upstream(store, str(origin.path)).fetch().error == ""
+    assert store.catalogue().history.tip == landed
