@@ -195,11 +195,14 @@ class Refs:
         Raises:
             Moved: it is elsewhere.
         """
-        if self.tip(ref) != old:
-            raise _moved(ref)
         try:
             with translated():
-                self._handle.repo.lookup_reference(ref).delete()
+                reference = self._handle.repo.lookup_reference(ref)
+                is_direct = reference.type == ReferenceType.DIRECT
+                if (str(reference.target) if is_direct else self.tip(ref)) != old:
+                    raise _moved(ref)
+                # libgit2 takes no ref that isn't as it was at the look-up.
+                reference.delete()
         except (KeyError, StorageFailed):
             if self.tip(ref) == old:
                 raise
