@@ -169,6 +169,20 @@ def require_repository(place: Place, *names: str) -> None:
             raise click.UsageError(f"{option} is for a repository; a service has its own settings")
 
 
+def typed_options() -> list[str]:
+    """The words by which the user said on the command line where it asks, for another command.
+
+    A name and a password that the URL has are left out: output is kept and shown.
+    """
+    ctx = click.get_current_context()
+    words = []
+    for name in ("repo", "branch", "url"):
+        if _rank(ctx, name) == 0:
+            value = str(ctx.params[name])
+            words += [f"--{name}", parse_service_url(value).base if name == "url" else value]
+    return words
+
+
 def _rank(ctx: click.Context, name: str) -> int:
     source = ctx.get_parameter_source(name)
     return _RANKS.index(source) if source in _RANKS else len(_RANKS)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from api.cli.asking import typed_options
 from api.cli.completing import complete_name
 from api.cli.opening import is_bare, root_of
 from api.cli.options import repo_option
 from gitstore.desk.beginning import Wish, begin
 from gitstore.errors import NotFound
-from gitstore.format.layout import code_path
+from gitstore.format.layout import code_path, escaped
 
 
 @click.command()
@@ -46,7 +47,8 @@ def new(
     for path in begin(root, Wish(name, source, description, requires)):
         click.echo(f"made {path}")
     click.echo(f"change {root / code_path(name)}, then try it:")
-    click.echo(f"  jobtypes test {shlex.quote(name)}")
+    tries = [["test", name]]
     if source is None:
-        words = f"run {shlex.quote(name)} --frames 1-3 --data scene=/show/a.scene"
-        click.echo(f"  jobtypes {words}")
+        tries.append(["run", name, "--frames", "1-3", "--data", "scene=/show/a.scene"])
+    for words in tries:
+        click.echo(escaped(f"  {shlex.join(['jobtypes', *words, *typed_options()])}"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from api.cli import report
-from api.cli.asking import Place, require_repository, service_options
+from api.cli.asking import Place, require_repository, service_options, typed_options
 from api.cli.completing import complete_change
 from api.cli.options import checks_options, repo_option, setting
 from api.cli.output import cut_line, day, format_option, print_content, print_json, print_table
@@ -73,7 +73,8 @@ def show_change(change: str, place: Place, form: str) -> None:
     if shown.merged:
         click.echo("merged already")
     else:
-        words = ("jobtypes", "changes", "merge", change, "--commit", shown.commit)
+        words = ["jobtypes", "changes", "merge", change, "--commit", shown.commit]
+        words += typed_options()
         click.echo(escaped(f"merge what is shown here:  {shlex.join(words)}"))
     _print_made(shown.conflicts, shown.makes)
     for problem in shown.problems:

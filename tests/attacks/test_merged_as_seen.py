@@ -221,19 +221,20 @@ def test_a_branch_that_is_pushed_over_between_two_attempts_is_not_merged(farm, s
 
 def test_the_command_line_merges_what_it_showed(farm, seen):
     shown = jobtypes("changes", "show", "fix", "--repo", farm.path).stdout
-    line = f"merge what is shown here:  jobtypes changes merge fix --commit {seen}\n"
+    words = f"changes merge fix --commit {seen} --repo {farm.path}"
+    line = f"merge what is shown here:  jobtypes {words}\n"
     assert line in shown
     push(farm, EVIL, "evil\n")
 
     command = line.split(":  jobtypes ")[1].split()
-    refusal = jobtypes(*command, "--repo", farm.path)
+    refusal = jobtypes(*command)
     assert refusal.returncode == 1
     assert "the branch fix moved: look again" in refusal.stderr
 
     git(farm.path, "update-ref", "refs/heads/fix", seen)
-    assert jobtypes(*command, "--repo", farm.path).returncode == 0
+    assert jobtypes(*command).returncode == 0
     assert git(farm.path, "rev-parse", "main^2").strip() == seen
-    assert jobtypes(*command, "--repo", farm.path).returncode == 0
+    assert jobtypes(*command).returncode == 0
 
 
 def test_the_page_says_which_commit_it_shows(seen, client):

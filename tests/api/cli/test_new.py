@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ def test_a_new_jobtype_passes_every_check_and_its_own_case(copy, name, descripti
     run = jobtypes("run", name, "--frames", "1-9", "--data", "scene=/a", "--repo", copy.path)
     assert run.stdout == "houdini --start 1 --end 5 /a\nhoudini --start 6 --end 9 /a\n"
     assert jobtypes("test", name, "--repo", copy.path).returncode == 0
+    assert shlex.join(["jobtypes", "test", name, "--repo", str(copy.path)]) in done.stdout
 
 
 def test_a_jobtype_can_begin_as_a_copy_of_another(copy):

@@ -56,6 +56,19 @@ def test_a_comment_stands_where_it_was_made(farm, asked):
     ]
 
 
+def test_the_command_that_merges_names_the_service_without_its_password(farm):
+    propose(farm, "named")
+    words = ["changes", "show", "named"]
+    secret = farm.url.replace("//", "//ada:jtr_secret@")
+
+    typed = jobtypes(*words, "--url", f"{secret}/api/v1").stdout
+    variable = jobtypes(*words, env={"JOBTYPES_URL": farm.url}).stdout
+
+    assert typed.splitlines()[0].endswith(f" --url {farm.url}")
+    assert "jtr_secret" not in typed
+    assert "--url" not in variable.splitlines()[0]
+
+
 REFUSED = {
     "nothing to say": (["comment", "{0}", "-m", " "], "the comment is empty"),
     "no text": (["comment", "{0}", "-m", "x\udcff"], "no text"),
