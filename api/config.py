@@ -36,6 +36,12 @@ EVENT_WAITERS = 16
 """Requests of a worker that may wait for events. A client that comes when all places are taken
 gets its answer at once."""
 
+SECONDS_LIMIT = 2_000_000
+"""The longest time that a setting can be, 23 days: in milliseconds, it fits into 32 bits."""
+
+BYTES_LIMIT = 2**40
+"""The largest size that a setting can be."""
+
 PREFIX = "/api/v1"
 """Where the API's paths begin."""
 
@@ -177,7 +183,17 @@ class Config:
     agent_python27: bool = False
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, str) and not value.strip():
+                raise ConfigError(f"{field.name} is empty; give it a value, or leave it out")
         _ = self.public
+        secret = self.webhook_secret or ""
+        if not (secret.isascii() and secret.isprintable()):
+            raise ConfigError(
+                "webhook_secret has other characters than printable ASCII, which not every forge"
+                " sends as they are; choose another secret, and give it to the forge, too"
+            )
         if self.require_approvals and not self.protect:
             raise ConfigError("require_approvals needs protect: else the branch needs no merge")
         if self.require_approvals and self.upstream is not None:
@@ -252,6 +268,23 @@ class Config:
     def stuck_s(self) -> int:
         """How long no request takes, but for clones and pushes."""
         return max(300, 5 * self.fetch_limit_s, 2 * self.body_limit_s, 2 * self.write_limit_s)
+
+    @property
+    def places(self) -> int:
+        """How many requests of a worker can have slots, whatever their kinds.
+
+        A sixth of the threads is for reads alone.
+        """
+        return max(1, self.threads - max(1, self.threads // 6))
+
+    @property
+    def stuck_threads(self) -> int:
+        """How many requests have to take ``stuck_s`` until a worker counts as hanging.
+
+        Clones and pushes may take as long, but never hold so many threads.
+        """
+        git = min(self.git_places, self.places)
+        return max(self.threads + self.waiting_threads - git, git + 1)
 
     @property
     def takes_writes(self) -> bool:

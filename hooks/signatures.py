@@ -135,7 +135,7 @@ def _key(secret: str) -> bytes | None:
     if not secret.startswith(SIGNING_TOKEN):
         return None
     try:
-        return base64.b64decode(secret.removeprefix(SIGNING_TOKEN), validate=True)
+        return base64.b64decode(secret.removeprefix(SIGNING_TOKEN), validate=True) or None
     except ValueError:
         return None
 

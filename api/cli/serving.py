@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,7 +19,7 @@ from api.cli.options import (
     repo_option,
     setting,
 )
-from api.config import Config, ConfigError, LogFormat, Writes
+from api.config import BYTES_LIMIT, SECONDS_LIMIT, Config, ConfigError, LogFormat, Writes
 from api.telemetry import logs
 from gitstore.checks.settings import CodeChecks
 from gitstore.format.layout import CODE_LIMIT_BYTES, YAML_LIMIT_BYTES
@@ -32,6 +34,21 @@ limit = partial(setting, subject=Subject.LIMITS)
 master = partial(setting, subject=Subject.MASTER)
 upstream = partial(setting, subject=Subject.UPSTREAM)
 log = partial(setting, subject=Subject.LOG)
+seconds = partial(click.IntRange, max=SECONDS_LIMIT)
+size = partial(click.IntRange, max=BYTES_LIMIT)
+
+
+class _NumberRange(click.FloatRange):
+    """A range of numbers; click takes NaN for part of any."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number that *value* is."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value} is no number.", param, ctx)
+        return number
 
 
 class _BySubject(click.Command):
@@ -58,7 +75,7 @@ class _BySubject(click.Command):
 @where("--public-url", help="The URL that clients reach it at, through a proxy.")
 @where("--workers", type=click.IntRange(1, 256), help="Worker processes.")
 @where("--threads", type=click.IntRange(4, 1024), help="Threads a worker.")
-@where("--hot-bytes", type=click.IntRange(0), help="Memory for ready answers; 0 for none.")
+@where("--hot-bytes", type=size(0), help="Memory for ready answers; 0 for none.")
 @where("--hot-path/--no-hot-path", help="Send ready answers before Flask is asked.")
 @writers("--read-only", is_flag=True, help="Take no writes.")
 @writers("--insecure-writes", is_flag=True, help="Take anybody's writes, beyond loopback too.")
@@ -66,32 +83,32 @@ class _BySubject(click.Command):
 @writers("--cors-origins", multiple=True, metavar="ORIGIN", help="Sites whose pages may read.")
 @writers("--protect", is_flag=True, help="Move the branch by merges alone, and by admins.")
 @writers("--require-approvals", type=click.IntRange(0, 100), help="Approvals that a merge needs.")
-@limit("--body-limit-bytes", type=click.IntRange(1024), help="Size of a REST body.")
-@limit("--body-limit-s", type=click.IntRange(1), help="Seconds to wait for a REST body.")
+@limit("--body-limit-bytes", type=size(1024), help="Size of a REST body.")
+@limit("--body-limit-s", type=seconds(1), help="Seconds to wait for a REST body.")
 @limit("--code-limit-bytes", type=click.IntRange(1, CODE_LIMIT_BYTES), help="Size of code.")
 @limit("--meta-limit-bytes", type=click.IntRange(1, YAML_LIMIT_BYTES), help="Size of a YAML.")
-@limit("--push-limit-bytes", type=click.IntRange(1024), help="Size of a push.")
+@limit("--push-limit-bytes", type=size(1024), help="Size of a push.")
 @limit("--push-jobtypes-limit", type=click.IntRange(1), help="Jobtypes that a push changes.")
 @limit("--push-refs-limit", type=click.IntRange(1), help="Refs that a push moves.")
-@limit("--file-limit-bytes", type=click.IntRange(1024), help="Size of another file.")
-@limit("--tree-limit-bytes", type=click.IntRange(1024), help="Size of all files of a push.")
+@limit("--file-limit-bytes", type=size(1024), help="Size of another file.")
+@limit("--tree-limit-bytes", type=size(1024), help="Size of all files of a push.")
 @limit("--write-places", type=click.IntRange(1), help="REST writes at once, a worker.")
-@limit("--write-limit-s", type=click.IntRange(1), help="Seconds that a write may lose races.")
+@limit("--write-limit-s", type=seconds(1), help="Seconds that a write may lose races.")
 @limit("--review-places", type=click.IntRange(1), help="Previews at once, a worker.")
 @limit("--git-places", type=click.IntRange(1), help="Clones and pushes at once, a worker.")
 @limit("--file-places", type=click.IntRange(1), help="Archives at once, a worker.")
-@limit("--git-idle-s", type=click.IntRange(1), help="Seconds until a hanging clone is ended.")
-@limit("--git-limit-s", type=click.IntRange(1), help="Seconds that a clone or push may take.")
-@limit("--housekeeping-s", type=click.IntRange(1), help="Seconds between two housekeepings.")
-@limit("--connections", type=click.IntRange(16), help="Connections at once, a worker.")
-@limit("--connection-idle-s", type=click.IntRange(1), help="Seconds to wait for a request.")
+@limit("--git-idle-s", type=seconds(1), help="Seconds until a hanging clone is ended.")
+@limit("--git-limit-s", type=seconds(1), help="Seconds that a clone or push may take.")
+@limit("--housekeeping-s", type=seconds(1), help="Seconds between two housekeepings.")
+@limit("--connections", type=click.IntRange(16, 1_000_000), help="Connections at once, a worker.")
+@limit("--connection-idle-s", type=seconds(1), help="Seconds to wait for a request.")
 @limit(
     "--answer-idle-s",
-    type=click.IntRange(1),
+    type=seconds(1),
     help="Seconds until a client that reads nothing is closed.",
 )
 @master("--mirror", help="Keep the tables of the PyFarm master's database at this URL in step.")
-@master("--mirror-wait-s", type=click.FloatRange(0, 30), help="Seconds that a write waits for it.")
+@master("--mirror-wait-s", type=_NumberRange(0, 30), help="Seconds that a write waits for it.")
 @upstream("--upstream", help="Follow the repository at this URL; --repo is its local copy.")
 @upstream(
     "--writes",
@@ -101,13 +118,13 @@ class _BySubject(click.Command):
 @upstream(
     "--poll-s",
     "--poll",
-    type=click.IntRange(1),
+    type=seconds(1),
     help="Seconds between two fetches from upstream.",
 )
-@upstream("--fetch-limit-s", type=click.IntRange(1), help="Seconds until a fetch is given up.")
-@upstream("--fetch-pause-s", type=click.IntRange(0), help="Seconds between two fetches at least.")
+@upstream("--fetch-limit-s", type=seconds(1), help="Seconds until a fetch is given up.")
+@upstream("--fetch-pause-s", type=seconds(0), help="Seconds between two fetches at least.")
 @upstream("--fetch-fsck", multiple=True, metavar="ID=LEVEL", help="What a fault counts, as in Git.")
-@upstream("--upstream-stale-s", type=click.IntRange(1), help="Age at which health complains.")
+@upstream("--upstream-stale-s", type=seconds(1), help="Age at which health complains.")
 @upstream("--webhook-secret", help="The secret that the forge signs its webhooks with.")
 @log(
     "--log-format",

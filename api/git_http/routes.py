@@ -87,12 +87,12 @@ def talk(transports: Transports, name: str) -> Response:
         if body is None:
             raise RequestEntityTooLarge(_too_large(config) if service.is_push else None)
         with body:
+            sockets.be_patient(request.remote_addr or "", config.git_idle_s)
             push = Push(access.name, read_updates(body)) if service.is_push else None
             run = transports.start(service, (), access, body)
     except BaseException:
         transports.release()
         raise
-    sockets.be_patient(request.remote_addr or "", config.git_idle_s)
     return stream(transports, run, "result", push=push)
 
 

@@ -139,9 +139,7 @@ def _load(config: Config, pulse: Pulse, is_another: bool) -> WSGIApplication:
     log = logs.AccessLog(config.log_format) if config.access_log else None
     observed = Observed(service.app, parts.store, log)
     observed.start()
-    # Clones and pushes may take long, but hold no more threads than they have slots.
-    threads = config.threads + config.waiting_threads - config.git_places
-    pulse.stop_where(lambda: observed.running(config.stuck_s) >= max(1, threads))
+    pulse.stop_where(lambda: observed.running(config.stuck_s) >= config.stuck_threads)
     # If reads need tokens, the application must check the token each time.
     is_hot = config.hot_path and not config.read_needs_token
     application = Hot(observed, service.cache, parts.hosts) if is_hot else observed

@@ -17,8 +17,8 @@ CLOCK_S = 0.001
 RETRY_S = 5.0
 """How long after a failed fetch a reader who misses something starts another."""
 BACKOFF_LIMIT_S = 500.0
-"""The longest time between two tries while upstream is down, unless a reader asks. Jitter may
-extend it to ten minutes."""
+"""The longest time between two tries while upstream is down, unless a reader asks, or tries are
+as rare while it is up. Jitter may extend it to ten minutes."""
 
 
 def poll_pause_s(poll_s: float, failures: int) -> float:
@@ -26,7 +26,8 @@ def poll_pause_s(poll_s: float, failures: int) -> float:
 
     With jitter, so that a hundred replicas don't ask in one second.
     """
-    return min(BACKOFF_LIMIT_S, poll_s * 2.0**failures) * random.uniform(0.8, 1.2)
+    limit_s = max(BACKOFF_LIMIT_S, poll_s)
+    return min(limit_s, poll_s * 2.0**failures) * random.uniform(0.8, 1.2)
 
 
 class Follower:

@@ -42,9 +42,7 @@ class Limits:
             Work.WEBHOOK: threading.BoundedSemaphore(config.threads),
             Work.FILES: threading.BoundedSemaphore(config.file_places),
         }
-        # A sixth of the threads is for reads alone, whatever the kinds add up to.
-        reads = max(1, config.threads // 6)
-        self._all = threading.BoundedSemaphore(max(1, config.threads - reads))
+        self._all = threading.BoundedSemaphore(config.places)
         self._waiting = threading.BoundedSemaphore(PREVIEW_WAITERS)
         self._listening = threading.BoundedSemaphore(EVENT_WAITERS)
         self._waits: set[Wait] = set()

@@ -133,6 +133,11 @@ def test_the_pause_between_fetches_grows_with_failures_and_differs(failures, lea
     assert max(pauses) - min(pauses) > (most_s - least_s) / 2
 
 
+def test_the_pause_between_fetches_is_never_shorter_than_was_said():
+    for failures in (0, 1, 10):
+        assert 2880 <= poll_pause_s(3600, failures) <= 4320
+
+
 def test_an_upstream_that_refuses_is_asked_less_and_less_often(forge, follow):
     server = follow(forge.url_for(f"bot:{SECRET}@"), "--poll-s", "1")
     forge.password = "another"

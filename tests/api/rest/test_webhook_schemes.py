@@ -211,6 +211,15 @@ def test_what_the_signing_token_covers_can_not_be_changed(signing, changed):
     assert answer.status_code == 401
 
 
+def test_a_signing_token_without_a_key_proves_nothing(repo):
+    signed = {"X-Gitlab-Event": "Push Hook"} | standard(PUSH, time.time(), key=b"")
+
+    answer = send(client_of(repo, "whsec_"), "gitlab", signed)
+
+    assert answer.status_code == 401
+    assert "webhook_secret is no signing token" in answer.json["error"]
+
+
 @pytest.mark.parametrize("away_s", [-3600, 3600])
 def test_a_delivery_of_another_hour_is_401_and_says_so(signing, away_s):
     headers = {"X-Gitlab-Event": "Push Hook"} | standard(PUSH, time.time() + away_s)

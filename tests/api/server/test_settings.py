@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.cli.options import Setting
+from api.config import Config, ConfigError
 from tests.support.commands import Done, commands, jobtypes
 from tests.support.server import free_port
 
@@ -130,6 +131,10 @@ BAD_VALUES = {
     "no workers": (["--workers", "0"], {}, "--workers"),
     "a variable that is a word": ([], {"JOBTYPES_PORT": "http"}, "--port"),
     "an unknown format": (["--log-format", "xml"], {}, "--log-format"),
+    "a time of months": (["--git-idle-s", "3000000"], {}, "--git-idle-s"),
+    "a huge size": (["--push-limit-bytes", "9" * 30], {}, "--push-limit-bytes"),
+    "a time without end": (["--mirror-wait-s", "inf"], {}, "--mirror-wait-s"),
+    "a time that is no number": (["--mirror-wait-s", "nan"], {}, "nan is no number"),
     "a flag that is neither": ([], {"JOBTYPES_READ_ONLY": "perhaps"}, "--read-only"),
 }
 
@@ -167,7 +172,9 @@ def test_a_value_of_another_type_in_the_file_is_an_error(tmp_path, name):
     assert f"it must be {wanted}" in done.stderr
 
 
-@pytest.mark.parametrize("line", ["port = 0", "port = 70000", 'log_format = "xml"'])
+@pytest.mark.parametrize(
+    "line", ["port = 0", "port = 70000", 'log_format = "xml"', "mirror_wait_s = nan"]
+)
 def test_a_value_out_of_range_in_the_file_exits_with_2(file, line):
     file.write_text(f"{file.read_text()}{line}\n")
 
@@ -175,3 +182,29 @@ def test_a_value_out_of_range_in_the_file_exits_with_2(file, line):
 
     assert done.returncode == 2
     assert f"--{line.split()[0].replace('_', '-')}" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["branch", "host", "public_url", "upstream", "webhook_secret"])
+def test_a_text_that_is_empty_is_refused(file, name):
+    settings = [line for line in file.read_text().splitlines() if not line.startswith(name)]
+    file.write_text("\n".join([*settings, f'{name} = " "']))
+
+    done = jobtypes("--config", file, "serve")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"jobtypes: {name} is empty; give it a value, or leave it out\n"
+
+
+@pytest.mark.parametrize("secret", ["schön", "two\nlines", "new\n", "\x7f"])
+def test_a_secret_that_forges_may_send_differently_is_refused(tmp_path, secret):
+    with pytest.raises(ConfigError, match="webhook_secret has other characters"):
+        Config(tmp_path, webhook_secret=secret)
+
+
+@pytest.mark.parametrize("threads", [4, 12, 1024])
+@pytest.mark.parametrize("git_places", [1, 4, 100, 1000])
+def test_clones_and_pushes_alone_make_no_worker_count_as_hanging(tmp_path, threads, git_places):
+    config = Config(tmp_path, threads=threads, git_places=git_places)
+
+    held = min(git_places, config.places)
+    assert held < config.stuck_threads <= threads + config.waiting_threads

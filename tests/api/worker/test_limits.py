@@ -13,9 +13,11 @@ import pytest
 from api.app import create_app
 from api.config import PREVIEW_WAITERS, Config
 from api.web.parts import parts_of
+from api.worker import sockets
 from api.worker.limits import Limits, Work
 from gitstore.errors import Busy
 from tests.support.branches import jobtype
+from tests.support.cloning import UPLOAD
 from tests.support.git import git
 from tests.support.git_http import REFS
 from tests.support.project import ROOT
@@ -261,6 +263,19 @@ def _fill(limits: Limits) -> int:
         except Busy:
             continue
     return taken
+
+
+def test_a_clone_that_fails_keeps_no_slot(sample, monkeypatch):
+    def fail(peer: str, limit_s: float) -> None:
+        raise OSError("no such option")
+
+    monkeypatch.setattr(sockets, "be_patient", fail)
+    client = create_app(Config(sample, git_places=1)).test_client()
+    content = "application/x-git-upload-pack-request"
+
+    said = [client.post(UPLOAD, data=b"0000", content_type=content) for _ in range(2)]
+
+    assert [answer.status_code for answer in said] == [500, 500]
 
 
 @pytest.mark.parametrize("kind", ["write", "merge"])
