@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import cache
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from flask import Response, g, request, url_for
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -129,7 +129,10 @@ def here() -> str:
     """The URL of this page, to come back to; that of the first page where it has none."""
     if request.endpoint is None:
         return url_for("pages.overview")
-    return url_for(request.endpoint, **{**request.args, **(request.view_args or {})})
+    path = url_for(request.endpoint, **(request.view_args or {}))
+    # Not by url_for, which has parameters of its own.
+    query = urlencode(list(request.args.items(multi=True)))
+    return f"{path}?{query}" if query else path
 
 
 def form_token() -> str:

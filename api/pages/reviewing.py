@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flask import Response, url_for
-from pydantic import ValidationError
 
-from api.pages.forms import Faults, Form, read_kept_form, see_other
+from api.pages.forms import Faults, Form, parse_whole, read_kept_form, see_other
 from api.pages.rendering import page
-from api.rest.comments import CommentBody
+from api.rest.comments import ApprovalBody, CommentBody
 from api.web import auth
-from api.web.bodies import InvalidBody
+from api.web.bodies import typed
 from api.web.errors import status_of
 from api.web.merging import merge_change
 from api.web.parts import parts
@@ -24,7 +23,7 @@ from gitstore.branch.writing import Writer
 from gitstore.errors import BadRequest, ReadOnly, StoreError
 from gitstore.format.layout import is_id, parse_id
 
-_FIELDS = {name: name for name in ("text", "path", "line", "commit")}
+_FIELDS = {name: name for name in ("text", "path", "line")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +111,10 @@ def _change_page(branch: str, place: str = "talk") -> str:
 
 
 def _comment(branch: str, form: Form, writer: Writer) -> str:
-    line = form.get("line", "").strip()
     values: dict[str, object] = {"text": form.get("text", "")}
     values |= {"commit": form.get("commit") or None, "path": form.get("path", "").strip() or None}
-    values["line"] = (parse_id(line) if is_id(line) else line) if line else None
-    try:
-        body = CommentBody.model_validate(values)
-    except ValidationError as error:
-        raise InvalidBody(error) from None
+    values["line"] = parse_whole(form.get("line", "").strip())
+    body = typed(CommentBody, values)
     entry = _discussion().comment(branch, writer, body.text, body.commit, body.path, body.line)
     return _change_page(branch, f"comment-{entry.number}")
 
@@ -131,7 +126,8 @@ def _uncomment(branch: str, form: Form, writer: Writer) -> str:
 
 
 def _approve(branch: str, form: Form, writer: Writer) -> str:
-    _discussion().approve(branch, writer, form.get("commit", ""))
+    body = typed(ApprovalBody, {"commit": form.get("commit", "")})
+    _discussion().approve(branch, writer, body.commit)
     return _change_page(branch)
 
 
@@ -141,10 +137,9 @@ def _unapprove(branch: str, form: Form, writer: Writer) -> str:
 
 
 def _merge(branch: str, form: Form, writer: Writer) -> str:
-    seen = form.get("commit", "")
-    if not seen:
-        raise BadRequest("the form does not say which commit was looked at; look at it again")
-    merged = merge_change(branch, writer, "delete_branch" in form, seen)
+    # Not a MergeBody, which may name none: a page shows one.
+    body = typed(ApprovalBody, {"commit": form.get("commit", "")})
+    merged = merge_change(branch, writer, "delete_branch" in form, body.commit)
     return url_for("forms.released", commit=merged.commit)
 
 

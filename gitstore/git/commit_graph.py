@@ -12,7 +12,7 @@ import pygit2
 from pygit2.enums import SortMode
 
 from gitstore.errors import Damaged, NotFound, OutOfBounds, Refused
-from gitstore.format.layout import COMMIT_LIMIT_BYTES
+from gitstore.format.layout import COMMIT_LIMIT_BYTES, is_text, shown
 from gitstore.git.commit_text import parse_commit, parse_parents
 from gitstore.git.commits import Commit
 from gitstore.git.handle import RESTORE, Handle
@@ -58,6 +58,9 @@ class CommitGraph:
             NotFound: it means none.
         """
         repo = self._handle.repo
+        if "\0" in revision or not is_text(revision):
+            # Git could not be asked for it.
+            raise NotFound(f"{shown(revision)} is no commit in {self._handle.path}")
         try:
             id = self._refs.tip(revision) if revision.startswith("refs/") else None
             if id is None and _ID.fullmatch(revision):

@@ -9,6 +9,7 @@ import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -294,6 +295,7 @@ ELSEWHERE = (
     "\\\\evil.example",
     "///evil.example",
     "/%5cevil.example\\",
+    "//[",
     "javascript:alert(1)",
     "http:evil.example",
     "/\t/evil.example",
@@ -317,6 +319,17 @@ def test_the_login_leads_to_no_other_site(place, to):
     assert (answer.status, answer.headers["location"]) == (303, "/")
     again = ada.request("GET", f"/login?next={_quoted(to)}")
     assert again.headers.get("location", "/") == "/"
+
+
+def test_the_login_leads_back_with_the_whole_query(place):
+    there = "/?q=a&q=b+c&_external=1&endpoint=x&sort=date"
+    visitor = place.anybody().open(there)
+    link = re.search(r'href="(/login[^"]*)"', visitor.page.body.decode())
+    assert link
+
+    visitor.open(unescape(link[1])).send(token=place.secrets["Ada"])
+
+    assert visitor.path == there
 
 
 def _quoted(text: str) -> str:
