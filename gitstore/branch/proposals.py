@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gitstore.branch.access import EVERYBODY, Access, Role
@@ -16,12 +15,15 @@ from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.difference import difference
 from gitstore.catalogue.steps import step_between
 from gitstore.edits.edit import Edit
-from gitstore.errors import Forbidden, Moved, Refused
+from gitstore.errors import Busy, Forbidden, Moved, Refused
 from gitstore.format.layout import ref_component
 from gitstore.git.commits import Signature
 
 NUMBERS_TRIED = 1000
 """How many branches of one name there may be at a time."""
+
+RACES_LOST = 10
+"""How often others may be faster at making a branch, before a proposal gives up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,36 +50,65 @@ def propose(
     Raises:
         Invalid, Forbidden: see BranchWriter.write.
         RemoteFailed: see Upstream.push.
-        Refused: there are too many such branches.
+        Refused: there are too many such branches, or another one is in the way.
     """
     written = upstream.store.writing.prepare(edits, writer, precondition, is_checked)
     commit = written.after.history.tip
     if written.after is written.before or commit is None:
         return written
+    exists = upstream.branches().__contains__
     if not is_for_person:
         subject = difference(written.before, written.after).subject()
         branch = f"jobtypes/{ref_component(subject)}/{commit[:10]}"
+        _require_room(branch, exists)
         upstream.push(commit, branch)
         return Proposed(branch, commit)
-    known = upstream.branches()
-    for branch in _branches(written, writer.access):
-        if branch not in known:
-            with suppress(Moved):  # Somebody has made it since the last fetch.
-                upstream.push(commit, branch)
-                return Proposed(branch, commit)
-    raise _too_many(writer.access)
+
+    def make(branch: str) -> bool:
+        upstream.push(commit, branch)
+        return True
+
+    return Proposed(_make_branch(written, writer.access, exists, make), commit)
 
 
-def _branches(written: Written, access: Access) -> Iterator[str]:
-    """Yield ``web/<user>/<jobtype>-<n>`` for each n."""
+def _require_room(branch: str, exists: Callable[[str], bool]) -> None:
+    """Raise Refused if *branch* can't be made because a branch of its first words *exists*."""
+    words = branch.split("/")
+    for above in ("/".join(words[:length]) for length in range(1, len(words))):
+        if exists(above):
+            raise Refused(
+                f"the branch {above} is in the way: Git makes no branch {branch} next to it;"
+                f" rename {above}, or delete it"
+            )
+
+
+def _make_branch(
+    written: Written, access: Access, exists: Callable[[str], bool], make: Callable[[str], bool]
+) -> str:
+    """The first branch ``web/<user>/<jobtype>-<n>`` that does not exist and that *make* made.
+
+    *make* gives False for a name that is not to be used, and raises Moved where it was not fast
+    enough.
+
+    Raises:
+        Refused: there are too many such branches, or another one is in the way.
+        Busy: others were faster again and again.
+    """
     subject = difference(written.before, written.after).subject()
     user = "anybody" if access is EVERYBODY else access.name
     name = f"web/{ref_component(user)}/{ref_component(subject)}"
-    yield from (f"{name}-{number}" for number in range(1, NUMBERS_TRIED + 1))
-
-
-def _too_many(access: Access) -> Refused:
-    return Refused(f"{access.name} has {NUMBERS_TRIED} such branches; merge or delete some")
+    _require_room(name, exists)
+    lost = 0
+    for branch in (f"{name}-{number}" for number in range(1, NUMBERS_TRIED + 1)):
+        try:
+            if not exists(branch) and make(branch):
+                return branch
+        except Moved:
+            lost += 1
+            if lost == RACES_LOST:
+                message = f"no branch such as {branch} can be made: others make them, or stand in"
+                raise Busy(f"{message} the way; look at the branches, and try again") from None
+    raise Refused(f"{access.name} has {NUMBERS_TRIED} such branches; merge or delete some")
 
 
 def propose_here(
@@ -91,28 +122,26 @@ def propose_here(
 
     Raises:
         Invalid, Forbidden: see BranchWriter.write.
-        Refused: there are too many such branches.
+        Refused: there are too many such branches, or another one is in the way.
     """
     written = store.writing.prepare(edits, writer, precondition, is_checked)
     commit = written.after.history.tip
     if written.after is written.before or commit is None:
         return written
     access, log = writer.access, ReviewLog(store.repository, store.writing)
-    for branch in _branches(written, access):
+
+    def exists(branch: str) -> bool:
+        return store.repository.tip(HEADS + branch) is not None
+
+    def make(branch: str) -> bool:
         # What was said of an earlier change is not about this one.
-        is_free = store.repository.tip(HEADS + branch) is None and not log.read(branch).last
-        if is_free and _made(store, HEADS + branch, commit, access):
-            return Proposed(branch, commit)
-    raise _too_many(access)
+        if log.read(branch).last:
+            return False
+        by = Signature(access.name, access.email)
+        store.repository.move(HEADS + branch, None, commit, by, "web")
+        return True
 
-
-def _made(store: Store, ref: str, commit: str, access: Access) -> bool:
-    """Whether *ref* was made just now, at *commit*; False if somebody else was faster."""
-    try:
-        store.repository.move(ref, None, commit, Signature(access.name, access.email), "web")
-    except Moved:
-        return False
-    return True
+    return Proposed(_make_branch(written, access, exists, make), commit)
 
 
 def change_catalogue(store: Store, branch: str) -> Catalogue:
