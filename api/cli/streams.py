@@ -1,4 +1,4 @@
-"""The streams of a command: whoever called it, they are open, and take any text."""
+"""The streams of a command: always open, and able to take any text."""
 
 from __future__ import annotations
 
