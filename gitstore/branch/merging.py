@@ -35,7 +35,10 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class _Merge:
-    """A merge of *change* (None: its branch is gone) by *commit*; *is_new* if made just now."""
+    """A merge of *change* (None: its branch is gone) by *commit*; *is_new* if made just now.
+
+    If it isn't, and the branch is there, *commit* is the served one, which contains the change.
+    """
 
     change: ChangeRow | None
     commit: str
@@ -62,10 +65,14 @@ class Merging:
         merge = self._store.writing.land(lambda: self._try_merge(branch, writer, seen))
         if merge.change is None:
             return Merged(merge.commit, deleted=True)
-        # A change that somebody else merged is still not for everyone to delete.
-        refusal = None if merge.is_new else self._deletion_refusal(branch, writer.access)
+        commit, refusal = merge.commit, None
+        if not merge.is_new:
+            # That may read the whole history, and so happens after the turn among the writers.
+            commit = merge_of(self._repository, merge.commit, merge.change.commit.id)
+            # A change that somebody else merged is still not for everyone to delete.
+            refusal = self._deletion_refusal(branch, writer.access)
         deletes = delete_branch and refusal is None
-        return Merged(merge.commit, deletes and self._delete_merged(merge.change))
+        return Merged(commit, deletes and self._delete_merged(merge.change))
 
     def _delete_merged(self, change: ChangeRow) -> bool:
         """Delete the branch of a merged change; False if it has newer commits by now."""
@@ -89,7 +96,7 @@ class Merging:
         if tip is None:
             raise Refused("the served branch has no commit yet; push it first")
         if self._repository.is_ancestor(commit, tip):
-            return _Merge(change, merge_of(self._repository, tip, commit), is_new=False)
+            return _Merge(change, tip, is_new=False)
         merge = self._make_merge(base, tip, change, writer)
         if not self._store.writing.move(base, merge, writer.access):
             return None

@@ -11,6 +11,8 @@ from flask.testing import FlaskClient
 
 from api.app import create_app
 from api.config import Config
+from gitstore.branch import merging
+from gitstore.branch.merges import merge_of
 from gitstore.branch.merging import Merged
 from gitstore.branch.reviews import Reviews
 from gitstore.branch.store import Store
@@ -265,6 +267,23 @@ def test_a_branch_that_was_pushed_to_while_it_was_merged_is_kept(served):
 
     assert merged == Merged(tip(served.path), deleted=False)
     assert tip(served.path, "topic") == newer
+
+
+def test_the_merge_of_an_old_branch_is_searched_when_others_may_write(served, monkeypatch):
+    propose(served, "topic", TWO)
+    store = Store(served.path)
+    first = Reviews(store).merge("topic", Writer(), delete_branch=False)
+    had_turn: list[bool] = []
+
+    def search(*args: object) -> str:
+        with store.writing._turns.turn(0) as has_come:
+            had_turn.append(has_come)
+        return merge_of(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(merging, "merge_of", search)
+
+    assert Reviews(store).merge("topic", Writer(), delete_branch=False) == first
+    assert had_turn == [True]
 
 
 def test_a_branch_of_a_name_that_was_merged_before_is_merged_again(served, client):
