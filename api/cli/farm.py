@@ -205,7 +205,7 @@ def mirror(
 
 def _mirror_verdict(done: Mirrored, is_written: bool) -> str:
     if done.conflicts:
-        return f"{len(done.conflicts)} jobtypes are not in step"
+        return f"{len(done.conflicts)} things are not in step"
     if done.changes and not is_written:
         return f"{len(done.changes)} changes away from {(done.tip or 'nothing')[:10]}"
     return f"in step with {(done.tip or 'nothing')[:10]}"

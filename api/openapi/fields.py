@@ -125,7 +125,7 @@ OWN: Mapping[str, Mapping[str, str]] = {
         "last_good_run_age_s": "Seconds since the last good run",
         "lag_steps": "How many steps the tables are behind",
         "drift": "Rows in the tables that the branch doesn't have",
-        "conflicts": "Why a jobtype was left as it was, by jobtype",
+        "conflicts": "Why a jobtype or software was left as it was, by name",
     },
     "ProblemAnswer": {"severity": "Whether it keeps the change out (error) or not (warning)"},
     "ProposedAnswer": {"review": "A link to open a pull request, null for an unknown forge"},

@@ -70,7 +70,7 @@ MIRROR_AWAY = Gauge(
 )
 MIRROR_CONFLICTS = Gauge(
     "jobtypes_mirror_conflicts",
-    "Jobtypes for which the master's tables have other code",
+    "Jobtypes and software that the mirror left as they are",
     multiprocess_mode="mostrecent",
 )
 MIRROR_DRIFT = Gauge(

@@ -33,6 +33,12 @@ STATE = "jobtype_repository"
 LOCK = 7_206_158
 """The number of our lock in PostgreSQL: nothing but a number that nobody else has."""
 _LOCK_WAIT_S = 30
+_STRICT = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
+"""Have MySQL refuse what a column can't hold. By older servers' defaults, it cuts that off."""
+
+
+class ValueRefused(FarmFailed):
+    """A value that the tables can't hold, such as a name that is equal to another one there."""
 
 
 def is_database(source: str) -> bool:
@@ -173,8 +179,24 @@ class Database:
         try:
             yield
         except self._sa.exc.SQLAlchemyError as error:
-            said = str(getattr(error, "orig", None) or error).strip().splitlines()
-            raise FarmFailed(f"{self.shown}: {self.scrub(said[0] if said else '')}") from None
+            raise FarmFailed(f"{self.shown}: {self._said(error)}") from None
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Tell the values that the tables can't hold from everything else that may fail.
+
+        Raises:
+            ValueRefused: that is so.
+        """
+        try:
+            yield
+        except (self._sa.exc.DataError, self._sa.exc.IntegrityError) as error:
+            raise ValueRefused(f"the tables can't hold it: {self._said(error)}") from None
+
+    def _said(self, error: Exception) -> str:
+        """What a driver said, in a line."""
+        said = str(getattr(error, "orig", None) or error).strip().splitlines()
+        return self.scrub(said[0] if said else "")
 
     def scrub(self, text: str) -> str:
         """*text* without the database's password."""
@@ -256,4 +278,6 @@ def _limits(backend: str) -> dict[str, object]:
     """How long a driver waits for its server."""
     if backend == "sqlite":
         return {"timeout": _LOCK_WAIT_S}
+    if backend in ("mysql", "mariadb"):
+        return {"connect_timeout": 5, "init_command": _STRICT}
     return {"connect_timeout": 5}

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from gitstore.format.layout import escaped
-from gitstore.pyfarm.database import JOBTYPES, NEEDS, SOFTWARE, SOFTWARE_VERSIONS, TABLES, VERSIONS
+from gitstore.pyfarm.database import (
+    JOBTYPES,
+    NEEDS,
+    SOFTWARE,
+    SOFTWARE_VERSIONS,
+    TABLES,
+    VERSIONS,
+    Database,
+    ValueRefused,
+)
 from gitstore.pyfarm.tables import Row
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection, CursorResult, Executable, NestedTransaction, Table
 
 _SHOWN = 60
 _REFERRED = (JOBTYPES, VERSIONS, SOFTWARE, SOFTWARE_VERSIONS)
@@ -26,13 +37,17 @@ class Editor:
 
     def __init__(
         self,
+        database: Database,
         tables: Mapping[str, Table],
         rows: Mapping[str, list[Row]],
         referred: Mapping[str, set[int]],
         connection: Connection | None,
     ) -> None:
+        self._database = database
         self._tables = tables
         self._connection = connection
+        self._savepoint: NestedTransaction | None = None
+        self._undo: list[Callable[[], object]] | None = None
         self._made = count(-1_000_000_000, -1)
         self.referred = referred
         self.log: list[str] = []
@@ -42,6 +57,43 @@ class Editor:
         self.needs: dict[int, dict[int, dict[str, Any]]] = {}
         for row in rows[NEEDS]:
             self.needs.setdefault(row["jobtype_version_id"], {})[row["software_id"]] = dict(row)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Changes of which the tables and the rows have all, or none if a value is refused.
+
+        Raises:
+            ValueRefused: the database can't hold one of the values.
+        """
+        logged, undo = len(self.log), list[Callable[[], object]]()
+        self._undo = undo
+        try:
+            yield
+            if self._savepoint is not None:
+                self._savepoint.commit()
+        except ValueRefused:
+            if self._savepoint is not None:
+                self._savepoint.rollback()
+            del self.log[logged:]
+            for back in reversed(undo):
+                back()
+            raise
+        finally:
+            self._undo = self._savepoint = None
+
+    def _execute(self, statement: Executable) -> CursorResult[Any] | None:
+        if self._connection is None:
+            return None
+        if self._undo is not None and self._savepoint is None:
+            self._savepoint = self._connection.begin_nested()
+        with self._database.refusing():
+            done: CursorResult[Any] = self._connection.execute(statement)
+        return done
+
+    def _done(self, back: Callable[[], object]) -> None:
+        """Note what undoes a change of the rows."""
+        if self._undo is not None:
+            self._undo.append(back)
 
     def columns(self, table: str) -> set[str]:
         """The columns that this master's *table* has."""
@@ -72,14 +124,15 @@ class Editor:
         """Insert a row with those of *values* that the table has columns for; its id."""
         kept = {key: value for key, value in values.items() if key in self.columns(table)}
         self.log.append(f"{table}: insert {escaped(what)}")
-        if self._connection is None:
+        made = self._execute(self._tables[table].insert().values(kept))
+        if made is None:
             id = int(kept.get("id", next(self._made)))
         else:
-            made = self._connection.execute(self._tables[table].insert().values(kept))
             key = made.inserted_primary_key
             id = int(kept["id"] if "id" in kept else key[0] if key else 0)
         empty = dict.fromkeys(self.columns(table))
         self.rows[table][id] = {**empty, **kept, "id": id}
+        self._done(lambda: self.rows[table].pop(id))
         return id
 
     def update(self, table: str, id: int, values: Mapping[str, Any], what: str) -> bool:
@@ -91,10 +144,11 @@ class Editor:
         for key, value in changed.items():
             says = f"{key} is {_shown(row[key])} in the table and becomes {_shown(value)}"
             self.log.append(f"{table} row {id} ({escaped(what)}): {says}")
-        if self._connection is not None:
-            table_ = self._tables[table]
-            self._connection.execute(table_.update().where(table_.c.id == id).values(changed))
+        table_ = self._tables[table]
+        self._execute(table_.update().where(table_.c.id == id).values(changed))
+        before = {key: row[key] for key in changed}
         row.update(changed)
+        self._done(lambda: row.update(before))
         return True
 
     def delete(self, table: str, id: int, what: str) -> None:
@@ -103,10 +157,10 @@ class Editor:
             for software in list(self.needs.get(id, ())):
                 self._delete_need(id, software)
         self.log.append(f"{table} row {id} ({escaped(what)}): delete")
-        if self._connection is not None:
-            table_ = self._tables[table]
-            self._connection.execute(table_.delete().where(table_.c.id == id))
-        del self.rows[table][id]
+        table_ = self._tables[table]
+        self._execute(table_.delete().where(table_.c.id == id))
+        row = self.rows[table].pop(id)
+        self._done(lambda: self.rows[table].update({id: row}))
 
     def set_needs(self, version: int, wanted: Mapping[int, tuple[Any, Any]], what: str) -> None:
         """Have the version row require just *wanted*: bounds by software row."""
@@ -127,16 +181,16 @@ class Editor:
                 "min_version_id": low,
                 "max_version_id": high,
             }
-            if self._connection is not None:
-                self._connection.execute(self._tables[NEEDS].insert().values(values))
+            self._execute(self._tables[NEEDS].insert().values(values))
             known[software] = values
+            self._done(partial(known.pop, software))
 
     def _delete_need(self, version: int, software: int) -> None:
-        del self.needs[version][software]
-        if self._connection is not None:
-            needs = self._tables[NEEDS]
-            mine = (needs.c.jobtype_version_id == version) & (needs.c.software_id == software)
-            self._connection.execute(needs.delete().where(mine))
+        needs = self._tables[NEEDS]
+        mine = (needs.c.jobtype_version_id == version) & (needs.c.software_id == software)
+        self._execute(needs.delete().where(mine))
+        row = self.needs[version].pop(software)
+        self._done(lambda: self.needs[version].update({software: row}))
 
     def is_referred(self, table: str, id: int) -> bool:
         """Whether something refers to the row, so that it can't be deleted."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gitstore.pyfarm.database import JOBTYPES, VERSIONS
+from gitstore.pyfarm.database import JOBTYPES, VERSIONS, ValueRefused
 from gitstore.pyfarm.editing import Editor
 from gitstore.pyfarm.farm import FarmVersion, park_name, parked_id
 from gitstore.pyfarm.wanted import PREVIEW_DIGITS, Wanted, WantedJobtype
@@ -43,7 +43,11 @@ class MirrorJobtypes:
         self._rename(current, rows)
         for jobtype in current:
             if jobtype.name not in self.conflicts:
-                self._put(jobtype, rows[jobtype.name])
+                try:
+                    with self._editor.together():
+                        self._put(jobtype, rows[jobtype.name])
+                except ValueRefused as error:
+                    self.conflicts[jobtype.name] = str(error)
         for row in list(self._editor.rows[JOBTYPES].values()):
             self._tidy(row)
 
@@ -124,15 +128,27 @@ class MirrorJobtypes:
             if (id := rows[jobtype.name]) is not None
             and editor.rows[JOBTYPES][id]["name"] != jobtype.name
         }
-        for name in list(changing):
-            other = editor.named(JOBTYPES, name)
-            if other is not None and other["id"] not in changing.values():
+        while (name := self._refused(changing)) is not None:
+            del changing[name]
+
+    def _refused(self, changing: Mapping[str, int]) -> str | None:
+        """Give rows their new names, all or none; a name that can't be given, if there is one."""
+        editor, name = self._editor, next(iter(changing), "")
+        there = [(name, row) for name in changing if (row := editor.named(JOBTYPES, name))]
+        for name, row in there:
+            if row["id"] not in changing.values():
                 self.conflicts[name] = "the tables have another jobtype of that name; rename it"
-                del changing[name]
-            elif other is not None:
-                editor.update(JOBTYPES, other["id"], {"name": f"~~{other['id']}"}, other["name"])
-        for name, id in changing.items():
-            editor.update(JOBTYPES, id, {"name": name}, name)
+                return name
+        try:
+            with editor.together():
+                for name, row in there:
+                    editor.update(JOBTYPES, row["id"], {"name": f"~~{row['id']}"}, name)
+                for name, id in changing.items():
+                    editor.update(JOBTYPES, id, {"name": name}, name)
+        except ValueRefused as error:
+            self.conflicts[name] = str(error)
+            return name
+        return None
 
     # Versions
 
@@ -165,6 +181,9 @@ class MirrorJobtypes:
         self, jobtype: WantedJobtype, mine: Mapping[int, Any], parked: Mapping[int, Any]
     ) -> str:
         for number, version in jobtype.versions.items():
+            missing = [n.software for n in version.needs if n.software not in self._software]
+            if missing:
+                return f"version {number} requires {missing[0]}, which the tables can't hold"
             if self._limit_bytes and len(version.code.encode()) > self._limit_bytes:
                 return (
                     f"version {number} has more code than the column holds, {self._limit_bytes}"

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from itertools import count
 
-from gitstore.pyfarm.database import SOFTWARE, SOFTWARE_VERSIONS
+from gitstore.pyfarm.database import SOFTWARE, SOFTWARE_VERSIONS, ValueRefused
 from gitstore.pyfarm.editing import Editor
 from gitstore.pyfarm.wanted import Wanted, WantedSoftware
 
 
-def put_software(editor: Editor, wanted: Wanted) -> dict[str, int]:
-    """Insert and change rows until all that is *wanted* is there; the rows' ids by name."""
+def put_software(editor: Editor, wanted: Wanted) -> tuple[dict[str, int], dict[str, str]]:
+    """Insert and change rows until all that is *wanted* is there.
+
+    This gives the rows' ids by name, and why a software was left as it is.
+    """
     names = {software.name for software in wanted.software}
     ids: dict[str, int] = {}
+    refused: dict[str, str] = {}
     for software in wanted.software:
-        row = editor.named(SOFTWARE, software.name)
-        for former in software.names[1:]:
-            row = row or (editor.named(SOFTWARE, former) if former not in names else None)
-        values = {"software": software.name}
-        if row is None:
-            ids[software.name] = editor.insert(SOFTWARE, values, f"software {software.name}")
-        else:
-            ids[software.name] = row["id"]
-            editor.update(SOFTWARE, row["id"], values, f"software {software.name}")
-        _put_versions(editor, ids[software.name], software)
-    return ids
+        try:
+            with editor.together():
+                ids[software.name] = _put(editor, software, names)
+        except ValueRefused as error:
+            refused[f"software {software.name}"] = str(error)
+    return ids, refused
+
+
+def _put(editor: Editor, software: WantedSoftware, names: set[str]) -> int:
+    """Have the row of *software* and its versions say what it does; the row's id."""
+    row, what = editor.named(SOFTWARE, software.name), f"software {software.name}"
+    for former in software.names[1:]:
+        row = row or (editor.named(SOFTWARE, former) if former not in names else None)
+    values = {"software": software.name}
+    id = int(row["id"]) if row else editor.insert(SOFTWARE, values, what)
+    editor.update(SOFTWARE, id, values, what)
+    _put_versions(editor, id, software)
+    return id
 
 
 def _put_versions(editor: Editor, id: int, software: WantedSoftware) -> None:

@@ -28,8 +28,8 @@ class Behind(FarmFailed):
 class Mirrored:
     """What a run came to: the *changes* it made, or would make.
 
-    *conflicts* has, by name, why a jobtype was left as it is; *drift* what the tables have and
-    the branch doesn't.
+    *conflicts* has, by name, why a jobtype or software was left as it is; *drift* what the
+    tables have and the branch doesn't.
     """
 
     tip: str | None
@@ -87,8 +87,8 @@ class Mirror:
         database, wanted = self.database, wanted_rows(catalogue, previews)
         tables = database.tables(connection)
         referred, rows = database.referred(connection), read_rows(tables, connection)
-        editor = Editor(tables, rows, referred, connection if is_executed else None)
-        software = put_software(editor, wanted)
+        editor = Editor(database, tables, rows, referred, connection if is_executed else None)
+        software, refused = put_software(editor, wanted)
         jobtypes = MirrorJobtypes(editor, wanted, software, is_pruning)
         jobtypes.run()
         drift = [*jobtypes.drift, *drop_software(editor, wanted, is_pruning)]
@@ -97,7 +97,7 @@ class Mirror:
             history.tip,
             history.counters.steps,
             tuple(editor.log),
-            jobtypes.conflicts,
+            {**refused, **jobtypes.conflicts},
             tuple(drift),
         )
 

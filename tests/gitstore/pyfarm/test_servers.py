@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 
 from gitstore.branch.store import Store
 from gitstore.pyfarm.database import Database
@@ -169,3 +170,26 @@ def test_more_code_than_the_column_holds_stops_that_jobtype_alone(server, tmp_pa
 
     assert "MEDIUMTEXT" in done.conflicts["Large"]
     assert in_service(master) == [("Small", 1)]
+
+
+def test_text_that_is_too_long_or_in_no_charset_stops_that_jobtype_alone(server, tmp_path):
+    if not server.startswith("mysql"):
+        pytest.skip("PostgreSQL's databases are in UTF-8")
+    url = new_database(server)
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER DATABASE CHARACTER SET latin1 COLLATE latin1_swedish_ci"))
+        connection.execute(sa.text("SET GLOBAL sql_mode = ''"))
+    master = Master(url)
+    branch = Branch(tmp_path / "b.git")
+    branch.commit(jobtype("Long", meta=f"description: {'x' * 70_000}\n"))
+    branch.commit({**jobtype("Snow", "# ☃\n"), **jobtype("Cafe"), **jobtype("Café")})
+
+    try:
+        done = mirrored(master, branch)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(sa.text("SET GLOBAL sql_mode = DEFAULT"))
+
+    assert done.conflicts.keys() == {"Long", "Snow", "Café"}
+    assert in_service(master) == [("Cafe", 1)]
