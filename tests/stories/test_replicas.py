@@ -132,6 +132,18 @@ def test_a_new_version_is_never_a_404_at_any_service(farm):
         assert len({a.body for a in asked}) == 1
 
 
+def test_who_follows_the_events_goes_on_from_any_answer(farm):
+    for n in range(3):
+        farm.put("Followed", n)
+        since = farm.primary.get("/api/v1/events").json["next"]
+
+        asked = [farm.proxy.get(f"/api/v1/events?since={since}") for _ in range(6)]
+        newest = [farm.proxy.get("/api/v1/newest") for _ in range(6)]
+
+        assert [answer.status for answer in asked] == [200] * 6
+        assert {answer.body for answer in newest} == {farm.primary.get("/api/v1/newest").body}
+
+
 def test_reads_are_kept_a_second_and_asked_again_by_etag(farm):
     path = "/api/v1/jobtypes/Blender/versions/1"
     first = farm.proxy.get(path)
