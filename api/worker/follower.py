@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
@@ -12,6 +13,7 @@ from gitstore.branch.upstream import Upstream
 
 _LOG = logging.getLogger(__name__)
 
+NEVER = -math.inf
 CLOCK_S = 0.001
 """The least time between two fetches that the clock can tell apart."""
 RETRY_S = 5.0
@@ -34,7 +36,8 @@ class Follower:
     """Fetches regularly, after ``poke``, and for readers who miss something.
 
     However many ask, one fetch runs and one waits. At most *waiting_places* readers wait
-    for one at a time, so that the others find a thread.
+    for one at a time, so that the others find a thread. Times are those of time.monotonic,
+    which all processes of the machine share and nobody sets.
     """
 
     def __init__(self, upstream: Upstream, config: Config) -> None:
@@ -48,7 +51,7 @@ class Follower:
         self._wanted = 0.0
         self._done = 0.0
         self._failures = 0
-        self._failed = 0.0
+        self._failed = NEVER
 
     def start(self) -> None:
         """Start, in a thread that ends with the process."""
@@ -58,8 +61,8 @@ class Follower:
         """Start a fetch soon, without waiting for it."""
         with self._changed:
             self._failures = 0
-            self._failed = 0.0
-            self._wanted = time.time()
+            self._failed = NEVER
+            self._wanted = time.monotonic()
             self._changed.notify_all()
 
     def ask(self) -> None:
@@ -67,7 +70,7 @@ class Follower:
 
         Returns at once if a fetch failed a moment ago, or too many wait already.
         """
-        now = time.time()
+        now = time.monotonic()
         if now - self._failed < RETRY_S:
             return
         if not self._slots.acquire(blocking=False):
@@ -96,18 +99,19 @@ class Follower:
     def _pause(self, begun: float) -> None:
         """Let some time pass since the last fetch began, this worker's or another's."""
         last = max(begun, self.upstream.state().begun)
-        # If the clock was set back, nobody waits longer.
-        time.sleep(min(self._pause_s, max(0.0, last + self._pause_s - time.time())))
+        time.sleep(max(0.0, last + self._pause_s - time.monotonic()))
 
     def _wait(self, begun: float) -> None:
         """Wait until a fetch is wanted, or due."""
         with self._changed:
             due = begun + poll_pause_s(self._poll_s, self._failures)
-            self._changed.wait_for(lambda: self._wanted > self._done, max(0.0, due - time.time()))
+            self._changed.wait_for(
+                lambda: self._wanted > self._done, max(0.0, due - time.monotonic())
+            )
 
     def _fetch(self, since: float) -> float:
         """Fetch; returns when the fetch that counts began."""
-        now = time.time()
+        now = time.monotonic()
         try:
             state = self.upstream.fetch(since)
         except Exception:
@@ -119,4 +123,4 @@ class Follower:
 
     def _note(self, failed: bool) -> None:
         self._failures = min(self._failures + 1, 10) if failed else 0
-        self._failed = time.time() if failed else 0.0
+        self._failed = time.monotonic() if failed else NEVER

@@ -113,7 +113,8 @@ class Upstream:
     def fetch(self, since: float = 0.0) -> UpstreamState:
         """Fetch and move the served branch as far as it may; how that went.
 
-        Does nothing if another process began a fetch after *since*, once that is done.
+        Does nothing if another process began a fetch after *since* (of time.monotonic), once that
+        is done.
         Never raises for what upstream does.
         """
         with file_lock(self._lock):
@@ -126,7 +127,7 @@ class Upstream:
         return state
 
     def _fetch(self, known: UpstreamState) -> UpstreamState:
-        begun = time.time()
+        begun, now = time.monotonic(), time.time()
         repository = self.store.repository
         served, before = repository.tip(self.store.ref), repository.tip(self._fetched)
         try:
@@ -140,7 +141,7 @@ class Upstream:
         refusal = self._advance(served)
         if refusal and refusal != known.refusal:
             _LOG.error("%s", refusal)
-        return replace(known, begun=begun, good=begun, error="", refusal=refusal)
+        return replace(known, begun=begun, good=now, error="", refusal=refusal)
 
     def _checked(self, state: UpstreamState) -> UpstreamState:
         """*state* with what is wrong in the tip that is served now.
@@ -266,13 +267,13 @@ class Upstream:
             self.push(new, self.branch, old)
         except Moved:
             # A fetch that began before may not have seen what is there now.
-            state = self.fetch(time.time())
+            state = self.fetch(time.monotonic())
             if state.error or state.refusal:
                 raise UpstreamFailed(state.error or state.refusal) from None
             raise
         except UpstreamFailed:
             # The answer may have been lost on its way, not the commit.
-            state = self.fetch(time.time())
+            state = self.fetch(time.monotonic())
             tip = self.store.repository.tip(self.store.ref)
             if state.error or tip is None or not self.store.repository.is_ancestor(new, tip):
                 raise

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitstore.errors import ReadOnly
@@ -12,11 +13,11 @@ from gitstore.git.repository import Repository
 
 @dataclass(frozen=True, slots=True)
 class UpstreamState:
-    """How following goes. Times are seconds since 1970; *begun* and *good* are those at
-    which the last fetch and the last one that worked began, 0 for never. *refusal* tells
-    why the newest that was fetched is not served. *problems* are the first of the *faults* that
-    the validator finds in what is served, as path, line (0 for none) and sentence; *checked* is
-    what it was asked of."""
+    """How following goes. *begun* and *good* tell when the last fetch and the last one that
+    worked began, 0 for never: *begun* by time.monotonic, which all processes of the machine share
+    and nobody sets, and *good* in seconds since 1970. *refusal* tells why the newest that was
+    fetched is not served. *problems* are the first of the *faults* that the validator finds in
+    what is served, as path, line (0 for none) and sentence; *checked* is what it was asked of."""
 
     begun: float = 0.0
     good: float = 0.0
@@ -44,7 +45,9 @@ def read_state(repository: Repository) -> UpstreamState:
     try:
         known = json.loads(state_file(repository).read_text())
         known["problems"] = tuple(map(tuple, known.get("problems", ())))
-        return UpstreamState(**known)
+        state = UpstreamState(**known)
+        # What is later than now was written before the machine started again.
+        return state if state.begun <= time.monotonic() else replace(state, begun=0.0)
     except (OSError, ValueError, TypeError, AttributeError):
         return UpstreamState()
 
