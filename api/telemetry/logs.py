@@ -42,8 +42,18 @@ _TEXTS_LIMIT = 2_000
 """Batches of lines that may wait. If they can't be written, the oldest are dropped."""
 
 
+WORD_LIMIT = 1_000
+"""How many characters of a path or method stand in a line."""
+
+
+def _short(text: str) -> str:
+    """*text*, which a client may have sent, up to a limit: lines wait in memory."""
+    return text if len(text) <= WORD_LIMIT else f"{text[: WORD_LIMIT - 3]}..."
+
+
 def _word(text: str) -> str:
-    """*text*, which a client may have sent, as one word on one line."""
+    """*text*, which a client may have sent, as one short word on one line."""
+    text = _short(text)
     return text if text.isascii() and text.isprintable() and " " not in text else ascii(text)
 
 
@@ -65,8 +75,8 @@ def _json(record: Record) -> str:
         "time": record.ended,
         "id": record.id,
         "token": record.token,
-        "method": record.method,
-        "path": record.path,
+        "method": _short(record.method),
+        "path": _short(record.path),
         "route": record.route,
         "status": int(record.status[:3]),
         "hot": record.is_hot,

@@ -83,7 +83,7 @@ TIP = Gauge(
 )
 UPSTREAM_PROBLEMS = Gauge(
     "jobtypes_upstream_problems",
-    "Errors in what upstream has, which keep it out of service",
+    "Errors at the upstream's tip; broken versions are not in service, the others are",
     multiprocess_mode="mostrecent",
 )
 BUILD = Gauge(

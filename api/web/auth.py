@@ -25,7 +25,9 @@ CHALLENGES = (BASIC, 'Bearer realm="jobtypes"')
 """What a 401 asks for; Git and browsers know the first."""
 
 OPEN = ("health", "webhooks", "schemas")
-"""Blueprints that need no token: health and schemas tell nothing, and forges sign what they say."""
+"""Blueprints that need no token. Monitors have none, so health names the upstream, the master's
+database, jobtypes and what is wrong with them, but shows no code and no secret. Schemas are the
+same everywhere, and forges sign what they say."""
 
 FORMS = "forms"
 """The blueprint of the pages with forms: only there, a session is enough for a POST."""

@@ -227,6 +227,17 @@ def test_a_path_can_not_forge_a_line_of_the_log(plain, id, path):
     assert re.match(r"\S+ 404 \S+ms GET ", line)
 
 
+@pytest.mark.parametrize("kind", ["plain", "logging"])
+def test_a_long_path_is_cut_in_the_log(kind, request):
+    server = request.getfixturevalue(kind)
+    server.get("/" + "%ff" * 20_000, **{"X-Request-Id": f"long-{kind}"})
+
+    (line,) = lines_with(server, f"long-{kind}")
+
+    assert len(line) < 10_000
+    assert "..." in line
+
+
 def test_each_request_is_a_json_line_of_the_log(logging):
     logging.get("/api/v1/jobtypes/None", **{"X-Request-Id": "logged-json"})
 
