@@ -97,7 +97,10 @@ class Farm:
     notes: tuple[str, ...] = ()
 
 
+PREVIEW_DIGITS = 12
+"""Those of a tree's id at the end of the name of a jobtype row that is a preview."""
 _PARKED = re.compile(r"~/([0-9]+)", re.ASCII)
+_PREVIEW = re.compile(rf".+~[0-9a-f]{{{PREVIEW_DIGITS}}}")
 
 
 def park_name(id: int) -> str:
@@ -115,6 +118,11 @@ def parked_id(name: str) -> int | None:
     return int(parked[1]) if parked else None
 
 
+def is_preview(name: str) -> bool:
+    """Whether a jobtype row of that name shows a would-be version of a branch."""
+    return _PREVIEW.fullmatch(name) is not None
+
+
 def is_ours(name: str) -> bool:
-    """Whether only a mirror gives a jobtype row that name; none in the branch holds a ``~``."""
-    return "~" in name
+    """Whether only a mirror gives a jobtype row that name."""
+    return parked_id(name) is not None or is_preview(name)

@@ -10,9 +10,11 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from pydantic import ValidationError
+
 from gitstore.errors import BadRequest
 from gitstore.format import layout
-from gitstore.format.schema import INTEGER_LIMIT
+from gitstore.format.schema import INTEGER_LIMIT, explain
 from gitstore.pyfarm.farm import (
     TEXTS,
     Farm,
@@ -23,6 +25,7 @@ from gitstore.pyfarm.farm import (
     Need,
     Value,
 )
+from gitstore.pyfarm.files import meta_of, software_of
 
 REASONS = {
     "renamed": "--rename gives it another name",
@@ -153,10 +156,21 @@ class _Fitting:
             self.faults.append(f"{kind} {new or old!r} {fault}; try --rename {_quoted(wanted)}")
         return old if new is None else new
 
+    def _check(self, where: str, make: Callable[[], object]) -> None:
+        """Note as faults why the format's model of something can't be made."""
+        try:
+            make()
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                place = ".".join(map(str, detail["loc"]))
+                says = f"{where}: {place} {explain(detail)}; change it on the master"
+                self.faults.append(says)
+
     # Software
 
     def software(self, entry: FarmSoftware) -> FarmSoftware:
         is_any = entry.name not in self._jobtypes
+        faults = len(self.faults)
         name = self._name("software", entry.name, layout.software_name_fault, is_any)
         versions = []
         for version in entry.versions:
@@ -167,7 +181,10 @@ class _Fitting:
                 for key, value in version.fields.items()
             }
             versions.append(FarmSoftwareVersion(text, fields))
-        return FarmSoftware(name, self._ranked(name, versions))
+        ranked = self._ranked(name, versions)
+        if len(self.faults) == faults:
+            self._check(f"software {name!r}", lambda: software_of(ranked))
+        return FarmSoftware(name, ranked)
 
     def _ranked(
         self, name: str, versions: list[FarmSoftwareVersion]
@@ -209,10 +226,12 @@ class _Fitting:
         }
         fields = {key: self._field(where, key, value) for key, value in version.fields.items()}
         needs = tuple(self._needs(where, version.needs))
-        return replace(version, code=code, fields=fields, needs=needs, texts=texts)
+        fitted = replace(version, code=code, fields=fields, needs=needs, texts=texts)
+        self._check(f"jobtype {name!r} version {version.number}", lambda: meta_of(fitted))
+        return fitted
 
     def _field(self, where: str, key: str, value: Value) -> Value:
-        if key == "max_batch" and value is not None and not 1 <= int(value) <= INTEGER_LIMIT:
+        if key == "max_batch" and isinstance(value, int) and not 1 <= value <= INTEGER_LIMIT:
             self._note(where, f"max_batch {value} becomes null", "max-batch")
             return None
         if key == "batch_contiguous" and value is None:

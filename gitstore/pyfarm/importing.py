@@ -21,12 +21,13 @@ from gitstore.catalogue.trailers import TRAILER_ID, TRAILER_VERSION, trailer
 from gitstore.edits.files import meta_content, root_file, software_content
 from gitstore.errors import BadRequest, Refused
 from gitstore.format import layout
-from gitstore.format.schema import JobtypeMeta, Requirement, SoftwareFile, SoftwareVersion
+from gitstore.format.schema import SoftwareFile
 from gitstore.format.yaml_editor import edit_yaml
 from gitstore.git.command import run_git
 from gitstore.pyfarm.branch import WITHDRAWN, branch_jobtype
 from gitstore.pyfarm.comparing import differing_software, differing_version
-from gitstore.pyfarm.farm import Farm, FarmJobtype, FarmSoftware, FarmSoftwareVersion, FarmVersion
+from gitstore.pyfarm.farm import Farm, FarmJobtype, FarmSoftware, FarmVersion
+from gitstore.pyfarm.files import code_of, meta_of, software_of
 
 Progress = Callable[[int, int], None]
 Files = Mapping[str, bytes]
@@ -151,7 +152,7 @@ class _Planning:
         if known is not None and not new:
             return
         path = layout.software_path(name)
-        file = SoftwareFile(versions=(*old.versions, *map(_software_version, new)))
+        file = software_of(new, old.versions)
         content = software_content(root_file(self._catalogue, path) if known else None, file)
         self._made.commits.append(Planned(f"software {name}: import\n", {path: content.data}))
         self._made.software.append(name)
@@ -241,21 +242,10 @@ class _Planning:
 
 
 def _files(name: str, version: FarmVersion) -> dict[str, bytes]:
-    requirements = tuple(
-        Requirement(software=n.software, min_version=n.min_version, max_version=n.max_version)
-        for n in version.needs
-    )
-    values = {**version.fields, **version.texts}
-    meta = JobtypeMeta(requirements=requirements, **values)  # type: ignore[arg-type]  # checked there
     return {
-        layout.code_path(name): version.code.encode(errors="surrogateescape"),
-        layout.meta_path(name): meta_content(None, meta).data,
+        layout.code_path(name): code_of(version),
+        layout.meta_path(name): meta_content(None, meta_of(version)).data,
     }
-
-
-def _software_version(version: FarmSoftwareVersion) -> SoftwareVersion:
-    values = {key: value for key, value in version.fields.items() if value is not None}
-    return SoftwareVersion(version=version.version, **values)  # type: ignore[arg-type]  # checked
 
 
 # Committing

@@ -6,16 +6,13 @@ goes to the jobtype row ``~/<id>``, where nothing finds it, and comes back with 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from gitstore.pyfarm.database import JOBTYPES, VERSIONS, ValueRefused
 from gitstore.pyfarm.editing import Editor
-from gitstore.pyfarm.farm import FarmVersion, park_name, parked_id
-from gitstore.pyfarm.wanted import PREVIEW_DIGITS, Wanted, WantedJobtype
-
-_PREVIEW = re.compile(rf".+~[0-9a-f]{{{PREVIEW_DIGITS}}}")
+from gitstore.pyfarm.farm import FarmVersion, is_preview, park_name, parked_id
+from gitstore.pyfarm.wanted import Wanted, WantedJobtype
 
 
 class MirrorJobtypes:
@@ -76,7 +73,7 @@ class MirrorJobtypes:
         name = row["name"]
         if parked_id(name) is not None:
             return
-        if _PREVIEW.fullmatch(name):
+        if is_preview(name):
             self._end(row, None)
             return
         ended = [old for old in self._wanted.ended if name in old.names]

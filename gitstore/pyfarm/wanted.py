@@ -10,9 +10,14 @@ from gitstore.catalogue.entries import Jobtype
 from gitstore.catalogue.history import History
 from gitstore.catalogue.preview import is_preview
 from gitstore.pyfarm.branch import branch_farm, branch_jobtype, farm_version
-from gitstore.pyfarm.farm import FarmJobtype, FarmSoftware, FarmVersion, Value
+from gitstore.pyfarm.farm import (
+    PREVIEW_DIGITS,
+    FarmJobtype,
+    FarmSoftware,
+    FarmVersion,
+    Value,
+)
 
-PREVIEW_DIGITS = 12
 _NAME_LIMIT = 64 - PREVIEW_DIGITS - 1
 
 

@@ -136,6 +136,52 @@ def test_names_that_cannot_be_are_listed_together_and_nothing_is_written(master,
     assert not repo.exists()
 
 
+def test_a_name_with_a_tilde_is_the_farms_own_unless_a_mirror_gives_such(tmp_path):
+    master = Master(sqlite_url(tmp_path / "m.db"))
+    for name in ("Blender~old", "Nuke~", "~/x", "~~7"):
+        master.jobtype(name, CODE)
+
+    done = jobtypes("import", master.url, "--into", tmp_path / "repo.git")
+
+    assert done.returncode == 1
+    for wish in ("'Blender~old=Blender_old'", "'Nuke~=Nuke_'"):
+        assert f"--rename {wish}" in done.stderr
+    assert done.stderr.count("holds '~'") == 4
+
+
+def test_values_that_no_file_can_hold_are_listed_and_nothing_is_written(tmp_path):
+    master = Master(sqlite_url(tmp_path / "m.db"), unique_rank=False)
+    master.version(master.jobtype("A", CODE), 2, CODE, classname="C" * 65)
+    maya, nuke = master.software("maya", "1", "2"), master.software("nuke", "", "2")
+    for version in ("1", "2"):
+        master.change("software_versions", maya[version], rank=2**31 - 1)
+    assert nuke
+
+    done = jobtypes("import", master.url, "--into", tmp_path / "repo.git", "--rename", "=2")
+
+    assert done.returncode == 1
+    for says in (
+        "jobtype 'A' version 2: classname is too long; 64 characters is the limit",
+        "software 'maya': rank is 2147483648; at most 2147483647 is allowed",
+        "software 'nuke': versions lists the version 2 twice",
+    ):
+        assert f"{says}; " in done.stderr
+    assert not (tmp_path / "repo.git").exists()
+
+
+def test_what_names_a_row_that_is_gone_is_told(tmp_path):
+    master = Master(sqlite_url(tmp_path / "m.db"))
+    master.jobtype("A", CODE)
+    master.need(1, master.software("maya", "1")[""], 99)
+    master.add("software_versions", software_id=77, version="x", rank=1)
+
+    done = jobtypes("import", master.url, "--into", tmp_path / "repo.git")
+
+    assert done.returncode == 0
+    assert "a version x belongs to no software; it is left out" in done.stdout
+    assert "A 1: a requirement's min_version is the id 99, which no" in done.stdout
+
+
 def test_a_rename_of_nothing_and_one_without_a_name_are_refused(tmp_path):
     master = Master(sqlite_url(tmp_path / "m.db"))
     for given, says in (("x=y", "no name in the source"), ("x", "not of the form")):
