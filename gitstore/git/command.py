@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.util import Finalize
@@ -35,6 +37,10 @@ FOR_UPSTREAM = (
 )
 """Variables that a git process gets in addition for the network: keys, certificates, helpers
 and proxies. docs/settings.md lists them."""
+
+
+_PAUSE_S = 1.0
+"""How often a look shows whether git has ended, and how long its last words may take."""
 
 
 class GitFailed(Exception):
@@ -74,10 +80,38 @@ def _end(group: int) -> None:
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End git and, where the system has groups of processes, all that it started."""
-    if hasattr(os, "killpg"):
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
+    with suppress(ProcessLookupError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    with suppress(subprocess.TimeoutExpired):
+        _output(process, b"", _PAUSE_S)
+
+
+def _output(
+    process: subprocess.Popen[bytes], input: bytes, limit_s: float | None
+) -> tuple[bytes, bytes]:
+    """What git prints, on standard output and on standard error.
+
+    A process in the background that git started, such as ssh with ControlPersist, may keep
+    both open for ever. So git's own end counts.
+
+    Raises:
+        subprocess.TimeoutExpired: git runs longer than *limit_s*.
+    """
+    end = math.inf if limit_s is None else time.monotonic() + limit_s
+    has_ended = False
+    while True:
+        left_s = max(0.0, min(_PAUSE_S, end - time.monotonic()))
+        try:
+            return process.communicate(input, _PAUSE_S if has_ended else left_s)
+        except subprocess.TimeoutExpired as error:
+            if has_ended:
+                return error.output or b"", error.stderr or b""
+            input, has_ended = b"", process.poll() is not None
+            if not has_ended and time.monotonic() >= end:
+                raise
 
 
 def nice_git(niceness: int) -> list[str]:
@@ -160,15 +194,17 @@ def run_git(
     # A thread may wait for it that ends with this process. (A worker runs no atexit.)
     ending = Finalize(None, _end, (process.pid,), exitpriority=0)
     try:
-        stdout, stderr = process.communicate(input, limit_s)
+        stdout, stderr = _output(process, input, limit_s)
     except BaseException as error:
         _kill(process)
-        process.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
             raise GitTimeout(f"git {args[0]} took longer than {limit_s} s") from None
         raise
     finally:
         ending.cancel()
+        for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
+            with suppress(BrokenPipeError):
+                pipe.close()
     if process.returncode:
         texts = (text.decode(errors="replace") for text in (stdout, stderr))
         raise GitFailed(args, process.returncode, *texts)
