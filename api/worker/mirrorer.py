@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from gitstore.branch.store import Store
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.errors import FarmFailed
+from gitstore.errors import StoreError
 from gitstore.git.locks import try_file_lock
 from gitstore.pyfarm.database import Database
 from gitstore.pyfarm.mirroring import Mirror
@@ -46,6 +46,8 @@ class Mirrorer:
         self._failures = 0
         self._tried: str | None = None
         self._due = 0.0
+        self._told = ""
+        """The last failure outside of the mirror's runs that the log has."""
 
     @property
     def shown(self) -> str:
@@ -72,31 +74,39 @@ class Mirrorer:
                     while held is not None:
                         self._look()
                         time.sleep(LOOK_S)
-            except Exception:
-                _LOG.exception("mirroring failed")
+            except Exception as error:
+                if str(error) != self._told:
+                    self._told = str(error)
+                    _LOG.exception("mirroring failed")
             time.sleep(TURN_S)
 
     def _look(self) -> None:
         """Run the mirror if the branch has moved, or if it is due."""
         catalogue = self._store.catalogue()
         tip = catalogue.history.tip
-        if tip is not None and (tip != self._tried or time.monotonic() >= self._due):
-            self._tried = tip
-            self._try(catalogue)
+        if tip is None or (tip == self._tried and time.monotonic() < self._due):
+            return
+        self._tried = tip
+        # Time passes until the next try, whatever happens in this one.
+        self._failures += 1
+        self._due = time.monotonic() + retry_pause_s(self._failures)
+        if self._try(catalogue):
+            self._failures, self._told = 0, ""
+            self._due = time.monotonic() + AGAIN_S
 
-    def _try(self, catalogue: Catalogue) -> None:
+    def _try(self, catalogue: Catalogue) -> bool:
+        """Run the mirror and note the result; whether it succeeded."""
         before, steps = self.state(), catalogue.history.counters.steps
         try:
             done = self._mirror.run(catalogue)
-        except FarmFailed as error:
-            self._failures += 1
-            if str(error) != before.error:
-                _LOG.error("the mirror: %s", error)
-            write_state(self._git_dir, replace(before, tried=steps, error=str(error)))
-            self._due = time.monotonic() + retry_pause_s(self._failures)
-            return
-        self._failures = 0
-        self._due = time.monotonic() + AGAIN_S
+        except Exception as error:
+            is_foreseen = isinstance(error, StoreError)
+            kind = type(error).__name__
+            says = str(error) if is_foreseen else f"the mirror failed ({kind}); the log says more"
+            if says != before.error:
+                _LOG.error("the mirror: %s", says, exc_info=not is_foreseen)
+            write_state(self._git_dir, replace(before, tried=steps, error=says))
+            return False
         state = MirrorState(
             done.tip or "", steps, time.time(), steps, "", done.conflicts, len(done.drift)
         )
@@ -106,3 +116,4 @@ class Mirrorer:
         if before.error or done.changes:
             _LOG.info("the master's tables are in step with %s", (done.tip or "")[:10])
         write_state(self._git_dir, state)
+        return True

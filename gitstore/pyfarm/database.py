@@ -33,8 +33,13 @@ STATE = "jobtype_repository"
 LOCK = 7_206_158
 """The number of our lock in PostgreSQL: nothing but a number that nobody else has."""
 _LOCK_WAIT_S = 30
-_STRICT = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
+"""How long to wait for locks of others, whatever the server's default is."""
+_ANSWER_WAIT_S = 300
+"""How long a server may say nothing. Nobody else mirrors meanwhile."""
+_STRICT = "sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
 """Have MySQL refuse what a column can't hold. By older servers' defaults, it cuts that off."""
+_ALIVE = {"keepalives_idle": 60, "keepalives_interval": 15, "keepalives_count": 4}
+"""When to ask whether the machine of PostgreSQL is still there, in seconds."""
 
 
 class ValueRefused(FarmFailed):
@@ -127,6 +132,7 @@ class Database:
             options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
             engine = self._engine.execution_options(**options)
             with engine.connect() as connection:
+                self._limit_waits(connection)
                 yield connection
 
     @contextmanager
@@ -145,10 +151,16 @@ class Database:
                 self._lock(connection),
                 connection.begin(),
             ):
+                self._limit_waits(connection)
                 if connection.dialect.name == "postgresql":
                     lock = self._sa.func.pg_advisory_xact_lock(LOCK)
                     connection.execute(self._sa.select(lock))
                 yield connection
+
+    def _limit_waits(self, connection: Connection) -> None:
+        """Have PostgreSQL wait for locks no longer than the others do, in this transaction."""
+        if connection.dialect.name == "postgresql":
+            connection.execute(self._sa.text(f"SET LOCAL lock_timeout = '{_LOCK_WAIT_S}s'"))
 
     @contextmanager
     def _lock(self, connection: Connection) -> Iterator[None]:
@@ -279,5 +291,11 @@ def _limits(backend: str) -> dict[str, object]:
     if backend == "sqlite":
         return {"timeout": _LOCK_WAIT_S}
     if backend in ("mysql", "mariadb"):
-        return {"connect_timeout": 5, "init_command": _STRICT}
-    return {"connect_timeout": 5}
+        waits = f"lock_wait_timeout = {_LOCK_WAIT_S}, innodb_lock_wait_timeout = {_LOCK_WAIT_S}"
+        return {
+            "connect_timeout": 5,
+            "read_timeout": _ANSWER_WAIT_S,
+            "write_timeout": _ANSWER_WAIT_S,
+            "init_command": f"SET SESSION {_STRICT}, {waits}",
+        }
+    return {"connect_timeout": 5, "tcp_user_timeout": _ANSWER_WAIT_S * 1000, **_ALIVE}

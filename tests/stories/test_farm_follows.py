@@ -92,6 +92,21 @@ def test_other_code_in_the_tables_is_told_to_who_pushes(mirroring, clone, master
     assert "have another version 2" in mirroring.get("/").body.decode()
 
 
+def test_failure_that_nobody_foresaw_is_told_and_tried_again_later(mirroring, master):
+    rest = Rest(mirroring)
+    rest.jobtype("Blender")
+    master.change("jobtype_versions", 1, version="no number")
+
+    rest.jobtype("Other")
+
+    answer = mirroring.get("/health/mirror")
+    assert answer.status == 503
+    assert answer.json["error"] == "the mirror failed (ValueError); the log says more"
+    master.change("jobtype_versions", 1, version=1)
+    wait_for(lambda: ("Other", 1) in in_service(master), "the mirror")
+    assert mirroring.log.read_text().count("Traceback") == 1
+
+
 def test_change_by_hand_is_found_by_the_next_look(mirroring, master):
     rest = Rest(mirroring)
     rest.jobtype("Blender")

@@ -12,6 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from gitstore.branch.store import Store
+from gitstore.errors import FarmFailed
+from gitstore.pyfarm import database
 from gitstore.pyfarm.database import Database
 from gitstore.pyfarm.mirroring import Mirror
 from tests.support.branches import Branch, jobtype
@@ -129,6 +131,27 @@ def test_two_mirrors_at_once_come_to_the_same(master, tmp_path):
 
     assert [process.wait(120) for process in running] == [0, 0, 0]
     assert len(in_service(master)) == 8
+
+
+def test_tables_that_somebody_keeps_locked_are_not_waited_for_without_end(
+    master, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(database, "_LOCK_WAIT_S", 1)
+    branch = Branch(tmp_path / "b.git")
+    branch.commit(jobtype("Blender"))
+    mirrored(master, branch)
+    branch.commit(jobtype("Blender", "# 2\n"))
+    how = "LOCK TABLE jobtypes" if "postgresql" in master.url else "LOCK TABLES jobtypes WRITE"
+    engine = sa.create_engine(Database(master.url)._engine.url)
+
+    with engine.connect() as holder:
+        holder.execute(sa.text(how))
+        with pytest.raises(FarmFailed, match=r"(?i)lock"):
+            mirrored(master, branch)
+    engine.dispose()
+
+    mirrored(master, branch)
+    assert ("Blender", 2) in in_service(master)
 
 
 def test_mirrors_that_all_miss_the_state_table_make_it_once(server):
