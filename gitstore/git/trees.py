@@ -25,6 +25,12 @@ _ID_BYTES = 20
 _LARGE_BYTES = 4096
 """From this size on, a tree is likely one of many of the same directory."""
 
+_PART_BYTES = 256
+"""How many bytes of two trees are compared first where the next difference is searched for."""
+
+_FEW = 64
+"""Up to so many changes of a tree are made one by one, each by a look at all its bytes."""
+
 _KEPT_BYTES = 8 * 1024 * 1024
 """Raw bytes of the trees that stay parsed. Parsed, they need several times as much."""
 
@@ -162,13 +168,12 @@ def changed_data(tree: Tree, changes: Mapping[str, Entry | None]) -> bytes:
     Where only ids change, as nearly always, only they are replaced.
     """
     data = tree.data
-    for name, entry in changes.items():
+    differing = {name: e for name, e in changes.items() if tree.entries.get(name) != e}
+    for name, entry in differing.items():
         old = tree.entries.get(name)
-        if old == entry:
-            continue
         start = _raw(name, old)[:-_ID_BYTES] if old and entry and old.mode == entry.mode else None
         # An attacker can make an id that holds the same bytes.
-        if start is None or entry is None or data.count(start) != 1:
+        if len(differing) > _FEW or start is None or entry is None or data.count(start) != 1:
             merged = {**tree.entries, **changes}
             return tree_data({name: entry for name, entry in merged.items() if entry})
         place = data.index(start) + len(start)
@@ -341,8 +346,7 @@ def _changed_ids(old: bytes, starts: Sequence[int], new: bytes) -> dict[str, Ent
         return None
     changed: dict[str, Entry] = {}
     position = 0
-    while old[position:] != new[position:]:
-        first = position + _common_prefix(old[position:], new[position:])
+    while (first := _first_difference(old, new, position)) < len(old):
         index = bisect_right(starts, first) - 1
         start = starts[index]
         end = starts[index + 1] if index + 1 < len(starts) else len(old)
@@ -357,6 +361,19 @@ def _difference(old: dict[str, Entry], new: dict[str, Entry]) -> dict[str, Entry
     changed: dict[str, Entry | None] = {name: None for name in old.keys() - new.keys()}
     changed.update({name: entry for name, entry in new.items() if old.get(name) != entry})
     return changed
+
+
+def _first_difference(a: bytes, b: bytes, start: int) -> int:
+    """Where *a* and *b*, of one length, first differ from *start* on; their length if nowhere.
+
+    Looks at parts that grow, so that many differences take no longer than a look at all bytes.
+    """
+    size = _PART_BYTES
+    while start < len(a) and a[start : start + size] == b[start : start + size]:
+        start += size
+        size *= 2
+    end = start + size
+    return min(len(a), start + _common_prefix(a[start:end], b[start:end]))
 
 
 def _common_prefix(a: bytes, b: bytes) -> int:

@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitstore.git.trees import (
+    DIRECTORY,
     EMPTY_TREE,
     Entry,
     Tree,
     Trees,
     TreeWalker,
+    _common_prefix,
     blob_id,
     changed_data,
     parse_tree,
@@ -227,6 +229,25 @@ def test_an_entry_whose_bytes_stand_in_an_id_too_is_changed_in_its_place():
 
 def large(**changed: Entry) -> dict[str, Entry]:
     return {f"job{n:04d}": Entry(0o040000, f"{n:040x}") for n in range(500)} | changed
+
+
+@pytest.mark.parametrize("step", [1, 7])
+def test_a_tree_in_which_much_differs_is_compared_in_one_go(monkeypatch, step):
+    before, data = large(), raw(large())
+    changed = {name: Entry(DIRECTORY, "ff" * 20) for name in [*before][::step]}
+    walker = TreeWalker()
+    walker.move(data)
+    compared: list[int] = []
+
+    def count(a: bytes, b: bytes) -> int:
+        compared.append(len(a))
+        return _common_prefix(a, b)
+
+    monkeypatch.setattr("gitstore.git.trees._common_prefix", count)
+
+    assert walker.move(raw(before | changed)) == changed
+    assert sum(compared) < 10 * len(data)
+    assert changed_data(tree_of(data), changed) == raw(before | changed)
 
 
 def test_trees_have_the_entries_of_their_bytes_and_share_what_is_the_same():
