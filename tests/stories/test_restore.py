@@ -71,6 +71,14 @@ def test_the_commands_of_the_page_bring_back_the_answers_and_the_tokens(
     assert "there are no tokens" not in server.log.read_text()
     tokens = Path(repo) / "jobtypes" / "tokens.json"
     assert tokens.stat().st_mode & 0o777 == 0o600
+    # A number that the backup may not know is not used again.
+    clone = tmp_path / "clone"
+    git(
+        tmp_path, "clone", "-q", server.url.replace("//", f"//x:{secret}@") + "/jobtypes.git", clone
+    )
+    here = {f"git {word}": f"git -C {clone} {word}" for word in ("commit", "push")}
+    typed(PAGE, "git commit --allow-empty", here)
+    assert server.get("/api/v1/jobtypes/Blender/versions/").json == [1, 20]
     # Who writes from now on is on record again.
     assert "td" in git(Path(repo), "reflog", "show", "--format=%gn", "main").split()
 
