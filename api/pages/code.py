@@ -13,6 +13,9 @@ from pygments.token import Comment, Keyword, Name, Number, Operator, String, _To
 HIGHLIGHTED_BYTES = 96 * 1024
 """Code beyond this is shown without colours: to find them takes a second for each megabyte."""
 
+LINE_LIMIT = 500
+"""Characters of a line that is shown with colours."""
+
 LINES_SHOWN = 6000
 """Lines of a file that a page shows. A browser takes longer for each than we do."""
 
@@ -37,12 +40,21 @@ _LEXERS = {"py": PythonLexer, "yaml": YamlLexer, "yml": YamlLexer}
 
 @lru_cache(128)
 def highlighted(text: str, path: str) -> Lines:
-    """The lines of *text*, which is the file at *path*, as HTML without line ends."""
+    """The lines of *text*, which is the file at *path*, as HTML without line ends.
+
+    Long lines have no colours.
+    """
     kind = path.rpartition(".")[2]
-    if kind not in _LEXERS or len(text) > HIGHLIGHTED_BYTES:
-        return tuple(map(escape, _lines(text)))
-    lexer = _LEXERS[kind]()
-    return tuple(map(Markup, _marked(lexer, text)))
+    lines = _lines(text)
+    shown = list(map(escape, lines))
+    if kind in _LEXERS and len(text) <= HIGHLIGHTED_BYTES:
+        # Patterns of the lexers take quadratic time for a long line, and for many blank ones.
+        numbers = [n for n, line in enumerate(lines) if line.strip() and len(line) <= LINE_LIMIT]
+        marked = _marked(_LEXERS[kind](), "\n".join(lines[n] for n in numbers))
+        # Of no lines, one empty line comes.
+        for number, line in zip(numbers, marked, strict=False):
+            shown[number] = Markup(line)
+    return tuple(shown)
 
 
 def _lines(text: str) -> list[str]:
@@ -63,7 +75,7 @@ def _marked(lexer: Lexer, text: str) -> list[str]:
                 # As a plain string: Markup would escape what it is added to.
                 shown = str(escape(part))
                 lines[-1] += f'<span class="{name}">{shown}</span>' if name else shown
-    return lines[:-1] if len(lines) > 1 and not lines[-1] else lines
+    return lines
 
 
 @lru_cache(256)

@@ -82,6 +82,17 @@ for beginning in sorted({rule.rule.split("<")[0] for rule in routes.iter_rules()
                 pass
 """
 
+COLOURS = """
+from api.pages.code import HIGHLIGHTED_BYTES, highlighted
+for path, seeds in (
+    ("code.py", ("f'{", " ", " \\n", "'", "\\f\\n", "\\n")),
+    ("meta.yaml", ("@", "! ", "&a ", "*a ", "%", "!!a ", " \\n")),
+):
+    for seed in seeds:
+        text = seed * (HIGHLIGHTED_BYTES // len(seed))
+        highlighted(text, path), highlighted("x" + text, path)
+"""
+
 
 def run(program: str, *args: object, input: object = None) -> None:
     """Run *program*, which must end within 20 s of processor time, many times what it takes."""
@@ -103,6 +114,10 @@ def test_no_pattern_takes_for_ever():
 
 def test_no_name_message_or_url_takes_for_ever():
     run(CALLS)
+
+
+def test_no_code_takes_for_ever_to_get_its_colours():
+    run(COLOURS)
 
 
 @pytest.mark.farm
