@@ -90,8 +90,11 @@ class _Cache(Generic[T]):
 
     def _make_small(self, id: str) -> tuple[T] | None:
         """What *make* makes, None if it is too large to be kept by number."""
-        made = self._make(id)
-        return (made,) if self._size(made, id) <= _SMALL_BYTES else None
+        made, bytes = self._make_large(id)
+        if bytes <= _BYTES_A_BYTE * _SMALL_BYTES:
+            return (made,)
+        self._large.get(id, lambda: (made, bytes))  # The caller asks there next.
+        return None
 
     def _make_large(self, id: str) -> tuple[T, int]:
         made = self._make(id)
