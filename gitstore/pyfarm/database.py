@@ -12,7 +12,7 @@ from gitstore.errors import BadRequest, FarmFailed
 from gitstore.git.remote_url import parse_remote_url
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import URL, Connection, Table
 
 _DRIVERS = {
     "postgres": "postgresql+psycopg",
@@ -80,14 +80,17 @@ class Database:
                 " postgresql://user@host/pyfarm, mysql://user@host/pyfarm or sqlite:////path"
             ) from None
         parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
-        self.shown = parsed.set(drivername=parsed.get_backend_name()).render_as_string(True)
-        self._password = parsed.password
+        # Drivers take a password behind the question mark, too.
+        plain = parsed.set(drivername=parsed.get_backend_name(), query={})
+        self.shown = plain.render_as_string(hide_password=True)
+        hidden = (str(value) for key, value in parsed.query.items() if "pass" in key.lower())
+        self._passwords = [text for text in (parsed.password, *hidden) if text]
         # No pool: between two runs lies most of the time, and databases end idle connections.
         try:
             self._engine = self._sa.create_engine(
                 parsed,
                 poolclass=self._sa.pool.NullPool,
-                connect_args=_limits(parsed.get_backend_name()),
+                connect_args=_options(parsed),
             )
         except (ImportError, self._sa.exc.NoSuchModuleError) as error:
             raise FarmFailed(
@@ -130,8 +133,7 @@ class Database:
         with self._translated():
             self._check_file()
             options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
-            engine = self._engine.execution_options(**options)
-            with engine.connect() as connection:
+            with self._connected(**options) as connection:
                 self._limit_waits(connection)
                 yield connection
 
@@ -147,7 +149,7 @@ class Database:
         with self._translated():
             self._check_file()
             with (
-                self._engine.connect() as connection,
+                self._connected() as connection,
                 self._lock(connection),
                 connection.begin(),
             ):
@@ -192,6 +194,20 @@ class Database:
             yield
         except self._sa.exc.SQLAlchemyError as error:
             raise FarmFailed(f"{self.shown}: {self._said(error)}") from None
+        except UnicodeDecodeError as error:
+            says = f"a text is not in {error.encoding}; name its charset in the URL"
+            raise FarmFailed(f"{self.shown}: {says}") from None
+
+    @contextmanager
+    def _connected(self, **options: Any) -> Iterator[Connection]:
+        try:
+            connection = self._engine.execution_options(**options).connect()
+        except TypeError as error:  # By which drivers refuse an option that they don't know.
+            said = self.scrub(str(error))
+            message = f"{self.shown}: {said}; correct what stands behind the ? of the URL"
+            raise FarmFailed(message) from None
+        with connection:
+            yield connection
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
@@ -213,7 +229,9 @@ class Database:
     def scrub(self, text: str) -> str:
         """*text* without the database's password."""
         clean = parse_remote_url(self._secret).scrub(text)
-        return clean.replace(self._password, "***") if self._password else clean
+        for password in self._passwords:
+            clean = clean.replace(password, "***")
+        return clean
 
     def tables(self, connection: Connection) -> dict[str, Table]:
         """The tables of TABLES, with the columns that this master has.
@@ -286,16 +304,21 @@ def _decoded(data: bytes) -> str:
     return data.decode(errors="surrogateescape")
 
 
-def _limits(backend: str) -> dict[str, object]:
-    """How long a driver waits for its server."""
+def _options(url: URL) -> dict[str, object]:
+    """The options of a driver that *url* doesn't give, most of all how long it waits."""
+    backend = url.get_backend_name()
     if backend == "sqlite":
-        return {"timeout": _LOCK_WAIT_S}
-    if backend in ("mysql", "mariadb"):
+        wanted: dict[str, object] = {"timeout": _LOCK_WAIT_S}
+    elif backend == "postgresql":
+        # Without an encoding, text of a database that has none comes as bytes.
+        told = {"client_encoding": "utf8", "tcp_user_timeout": _ANSWER_WAIT_S * 1000}
+        wanted = {"connect_timeout": 5, **told, **_ALIVE}
+    else:
         waits = f"lock_wait_timeout = {_LOCK_WAIT_S}, innodb_lock_wait_timeout = {_LOCK_WAIT_S}"
-        return {
+        wanted = {
             "connect_timeout": 5,
             "read_timeout": _ANSWER_WAIT_S,
             "write_timeout": _ANSWER_WAIT_S,
             "init_command": f"SET SESSION {_STRICT}, {waits}",
         }
-    return {"connect_timeout": 5, "tcp_user_timeout": _ANSWER_WAIT_S * 1000, **_ALIVE}
+    return {key: value for key, value in wanted.items() if key not in url.query}

@@ -329,9 +329,13 @@ def test_a_database_that_is_away_or_no_master_is_named_without_its_password(tmp_
     for url, says in (
         ("postgresql://td:s3cret@127.0.0.1:1/pyfarm", "127.0.0.1"),
         ("mysql://td:s3cret@127.0.0.1:1/pyfarm", "127.0.0.1"),
+        ("postgresql://127.0.0.1:1/pyfarm?user=td&password=s3cret", "127.0.0.1"),
+        ("mysql://td:s3cret@127.0.0.1:1/pyfarm?foo=1", "correct what stands behind the ?"),
         (sqlite_url(tmp_path / "none.db"), "none.db can't be opened"),
         (sqlite_url(tmp_path / "other.db"), "no table jobtypes"),
         ("http://td:s3cret@127.0.0.1:1/api/v1", "127.0.0.1"),
+        ("http://td:s3cret@127.0.0.1/api/v1", "has a user or password"),
+        ("http://127.0.0.1:1/a b", "a b"),
         ("oracle://td:s3cret@host/x", "driver"),
         ("s3cret", "can't be read"),
     ):

@@ -180,6 +180,26 @@ def test_a_url_without_a_driver_gets_ours(master, tmp_path):
         assert jobtypes("mirror", url, "--repo", branch.path).returncode == 0
 
 
+def test_a_database_without_a_charset_is_read_as_utf8(server, tmp_path):
+    if not server.startswith("postgresql"):
+        pytest.skip("MariaDB's databases have a charset")
+    engine = sa.create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        sql = "CREATE DATABASE plain ENCODING 'SQL_ASCII' TEMPLATE template0"
+        connection.execute(sa.text(sql))
+    engine.dispose()
+    utf8, latin = (f"{server}/plain?client_encoding={name}" for name in ("utf8", "latin1"))
+    Master(utf8).jobtype("A", "# é\n")
+    repo = tmp_path / "repo.git"
+
+    assert jobtypes("import", f"{server}/plain", "--into", repo).returncode == 0
+
+    assert jobtypes("compare", utf8, "--repo", repo).returncode == 0
+    Master(latin).jobtype("B", "# é\n")
+    refused = jobtypes("import", f"{server}/plain", "--into", repo)
+    assert (refused.returncode, "invalid byte sequence" in refused.stderr) == (3, True)
+
+
 def test_more_code_than_the_column_holds_stops_that_jobtype_alone(server, tmp_path):
     if not server.startswith("mysql"):
         pytest.skip("PostgreSQL's text has no limit")
