@@ -79,9 +79,9 @@ def change(branch: str) -> Response:
 
 def _compared(review: Review) -> list[str]:
     """The jobtypes that a change makes new versions of, and that agents get already."""
-    known = store().catalogue().history.jobtypes
+    catalogue = store().catalogue()
     names = [made.name for made in review.outcome.made.versions if made.before is not None]
-    return [name for name in names[:TRIED] if name in known]
+    return [name for name in names[:TRIED] if catalogue.find_jobtype(name)]
 
 
 def _tries(review: Review) -> list[Try]:

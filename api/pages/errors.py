@@ -52,6 +52,6 @@ def _suggestions() -> Iterator[tuple[str, str]]:
             if software is not None:
                 yield software, url_for("pages.software", name=software)
         else:
-            name = nearest(wanted, catalogue.history.jobtypes)
+            name = nearest(wanted, [jobtype.name for jobtype in catalogue.jobtypes()])
             if name is not None:
                 yield name, url_for("pages.jobtype", jobtype=name)

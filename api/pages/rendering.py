@@ -17,7 +17,7 @@ from api.web.parts import parts, store
 from api.web.responses import error_page, ok_page
 from gitstore.branch.access import EVERYBODY, Access
 from gitstore.catalogue.meta_changes import bounds
-from gitstore.format.layout import is_id, is_text, parse_id, printable
+from gitstore.format.layout import is_id, is_text, jobtype_name_fault, parse_id, printable
 from gitstore.git.commits import shown_date
 
 SECTIONS = (
@@ -108,6 +108,7 @@ def _environment() -> Environment:
         "minute": shown_date,
         "printable": printable,
         "is_text": is_text,
+        "name_fault": jobtype_name_fault,
         "bounds": bounds,
     }
     return environment
