@@ -26,20 +26,27 @@ class Wait:
     since: float = field(default_factory=time.monotonic)
     is_given_up: bool = False
     """Whether the piece took too long, and a connection was ended."""
-    _tried: float = 0.0
+    _seen: float | None = None
+    """Since when a thread that looks regularly sees that nothing changes."""
 
     def note_piece(self) -> None:
         """Wait for the next piece from now on."""
-        self.since = time.monotonic()
+        self.since, self._seen = time.monotonic(), None
 
     def is_due(self, now: float, limit_s: float) -> bool:
-        """Whether the piece takes longer than *limit_s*, and no connection was ended for that."""
-        return now - max(self.since, self._tried) > limit_s
+        """Whether the piece takes longer than *limit_s*, by looks at *now* and before.
+
+        The traffic is known for as long, so that a body that trickles is told from another.
+        """
+        seen = self._seen
+        if seen is None:
+            self._seen = now
+            return False
+        return now - seen > limit_s
 
     def give_up(self, now: float) -> None:
         """Note that a connection is ended at *now*, which should be the one of the body."""
-        self.is_given_up = True
-        self._tried = now
+        self.is_given_up, self._seen = True, now
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def connection(
 def ended(there: list[Traffic], *waits: Wait, before: list[Traffic] | None = None) -> set[int]:
     """The ports of what is ended 90 seconds after *before* was there."""
     senders = Senders(8080)
-    senders.find_slow([], there if before is None else before, START, LIMIT_S)
+    senders.find_slow(list(waits), there if before is None else before, START, LIMIT_S)
     slow = senders.find_slow(list(waits), there, START + 90, LIMIT_S)
     return {port for _, port in slow}
 
@@ -36,8 +36,14 @@ def test_who_waits_for_an_answer_is_not_ended_for_a_body_that_stalls():
 
     assert ended(there, since(9.2)) == {9}
     assert ended(there, since(3.1), since(9.2)) == {3, 9}
-    assert ended(there, since(80)) == set()
     assert ended(there) == set()
+
+
+def test_who_sends_piece_after_piece_is_not_ended():
+    senders, wait = Senders(8080), since(0)
+    for now in (START, START + 59, START + 118):
+        assert senders.find_slow([wait], [connection(1, 62)], now, LIMIT_S) == set()
+        wait.note_piece()
 
 
 def test_another_client_is_not_ended():
@@ -55,6 +61,7 @@ def test_a_wait_ends_no_other_connection_until_its_time_has_passed_again():
     senders, wait = Senders(8080), since(9.2)
     there = [connection(port, 90 - port) for port in (3, 9)]
 
+    assert senders.find_slow([wait], there, START + 29, LIMIT_S) == set()
     assert senders.find_slow([wait], there, START + 90, LIMIT_S) == {("10.0.0.1", 9)}
     assert wait.is_given_up
     assert senders.find_slow([wait], there[:1], START + 95, LIMIT_S) == set()
