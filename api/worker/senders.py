@@ -36,7 +36,7 @@ class Wait:
     def is_due(self, now: float, limit_s: float) -> bool:
         """Whether the piece takes longer than *limit_s*, by looks at *now* and before.
 
-        The traffic is known for as long, so that a body that trickles is told from another.
+        The traffic is known for as long, and shows which of several bodies trickles.
         """
         seen = self._seen
         if seen is None:
