@@ -135,12 +135,16 @@ def _where(path: Path | None, repo: Path) -> tuple[Path, str | None]:
     """The folder with the jobtypes, and the unit of it that *path* names, None for all."""
     if path is None:
         return root_of(repo), None
-    if not path.exists() and len(path.parts) == 1:
+    is_there = os.path.exists(path)  # A name may be too long to be one.
+    if not is_there and len(path.parts) == 1:
         return _named(root_of(repo), path.name)
-    if not path.exists() or is_repository(path) or any((path / name).exists() for name in NAMED):
+    if not is_there or is_repository(path) or any((path / name).exists() for name in NAMED):
         return root_of(path), None
-    root = root_of(path if path.is_dir() else path.parent)
-    below = path.resolve().relative_to(root.resolve()).as_posix()
+    folder = path if path.is_dir() else path.parent
+    root = root_of(folder)
+    # A file that is a link may lead out of the folder.
+    named = folder.resolve() if folder == path else folder.resolve() / path.name
+    below = named.relative_to(root.resolve()).as_posix()
     return root, None if below in (".", JOBTYPES, SOFTWARE) else unit_of(below)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,9 @@ _COMMANDS = {
 """Where each command is, below api.cli, and its line in the list of commands."""
 
 
+_NAMED = (errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR)
+"""Errors of the system about a path that can't be one, which only a user can have named."""
+
 _OURS = (StorageFailed, Damaged, FarmFailed, ProgramMissing, ServiceFailed)
 """Errors of a machine, and not of the user's."""
 
@@ -91,7 +95,7 @@ class _Group(LaterGroup):
             raise  # The reader closed the pipe; click ends quietly.
         except OSError as error:
             complain(ctx, str(error))
-            ctx.exit(EXIT_OURS)
+            ctx.exit(EXIT_USER if error.errno in _NAMED else EXIT_OURS)
 
 
 @click.group(

@@ -57,7 +57,7 @@ def root_of(where: Path) -> Path:
     Raises:
         NotFound: there are no jobtypes.
     """
-    if not where.is_dir():
+    if not os.path.isdir(where):  # Also for a name that is too long to be one.
         raise NotFound(f"{where} is no folder; name a working copy or a bare repository")
     if is_repository(where) or any((where / name).exists() for name in NAMED):
         return where

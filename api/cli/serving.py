@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -151,7 +152,7 @@ def serve(repo: Path, code_checks: str, writes: str, log_format: str, **settings
 
     config = replace(
         Config(
-            repo.resolve(),
+            Path(os.path.realpath(repo)),
             code_checks=CodeChecks(code_checks),
             writes=Writes(writes),
             log_format=LogFormat(log_format),

@@ -156,6 +156,11 @@ class Service:
             except urllib.error.HTTPError as error:
                 with error:
                     return _read(error.code, error.headers, error)
+        except (http.client.InvalidURL, UnicodeError):  # Our own URL was checked before.
+            raise ServiceRefused(
+                f"{self.base} can't be asked: {self._proxy_variable} names a proxy by what is no"
+                " address; write it as http://proxy:3128, or unset the variable"
+            ) from None
         except (OSError, http.client.HTTPException) as error:
             raise self._failure(error, method, limit_s) from None
         except TooSlow:
@@ -163,6 +168,13 @@ class Service:
             raise ServiceFailed(
                 f"the answer of {self.base} does not end; {limit} is the limit"
             ) from None
+
+    @property
+    def _proxy_variable(self) -> str:
+        """The variable of the proxy that is asked instead; empty if the service itself is."""
+        scheme, _, rest = self.base.partition("://")
+        is_direct = urllib.request.proxy_bypass(rest.partition("/")[0])
+        return f"{scheme}_proxy" if scheme in urllib.request.getproxies() and not is_direct else ""
 
     def _failure(self, error: Exception, method: str, limit_s: float) -> ServiceFailed:
         """Why there is no answer, as a sentence."""
@@ -188,9 +200,10 @@ class Service:
             )
         # A proxy may have said a part of it.
         said = escaped(getattr(reason, "strerror", None) or str(reason))
-        return ServiceFailed(
-            f"{base} can't be reached: {said}; is the address right, and does the service run?"
-        )
+        proxy = self._proxy_variable
+        more = f" It was asked through the proxy that {proxy} names." if proxy else ""
+        advice = f"is the address right, and does the service run?{more}"
+        return ServiceFailed(f"{base} can't be reached: {said}; {advice}")
 
     def _error(self, reply: Reply, path: str) -> ServiceRefused | ServiceFailed:
         """The error that *reply* tells of."""

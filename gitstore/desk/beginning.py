@@ -256,7 +256,7 @@ def _home(root: Path, name: str) -> Path:
     homes = (root, sample_path())
     for home in homes:
         paths = (layout.code_path(name), layout.meta_path(name))
-        if all((home / path).is_file() for path in paths):
+        if all(os.path.isfile(home / path) for path in paths):
             return home
     folders = [folder for home in homes for folder in (home / layout.JOBTYPES).glob("*/")]
     near = did_you_mean(name, sorted({folder.name for folder in folders}))
@@ -306,7 +306,7 @@ def _requirement(root: Path, text: str) -> dict[str, Plain]:
         raise BadRequest(f"{text!r} is no requirement; write blender, or blender>=4.2,<=4.5")
     software = match["software"].strip(" ,")
     path = root / layout.software_path(software)
-    if not path.is_file():
+    if not os.path.isfile(path):
         files = (root / layout.SOFTWARE).glob(f"*{layout.YAML}")
         names = sorted(filter(None, (layout.software_name(file.name) for file in files)))
         near = did_you_mean(software, names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def of_folder(root: Path, name: str) -> Tried:
         BadRequest: its files can't be read.
     """
     folder = root / layout.JOBTYPES
-    if not (folder / name / layout.CODE).is_file():
+    if not os.path.isfile(folder / name / layout.CODE):  # A name may be too long to be one.
         names = sorted(p.parent.name for p in folder.glob(f"*/{layout.CODE}"))
         raise NotFound(f"{folder} has no jobtype {layout.shown(name)}{did_you_mean(name, names)}")
     path = root / layout.code_path(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -58,9 +59,9 @@ def run_tests(
 
 def _folder(root: Path, name: str) -> Path:
     folder = root / TESTS / name
-    if folder.is_dir():
+    if os.path.isdir(folder):
         return folder
-    if not (root / JOBTYPES / name).is_dir():
+    if not os.path.isdir(root / JOBTYPES / name):
         names = sorted(path.name for path in (root / JOBTYPES).glob("*/"))
         raise NotFound(f"there is no jobtype {shown(name)} in {root}{did_you_mean(name, names)}")
     raise NotFound(f"{name} has no tests; write {folder}/cases.yaml (docs/desk.md)")

@@ -38,6 +38,14 @@ _QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_
 """Variables that give Git's hooks the folders of a push's objects."""
 
 
+def _history_fault(git_dir: Path) -> str | None:
+    """As history_fault; None if *git_dir* is no folder that can be read."""
+    try:
+        return history_fault(git_dir)
+    except OSError:
+        return None
+
+
 class Handle:
     """The handle of libgit2's that all threads share, of the repository at *path*.
 
@@ -72,7 +80,7 @@ class Handle:
         except (pygit2.GitError, KeyError, OSError) as error:
             for git_dir in (self.path / ".git", self.path):
                 # libgit2 opens no partial clone of the older form.
-                if fault := history_fault(git_dir):
+                if fault := _history_fault(git_dir):
                     raise NotWhole(f"{self.path} {fault}") from None
             message = f"{self.path} can't be opened as a Git repository: {error}"
             advice = _FOREIGN if "not owned" in str(error) else "jobtypes init makes one"

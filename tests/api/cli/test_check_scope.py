@@ -109,6 +109,18 @@ def test_a_name_or_a_path_is_all_that_is_looked_at(td, monkeypatch, what, status
     assert done.stdout.startswith(OLD if status else "")
 
 
+def test_a_file_that_is_a_link_out_of_the_clone_is_checked_as_what_it_is(td, monkeypatch):
+    monkeypatch.chdir(td.path)
+    link = td.path / "jobtypes" / "Maya" / "notes"
+    link.symlink_to("/etc/passwd")
+
+    done = jobtypes("check", "jobtypes/Maya/notes")
+
+    assert done.returncode == 1
+    assert done.stdout.startswith("jobtypes/Maya/notes: error: is a symbolic link; put a regular")
+    assert done.stdout.count("\n") == 1
+
+
 def test_a_misspelt_name_is_named(td):
     done = jobtypes("check", "Nukee", "--repo", td.path)
 

@@ -81,6 +81,26 @@ def test_a_wrong_command_or_option_exits_with_2(args):
 READING = (["list"], ["log", "A"], ["show", "A"], ["diff", "A", "1", "2"], ["index"])
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        *(READING[0], READING[1], ["check"], ["new", "X"], ["test"], ["run", "A", "--frames", "1"]),
+        *(["hooks", "install"], ["token", "off"], ["serve", "--port", "1"], ["summary", "main"]),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("name", ["file", "file/below", "loop", "x" * 300], ids=lambda x: x[:10])
+def test_what_can_be_no_repository_exits_with_1_and_one_line(tmp_path, args, name):
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+
+    done = jobtypes(*args, "--repo", tmp_path / name)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"jobtypes: {tmp_path / name} ")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("args", READING, ids=" ".join)
 def test_no_repository_exits_with_1_and_one_line(tmp_path, args):
     done = jobtypes(*args, "--repo", tmp_path)
@@ -297,6 +317,21 @@ def test_what_is_not_there_exits_with_1_and_says_so(example, args, message):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("jobtypes: ")
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    "args", [["test"], ["check"], ["run", "--frames", "1"], ["new", "X", "--from"]], ids=" ".join
+)
+def test_a_name_that_is_too_long_for_a_file_is_one_that_is_not_there(tmp_path, monkeypatch, args):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "jobtypes").mkdir()
+    (tmp_path / "tests").mkdir()
+
+    done = jobtypes(*args, "x" * 300)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no jobtype" in done.stderr
+    assert len(done.stderr) < 300
 
 
 def test_diff_shows_what_differs_withdrawn_and_broken_versions_too(example):

@@ -28,6 +28,31 @@ def refusal(url: str, status: int, *command: str) -> str:
     return line
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    ["http://host:abc", "http://x..y", "http://\udcff", f"http://{'x' * 300}", "http://a b"],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_no_address_is_named_by_its_variable(monkeypatch, scheme, proxy):
+    monkeypatch.setenv(f"{scheme}_proxy", proxy)
+
+    said = refusal(f"{scheme}://farm.invalid", EXIT_USER)
+
+    assert f"{scheme}_proxy names a proxy by what is no address; write it as http://" in said
+
+
+def test_a_proxy_that_does_not_answer_is_named_by_its_variable(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://ada:secret@127.0.0.1:1")
+
+    said = refusal("http://farm.invalid", EXIT_OURS)
+
+    assert said.endswith(
+        "does the service run? It was asked through the proxy that http_proxy names."
+    )
+    monkeypatch.setenv("no_proxy", "farm.invalid")
+    assert refusal("http://farm.invalid", EXIT_OURS).endswith("does the service run?")
+
+
 ODD = {
     "a page": (says(200, b"<html>Hello"), EXIT_USER, "is it the service?"),
     "a page of an error": (says(404, b"<html>"), EXIT_USER, "no service of jobtypes"),
