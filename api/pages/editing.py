@@ -154,6 +154,8 @@ def _require_base(key: str, base: str, catalogue: Catalogue) -> None:
 def done(written: Written | Proposed) -> Response:
     """Where a person goes on after a write."""
     if isinstance(written, Written):
+        if written.after is written.before:
+            return page("unchanged.html")
         tip = written.after.history.tip
         return see_other(url_for("forms.released", commit=tip or ""))
     if parts().follower is None:

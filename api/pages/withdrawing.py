@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from flask import Response, request, url_for
 
@@ -48,6 +49,8 @@ def _show(action: str, key: str, number: int) -> Response:
     catalogue = store().catalogue()
     found = catalogue.jobtype(key)
     catalogue.version(found, number)
+    is_withdrawn = partial(catalogue.history.is_withdrawn, found.name)
+    others = [v.number for v in found.versions if v.number != number and not is_withdrawn(v.number)]
     faults, reason, status = Faults(), "", 200
     if request.method == "POST":
         form, lost = read_kept_form()
@@ -72,8 +75,9 @@ def _show(action: str, key: str, number: int) -> Response:
         reason=reason,
         faults=faults,
         reviewed=why_reviewed(auth.current()),
-        is_newest=found.versions[-1].number == number,
-        is_withdrawn=catalogue.history.is_withdrawn(found.name, number),
+        has_others=bool(others),
+        is_newest=number > max(others, default=0),
+        is_withdrawn=is_withdrawn(number),
         may_write=auth.current().role >= Role.WRITE,
         back=url_for("pages.version", jobtype=found.name, number=number),
     )

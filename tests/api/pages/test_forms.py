@@ -171,7 +171,39 @@ def test_a_save_by_choice_becomes_a_change_and_an_edit_is_added_to_it(studio):
     assert authors[:2] == ["Rob", "Lena Lead"]
 
 
+def test_a_save_that_changes_nothing_shows_no_release_of_others(studio):
+    rob = studio.browser("Rob").open("/edit-software/blender")
+    made_by_lena(studio, "Theirs")
+
+    rob.send("save", message="I made it")
+
+    assert rob.status == 200
+    assert "Nothing is changed" in rob.text
+    assert studio.last().startswith("Lena Lead: Theirs")
+    rob.open("/jobtypes/Theirs/1/restore").send(reason="I made it")
+    assert "Nothing is changed" in rob.text
+
+
 # Withdrawing
+
+
+def test_the_newest_version_is_one_that_is_not_withdrawn(studio):
+    made_by_lena(studio, "Newest")
+    eve = studio.browser("Eve")
+    eve.open("/jobtypes/Newest/edit").send("save", code=f"{CODE}# 2\n")
+    goes_back = "Newest goes back to the newest version that is left"
+    assert goes_back in eve.open("/jobtypes/Newest/2/withdraw").text
+    assert goes_back not in eve.open("/jobtypes/Newest/1/withdraw").text
+    eve.open("/jobtypes/Newest/2/withdraw").send(reason="bad")
+
+    assert "They get no version of Newest" in eve.open("/jobtypes/Newest/1/withdraw").text
+    assert goes_back not in eve.open("/jobtypes/Newest/2/withdraw").text
+    eve.open("/jobtypes/Newest/1/withdraw").send(reason="bad, too")
+    for number in (1, 2):
+        shown = eve.open(f"/jobtypes/Newest/{number}/restore").text
+        assert "It becomes the newest" in shown
+    eve.open("/jobtypes/Newest/2/restore").send(reason="good")
+    assert "It becomes the newest" not in eve.open("/jobtypes/Newest/1/restore").text
 
 
 def test_a_version_is_withdrawn_with_a_reason_and_comes_back(studio):

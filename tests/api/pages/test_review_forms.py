@@ -151,6 +151,12 @@ def test_a_traceback_leads_to_its_author_and_reading_is_enough(studio):
     assert "Because" in anybody.text
     assert "No file of a jobtype" in anybody.open("/whose?text=nothing").text
     assert anybody.open("/whose").send(text="x" * 200_001).status == 400
+    assert "over 200000 characters" in anybody.text
+    assert len(anybody.form().fields["text"]) == 200_001
+    anybody.send(text=text, csrf="")
+    assert anybody.status == 403
+    assert anybody.form().fields["text"] == text
+    assert "Lena Lead" in anybody.send().text
 
 
 def test_a_jobtype_that_is_broken_can_be_repaired(branch):
