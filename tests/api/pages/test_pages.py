@@ -229,9 +229,9 @@ def test_a_change_says_what_merging_it_makes(farm, branch):
     assert "td/nuke ready Nuke: new jobtype, version 1" in text(page(farm, "/changes/"))
 
     branch.commit(jobtype("Nuke", "# other\n"))
-    assert "It does not merge. It conflicts in jobtypes/Nuke/" in text(
-        page(farm, "/changes/td/nuke")
-    )
+    shown = text(page(farm, "/changes/td/nuke"))
+    assert "It does not merge. It conflicts in jobtypes/Nuke/" in shown
+    assert "merge the served branch into it, and push again" in shown
     assert "td/nuke conflict" in text(page(farm, "/changes/"))
 
 
