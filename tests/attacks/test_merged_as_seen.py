@@ -207,10 +207,11 @@ def test_a_branch_that_is_pushed_over_between_two_attempts_is_not_merged(farm, s
     attempts = iter(range(10))
 
     def lose_once(old: str | None, new: str) -> None:
-        """What upstream is to a service: called just before the served branch moves."""
+        """What upstream is to a service, when somebody was faster there."""
         if next(attempts) == 0:
             farm.commit({"notes.txt": "faster\n"})
             push(farm, EVIL, "evil\n", onto=seen)
+            raise Moved("upstream's main was moved by somebody else")
 
     store.writing.outlet = lose_once
     with pytest.raises(Moved, match="look again"):
