@@ -120,13 +120,14 @@ def _run(tried: Tried, job: Job, doing: _Doing) -> bool:
             " name fewer frames, or raise --batch"
         )
     source = tried.source
+    lines = _lines(doing.output) if doing.output else None
     folder = Path(tempfile.mkdtemp(prefix=f"jobtypes-run-{os.getpid()}-"))
     order = Order(
         source,
         [assignment(job, source.name, source.version, tasks, n) for n, tasks in enumerate(made, 1)],
         dict(environment()),
         folder,
-        _lines(doing.output) if doing.output else None,
+        lines,
         doing.execute,
         python=doing.python,
     )

@@ -74,7 +74,9 @@ def read_change(store: Store, branch: str) -> ChangeRow:
         NotFound: there is none.
     """
     ref = HEADS + branch
-    commit = None if ref == store.ref else store.repository.tip(ref)
+    # The list leaves out names that are no text, and no commit's message could have one.
+    is_change = ref != store.ref and layout.is_text(branch)
+    commit = store.repository.tip(ref) if is_change else None
     if commit is None:
         raise missing_change(store, branch)
     fault = store.repository.branch_fault(ref, commit)

@@ -91,7 +91,11 @@ def explain(error: BaseException, path: str) -> str:
     if isinstance(error, SyntaxError):
         return sentence(path, error.lineno, ["SyntaxError"], error.msg)
     kinds = [kind.__name__ for kind in type(error).__mro__]
-    return sentence(path, _line(error, path), kinds, str(error))
+    try:
+        text = str(error)
+    except Exception:  # The code's own class may have any method.
+        text = "an error that can't be shown"
+    return sentence(path, _line(error, path), kinds, text)
 
 
 def _line(error: BaseException, path: str) -> int | None:

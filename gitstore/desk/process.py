@@ -97,6 +97,7 @@ def run(order: Order) -> Iterator[Message]:
     ) as child:
         assert child.stdin
         assert child.stdout
+        ended = 0
         try:
             with suppress(BrokenPipeError):  # It has ended; its status says so below.
                 # The pipe stays open: when it closes, the child ends, and what it runs.
@@ -106,11 +107,12 @@ def run(order: Order) -> Iterator[Message]:
                 message = Message.model_validate_json(line)
                 if message.kind == "refused":
                     raise BadRequest(message.text)
+                ended += message.kind == "data"  # The last message of each assignment.
                 yield message
             status = child.wait()
         finally:
             _end(child)
-    if status:
+    if status or ended < len(order.assignments):
         raise CodeDied(f"{order.source.path} ended its own process (status {status})")
 
 

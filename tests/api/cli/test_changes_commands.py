@@ -54,6 +54,16 @@ def test_the_command_line_lists_shows_and_merges_changes(served, run):
     assert run("changes", "list").count("\n") == 1
 
 
+@pytest.mark.parametrize("words", [["show"], ["merge"], ["comment", "-m", "x"]], ids=" ".join)
+def test_a_branch_whose_name_is_no_text_is_no_change(served, words):
+    propose(served, "t\udcff", TWO)
+
+    done = jobtypes("changes", *words, "t\udcff", "--repo", served.path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no change on a branch t\\udcff" in done.stderr
+
+
 def test_the_command_line_says_why_it_does_not_merge(served):
     propose(served, "bad", {"jobtypes/Blender/code.py": "class Job:\npass\n"})
     propose(served, "conflict", TWO)

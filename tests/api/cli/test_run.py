@@ -156,6 +156,7 @@ def test_a_log_without_an_end_is_read_up_to_the_limit(run, monkeypatch):
 
     assert done.returncode == 1
     assert "/dev/zero is over 1000 bytes; cut out the part of interest" in done.stderr
+    assert list(Path(tempfile.gettempdir()).glob("jobtypes-run-*")) == []
 
 
 def test_a_log_is_of_one_assignment(run, tmp_path):
@@ -230,6 +231,41 @@ def test_code_that_ends_its_process_is_named(clone, repository):
 
     assert done.returncode == 1
     assert "ended its own process (status 7)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\nos._exit(0)\n",
+        "raise SystemExit\n",
+        "from pyfarm.jobtypes.core.jobtype import JobType\n"
+        "class Nuke(JobType):\n"
+        "    def get_command_data(self):\n"
+        "        return self.COMMAND_DATA('ls')\n"
+        "    def process_started(self, protocol):\n"
+        "        raise SystemExit\n",
+    ],
+    ids=["_exit", "SystemExit", "SystemExit at a start"],
+)
+def test_code_that_ends_its_process_as_if_all_were_well_is_named(clone, repository, code):
+    worktree = clone(repository)
+    worktree.write("jobtypes/Nuke/code.py", code)
+
+    done = jobtypes("run", "Nuke", "--frames", "1", "--execute", "--repo", worktree.path)
+
+    assert done.returncode == 1
+    assert "ended its own process (status 0)" in done.stderr
+
+
+def test_an_error_that_can_not_be_shown_has_its_line(clone, repository):
+    worktree = clone(repository)
+    odd = "class Odd(Exception):\n    def __str__(self):\n        raise ValueError\nraise Odd\n"
+    worktree.write("jobtypes/Nuke/code.py", odd)
+
+    done = jobtypes("run", "Nuke", "--frames", "1", "--repo", worktree.path)
+
+    assert done.returncode == 1
+    assert "code.py:4: Odd: an error that can't be shown\n" in done.stderr
 
 
 def test_what_the_code_prints_itself_is_no_command(clone, repository, capfd):
