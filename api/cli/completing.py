@@ -5,6 +5,7 @@ What reads a repository is imported only where something in it is asked for.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -42,7 +43,7 @@ def complete_name(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The jobtypes of the clone or repository whose names begin so."""
-    return _begin_with(incomplete, _names(ctx))
+    return _begin_with(incomplete, _read(lambda: _names(ctx)))
 
 
 def complete_version(
@@ -114,10 +115,10 @@ def _repo(ctx: click.Context) -> Path:
 
 
 def _names(ctx: click.Context) -> list[str]:
-    here = _repo(ctx).resolve()
+    here = Path(os.path.realpath(_repo(ctx)))
     for folder in (here, *here.parents):
         if (folder / "objects").is_dir():  # A bare one, whose jobtypes/ is the service's own.
-            return _read(lambda: [jobtype.name for jobtype in _catalogue(ctx).jobtypes()])
+            return [jobtype.name for jobtype in _catalogue(ctx).jobtypes()]
         if (folder / "jobtypes").is_dir():
             found = sorted(path.name for path in (folder / "jobtypes").glob("*/"))
             return [name for name in found if jobtype_name_fault(name) is None]
@@ -144,7 +145,7 @@ def _read(find: Callable[[], list[ValueT]]) -> list[ValueT]:
 
     try:
         return find()
-    except StoreError:
+    except (StoreError, OSError):
         return []
 
 

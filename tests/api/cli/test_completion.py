@@ -89,6 +89,20 @@ def test_commands_options_and_names_are_completed_as_bash_has_them(
         assert "|".join(words) == found, line
 
 
+@pytest.mark.parametrize("repo", ["loop", "x" * 300, "file", "nowhere"])
+@pytest.mark.parametrize("words", ["log", "log Maya@", "changes show", "token revoke", "whose"])
+def test_what_can_be_no_repository_completes_to_nothing(tmp_path, monkeypatch, repo, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    command, _, begun = words.partition(" ") if "Maya" in words else (words, "", "")
+
+    line = f"jobtypes {command} --repo {repo} {begun}"
+    done = jobtypes(env={"_JOBTYPES_COMPLETE": "bash_complete", "COMP_WORDS": line})
+
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+
+
 TYPED = r"""
 . "$SCRIPT"
 jobtypes() { printf '<%s>' "$@"; echo; }
