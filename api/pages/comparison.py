@@ -37,7 +37,8 @@ def compare(jobtype: str) -> Response:
     found = catalogue.jobtype(jobtype)
     last = found.versions[-1].number if found.versions else 0
     new = _side(catalogue, found, request.args.get("to", "") or str(last))
-    old = _side(catalogue, found, request.args.get("from", "") or str(_before(found, new)))
+    before = request.args.get("from", "") or str(_before(catalogue, found, new))
+    old = _side(catalogue, found, before)
     view = view_of_query()
     metas = [catalogue.contents.meta(side.tree) for side in (old, new)]
     patches = store().repository.file_diffs(old.tree, new.tree)
@@ -55,8 +56,14 @@ def compare(jobtype: str) -> Response:
     )
 
 
-def _before(jobtype: Jobtype, new: Side) -> int:
-    """The version that *new* is compared with unless the query says another."""
+def _before(catalogue: Catalogue, jobtype: Jobtype, new: Side) -> int:
+    """The version that *new* is compared with unless the query says another.
+
+    For a change, it is what agents get.
+    """
+    release = catalogue.find_newest(jobtype)
+    if new.number is None and release is not None:
+        return release.version.number
     earlier = [v.number for v in jobtype.versions if new.number is None or v.number < new.number]
     return earlier[-1] if earlier else new.number or 0
 

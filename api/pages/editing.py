@@ -169,11 +169,15 @@ def _show_conflict(key: str, typed: JobtypeForm) -> Response:
     found = catalogue.find_jobtype(key)
     release = catalogue.find_newest(found) if found else None
     faults = Faults()
-    if found is None or release is None:
-        faults.others.append(("error", f"{key} was deleted or withdrawn meanwhile"))
+    if found is None:
+        faults.others.append(("error", f"{key} was deleted meanwhile"))
+        return _page(key, typed, faults, status=409)
+    typed = replace(typed, base=found.tree)
+    if release is None:
+        meanwhile = f"{key} was changed meanwhile, and no version of it is in service"
+        faults.others.append(("error", f"{meanwhile}; save again to make one of yours"))
         return _page(key, typed, faults, status=409)
     conflict = _conflict(catalogue, release, typed)
-    typed = replace(typed, base=found.tree)
     return _page(key, typed, faults, status=409, conflict=conflict)
 
 

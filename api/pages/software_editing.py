@@ -104,9 +104,11 @@ def edit_software(name: str) -> Response:
 
 def _answer(key: str) -> Response:
     catalogue = store().catalogue()
-    name = catalogue.software_entry(key).name if key else ""
     if request.method == "POST":
-        return _send(name)
+        # Somebody may have deleted it meanwhile; what was typed is not lost then.
+        found = catalogue.find_software(key)
+        return _send(found.name if found else key)
+    name = catalogue.software_entry(key).name if key else ""
     return _page(name, _form_of(catalogue, name), Faults())
 
 
@@ -206,8 +208,8 @@ def _require_base(typed: SoftwareForm, catalogue: Catalogue) -> None:
     entry = catalogue.history.software.get(typed.name)
     if (entry.file if entry else "") != typed.base:
         raise PreconditionFailed(
-            f"somebody else saved {typed.name} meanwhile; what is saved stands below your form."
-            " Save again to replace it"
+            f"somebody else saved {typed.name} meanwhile, or deleted it; what is saved stands below"
+            " your form. Save again to replace it"
         )
 
 

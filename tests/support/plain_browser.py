@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import http.client
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -52,7 +53,10 @@ class _Forms(HTMLParser):
         elif tag == "input" and name:
             kind = found.get("type", "text")
             if kind not in ("checkbox", "radio") or "checked" in found:
-                self._open.fields[name] = found.get("value", "")
+                value = found.get("value", "")
+                # As browsers do with the value of a line.
+                is_line = kind not in ("hidden", "checkbox", "radio")
+                self._open.fields[name] = re.sub("[\r\n]", "", value) if is_line else value
         elif tag == "button":
             self._open.buttons.append((name, found.get("value", "")))
         elif tag == "textarea":

@@ -45,7 +45,8 @@ def test_a_new_jobtype_has_all_that_was_typed(studio):
 
 
 def test_an_edit_that_changes_one_field_changes_nothing_else(studio):
-    made_by_lena(studio, "Kept", description="One\n\ntwo", fail_body="\n\nleading lines")
+    texts = {"description": "One\n\ntwo", "success_subject": "Done\n"}
+    made_by_lena(studio, "Kept", fail_body="\n\nleading lines", **texts)
     before = studio.api("jobtypes/Kept")
     lena = studio.browser("Lena Lead").open("/jobtypes/Kept/edit")
 
@@ -138,6 +139,23 @@ def test_two_who_save_at_once_both_keep_what_they_typed(studio):
     rob.send("save")
     assert "Released as Both 3" in rob.text
     assert studio.api("jobtypes/Both")["max_batch"] == 6
+
+
+def test_who_edits_while_the_last_version_goes_can_save_all_the_same(studio):
+    made_by_lena(studio, "Only")
+    lena = studio.browser("Lena Lead").open("/jobtypes/Only/edit")
+    eve = studio.browser("Eve")
+    eve.open("/jobtypes/Only/1/withdraw").send(reason="bad")
+    eve.open("/jobtypes/Only/edit").send("save", code=f"{CODE}# 2\n")
+    eve.open("/jobtypes/Only/2/withdraw").send(reason="bad, too")
+
+    lena.send("save", code=f"{CODE}# mine\n")
+    assert lena.status == 409
+    assert "no version of it is in service" in lena.text
+    lena.send("save")
+
+    assert "Released as Only 3" in lena.text
+    assert studio.api("jobtypes/Only")["code"] == f"{CODE}# mine\n"
 
 
 def test_a_new_version_from_an_old_one(studio):
@@ -268,108 +286,3 @@ def test_what_keeps_an_old_version_from_coming_back_is_named_by_file_and_line(br
         browser.open("/jobtypes/Dry/3/rollback").send(reason="Back")
         assert browser.status == 400
         assert "jobtypes/Dry/code.py:3:" in browser.text
-
-
-# Software
-
-
-def test_a_software_gets_versions_an_order_a_default_and_discovery_code(studio):
-    lena = studio.browser("Lena Lead").open("/new-software")
-    found = "def found():\n    return True\n"
-    lena.send(
-        "save",
-        **{"name": "gaffer", "version.0": "1.4", "version.1": "1.5", "default": "1"},
-        **{"discovery_code.1": found, "discovery_function_name.1": "found"},
-    )
-    assert lena.status == 200, lena.text
-    rows = studio.api("software/gaffer/versions/")
-    assert [(r["version"], r["rank"]) for r in rows] == [("1.4", 100), ("1.5", 200)]
-    assert studio.api("software/gaffer/versions/1.5")["discovery_function_name"] == "found"
-
-    lena.open("/edit-software/gaffer")
-    form = lena.form("save")
-    assert (form.fields["default"], form.fields["discovery_code.1"]) == ("1", found)
-    lena.send("save", **{"rank.0": "300", "version.2": "1.6", "default": "0"})
-    rows = studio.api("software/gaffer/versions/")
-    assert [r["version"] for r in rows] == ["1.5", "1.4", "1.6"]
-    lena.open("/edit-software/gaffer").send("save", **{"delete.0": "true"})
-    assert [r["version"] for r in studio.api("software/gaffer/versions/")] == ["1.4", "1.6"]
-
-
-@pytest.mark.parametrize(
-    ("fields", "field", "sentence"),
-    [
-        ({"version.0": ""}, "version.0", "empty"),
-        ({"rank.0": "high"}, "rank.0", "must be an integer, not 'high'"),
-        ({"rank.0": "--5"}, "rank.0", "must be an integer, not '--5'"),
-        ({"rank.0": "9" * 30}, "rank.0", "must be an integer, not '999"),
-        ({"rank.1": "100"}, None, "rank 100 twice"),
-        ({"version.1": "1"}, None, "version 1 twice"),
-        ({"version.0": "a/code/"}, None, "'/'"),
-        ({"discovery_code.0": "def found(:"}, "discovery_code.0", "error"),
-        ({"name": "schema"}, "name", "route of the API"),
-        ({"name": "12"}, "name", "digits"),
-    ],
-)
-def test_a_software_that_can_not_be_is_refused_and_shown_again(studio, fields, field, sentence):
-    lena = studio.browser("Lena Lead").open("/new-software")
-    typed = {"name": "odd", "version.0": "1", "rank.0": "100", "version.1": "2", "rank.1": "200"}
-
-    lena.send("save", **{**typed, **fields})
-
-    assert 400 <= lena.status < 500, lena.text
-    assert sentence in lena.text
-    if field:
-        assert f'id="{field}-problem"' in lena.page.body.decode()
-    assert lena.form("save").fields["version.1"] == fields.get("version.1", "2")
-
-
-def test_a_save_keeps_every_version_of_a_long_list(branch):
-    rows = [f"- {{version: '{n}', rank: {n}}}" for n in range(1, 1101)]
-    branch.commit({"software/maya.yaml": "\n".join(["versions:", *rows, ""])})
-    with listening(create_app(Config(branch.path))) as port:
-        browser = PlainBrowser(port).open("/edit-software/maya")
-        browser.send("save", **{"rank.0": "5000"})
-        assert browser.status == 200, browser.text
-        kept = browser.request("GET", "/api/v1/software/maya/versions/").json
-    assert [row["version"] for row in kept] == [*map(str, range(2, 1101)), "1"]
-
-
-def test_a_save_keeps_the_spaces_of_stored_names_and_trims_new_ones(branch):
-    meta = "requirements:\n- {software: 'maya ', min_version: '1 ', max_version: ' 2'}\n"
-    software = "versions:\n- {version: '1 ', rank: 1}\n- {version: ' 2', rank: 2}\n"
-    branch.commit({**jobtype("Spaced", meta=meta), "software/maya .yaml": software})
-    with listening(create_app(Config(branch.path))) as port:
-        browser = PlainBrowser(port).open("/edit-software/maya%20")
-        browser.send("save", **{"version.2": " 3 ", "discovery_function_name.2": " find "})
-        assert browser.status == 200, browser.text
-        rows = browser.request("GET", "/api/v1/software/maya%20/versions/").json
-        assert [row["version"] for row in rows] == ["1 ", " 2", "3"]
-        browser.open("/jobtypes/Spaced/edit").send("save", max_batch="3")
-        assert browser.status == 200, browser.text
-        made = browser.request("GET", "/api/v1/jobtypes/Spaced").json
-    (required,) = made["software_requirements"]
-    assert (required["min_version"], required["max_version"]) == ("1 ", " 2")
-    assert required["software"] == "maya "
-
-
-def test_what_a_jobtype_requires_stays_and_a_conflict_shows_both(studio):
-    made_by_lena(studio, "Needs", **{"software.0": "blender", "min.0": "4.2"})
-    lena = studio.browser("Lena Lead").open("/edit-software/blender")
-    place = next(n for n, v in lena.form("save").fields.items() if v == "4.2").split(".")[1]
-    lena.send("save", **{f"delete.{place}": "true"})
-    assert lena.status == 409
-    assert "requires" in lena.text
-    eve = studio.browser("Eve").open("/edit-software/blender")
-    eve.send("delete")
-    assert eve.status == 409
-
-    lena.open("/edit-software/blender")
-    rob = studio.browser("Rob").open("/edit-software/blender")
-    rob.send("save", **{"version.9": "x", "rank.0": "50"})
-    lena.send("save", **{"rank.0": "60"})
-    assert lena.status == 412
-    assert "What is saved now" in lena.text
-    assert lena.form("save").fields["rank.0"] == "60"
-    lena.send("save")
-    assert lena.status == 200

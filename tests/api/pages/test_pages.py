@@ -120,6 +120,7 @@ def test_code_is_searched_if_asked_for(farm):
     assert "in code" not in text(page(farm, "/?q=maya")).partition("names and code")[2]
 
     found = page(farm, "/?q=JOB&in=code")
+    assert 'href="/?q=JOB&amp;sort=date&amp;in=code"' in found
 
     assert 'href="/jobtypes/Maya/3#L1">Maya 3, code.py:1</a> <code>class Job:</code>' in found
 
@@ -202,6 +203,9 @@ def test_a_version_is_compared_with_a_change(farm, branch):
     for key in ("td/none", "never", "9"):
         path = f"/jobtypes/Maya/compare?from=3&to={key}"
         assert farm.get(path, headers=BROWSER).status_code == 404, key
+    branch.commit({"withdrawn.yaml": "Maya: [1, 3]\n"})
+    # Without a number, with what agents get.
+    assert "Maya: version 2 to" in text(page(farm, "/jobtypes/Maya/compare?to=td/maya"))
 
 
 # Software
