@@ -11,6 +11,7 @@ import click
 from click.shell_completion import add_completion_class
 
 from api.cli.bash import Bash
+from api.cli.certificates import require_certificates
 from api.cli.helping import Formatter
 from api.cli.later import Later, LaterGroup, loaded
 from api.cli.notices import complain, speak, warn_later
@@ -21,6 +22,7 @@ from api.client.errors import ServiceFailed
 from api.config import ConfigError, LogFormat, read_config_file
 from api.telemetry import logs
 from gitstore.errors import (
+    BadRequest,
     Damaged,
     FarmFailed,
     Invalid,
@@ -77,9 +79,16 @@ class _Group(LaterGroup):
         open_streams()
         try:
             return super().main(*args, **extra)
-        except OSError as error:  # Help and completion are printed before a command is invoked.
+        # Help and completion come before a command is invoked.
+        except (OSError, BadRequest) as error:
             click.echo(f"jobtypes: {error}", err=True)
-            sys.exit(EXIT_OURS)
+            sys.exit(EXIT_USER if isinstance(error, BadRequest) else EXIT_OURS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        require_certificates(environment())
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 
 import pytest
 
@@ -14,6 +16,7 @@ from api.client import transport
 from tests.support.asked import NAME
 from tests.support.commands import jobtypes
 from tests.support.odd_server import odd_server, says
+from tests.support.project import ROOT
 from tests.support.server import free_port
 
 JSON = "application/json"
@@ -51,6 +54,23 @@ def test_a_proxy_that_does_not_answer_is_named_by_its_variable(monkeypatch):
     )
     monkeypatch.setenv("no_proxy", "farm.invalid")
     assert refusal("http://farm.invalid", EXIT_OURS).endswith("does the service run?")
+
+
+@pytest.mark.parametrize("words", ["list", "log Maya --url https://farm.invalid", "show M"])
+def test_a_file_without_certificates_is_named_by_its_variable(tmp_path, words):
+    path = tmp_path / "studio.der"
+    path.write_bytes(b"\x30\x82")
+    # In a process of its own, as libgit2 reads the variable when it is imported.
+    command = [sys.executable, "-P", "-m", "api", *words.split()]
+    variables = {**os.environ, "SSL_CERT_FILE": str(path), "JOBTYPES_REPO": str(tmp_path)}
+    variables |= {"PYTHONPATH": str(ROOT)}
+
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (EXIT_USER, "")
+    assert done.stderr.startswith("jobtypes: SSL_CERT_FILE names ")
+    assert "name a file in PEM, or unset the variable" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 ODD = {
