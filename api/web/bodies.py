@@ -42,6 +42,8 @@ def read_bytes() -> bytes:
 
 
 def _chunks(wait: Wait, config: Config) -> Iterator[bytes]:
+    if (request.content_length or 0) > config.body_limit_bytes:
+        raise RequestEntityTooLarge
     got = 0
     end = time.monotonic() + config.body_limit_s
     while chunk := request.stream.read(CHUNK_BYTES):
