@@ -100,16 +100,18 @@ def _output(
     Raises:
         subprocess.TimeoutExpired: git runs longer than *limit_s*.
     """
+    if input:  # Of which the rest would be lost: a second communicate() sends none.
+        return process.communicate(input, limit_s)
     end = math.inf if limit_s is None else time.monotonic() + limit_s
     has_ended = False
     while True:
         left_s = max(0.0, min(_PAUSE_S, end - time.monotonic()))
         try:
-            return process.communicate(input, _PAUSE_S if has_ended else left_s)
+            return process.communicate(None, _PAUSE_S if has_ended else left_s)
         except subprocess.TimeoutExpired as error:
             if has_ended:
                 return error.output or b"", error.stderr or b""
-            input, has_ended = b"", process.poll() is not None
+            has_ended = process.poll() is not None
             if not has_ended and time.monotonic() >= end:
                 raise
 

@@ -1,4 +1,4 @@
-"""The git program, where something else keeps its output open."""
+"""The git program: what it reads, and where something else keeps its output open."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gitstore.git import command
 from gitstore.git.command import GitFailed, GitTimeout, run_git
 
 
@@ -47,3 +48,12 @@ def test_the_time_limit_holds_where_the_output_stays_open(tmp_path, started):
         if started.exists():
             break
     os.kill(int(started.read_text()), 0)
+
+
+def test_git_that_is_slow_to_read_gets_all_of_its_input(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "_PAUSE_S", 0.01)
+    slow = (("alias.slow", "!sleep 0.1; wc -c; :"),)
+
+    said = run_git(tmp_path, ["slow"], b"x" * 1_000_000, slow, limit_s=120)
+
+    assert said.strip() == b"1000000"
