@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +16,10 @@ from gitstore.desk.jobs import assignment as make_assignment
 from gitstore.desk.process import Command
 from gitstore.desk.shell import changes
 from gitstore.desk.sources import Tried
+from gitstore.format.layout import YAML_LIMIT_BYTES
 from gitstore.format.schema import INTEGER_LIMIT, Fault, Model, Parsed, parse_as
 from gitstore.format.yaml_editor import Plain, edit_yaml
+from gitstore.format.yaml_reader import parse_yaml
 
 FILE = "cases.yaml"
 
@@ -130,18 +132,15 @@ def _lines(command: Expected) -> list[str]:
     return [*rows, " ".join([command.command, *command.arguments])]
 
 
-def update(data: bytes, cases: Sequence[Case], outcomes: Mapping[int, Outcome]) -> bytes:
+def update(data: bytes, outcomes: Mapping[int, Outcome]) -> bytes:
     """The cases.yaml *data*, with the commands of *outcomes*, by place, as what is expected.
 
-    Comments stay where they are.
+    Comments and all other values stay as they are.
     """
-    rows: list[Plain] = []
-    for place, case in enumerate(cases):
-        row = case.model_dump(exclude_unset=True, mode="json")
-        if place in outcomes:
-            commands = [_plain(command) for command in outcomes[place].commands]
-            row["expect"] = commands
-        rows.append(row)
+    rows = parse_yaml(data, YAML_LIMIT_BYTES).value
+    assert isinstance(rows, list)
+    for place, outcome in outcomes.items():
+        rows[place]["expect"] = [_plain(command) for command in outcome.commands]
     key = "cases:\n"
     # The list is edited as the value of a key; YAML lets it stand where it stands.
     edited = edit_yaml(key.encode() + data, {"cases": rows}).decode()

@@ -170,13 +170,13 @@ class _CasesFile(pytest.File):
 
     def collect(self) -> Iterable[pytest.Item]:
         """Yield its cases."""
-        parsed = parse_cases(self.path.read_bytes())
+        self.data = self.path.read_bytes()
+        parsed = parse_cases(self.data)
         if parsed.value is None:
             lines = [f"{self.path}:{f.line or 1}: {f.message}" for f in parsed.faults]
             raise self.CollectError("\n".join(lines))
-        self.cases = parsed.value.root
         self.outcomes: dict[int, Outcome] = {}
-        for place, case in enumerate(self.cases):
+        for place, case in enumerate(parsed.value.root):
             item = _CaseItem.from_parent(self, name=case.name)
             item.case, item.place = case, place
             item.line = (parsed.document.line((place,)) if parsed.document else None) or 1
@@ -185,9 +185,8 @@ class _CasesFile(pytest.File):
     def teardown(self) -> None:
         """Write what came out, if that is wanted."""
         if self.config.getoption(UPDATE) and self.outcomes:
-            data = self.path.read_bytes()
-            updated = update(data, self.cases, self.outcomes)
-            if updated != data:
+            updated = update(self.data, self.outcomes)
+            if updated != self.data:
                 self.path.write_bytes(updated)
 
 

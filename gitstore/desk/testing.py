@@ -15,6 +15,11 @@ from gitstore.format.spelling import did_you_mean
 
 PLUGIN = "gitstore.desk.plugin"
 
+_ENDED = 200
+"""What is added to pytest's status: code that ends the process by itself has another one."""
+
+_PROGRAM = f"import sys, pytest; sys.exit({_ENDED} + pytest.main(sys.argv[1:]))"
+
 
 def run_tests(
     root: Path,
@@ -29,7 +34,7 @@ def run_tests(
     whose class is used then.
 
     Raises:
-        BadRequest: pytest is not installed.
+        BadRequest: pytest is not installed, or does not come to its end.
         NotFound: there are no tests.
     """
     if importlib.util.find_spec("pytest") is None:
@@ -51,10 +56,13 @@ def run_tests(
     # A plain name is looked for on the PATH; a path is where the command is called.
     program = python and (Path(python).absolute() if Path(python).name != python else python)
     agent = ["--agent-python", program] if program else []
-    words = ["-m", "pytest", "-p", PLUGIN, *options, *update, *chosen, *agent, *paths]
+    words = ["-c", _PROGRAM, "-p", PLUGIN, *options, *update, *chosen, *agent, *paths]
     # Python looks for modules where it starts, and a jobtype's folder has a code.py.
     command = [sys.executable, *map(str, words)]
-    return subprocess.run(command, cwd=root, check=False).returncode
+    status = subprocess.run(command, cwd=root, check=False).returncode
+    if status not in range(_ENDED, _ENDED + 10):
+        raise BadRequest(f"the tests ended early (status {status}): some code ended the process")
+    return status - _ENDED
 
 
 def _folder(root: Path, name: str) -> Path:

@@ -87,7 +87,10 @@ def _same(a: object, b: object) -> bool:
         return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(_same, a, b))
-    return a == b and all(isinstance(a, t) == isinstance(b, t) for t in (bool, float))
+    is_no_number = a != a and b != b  # .nan, which is equal to nothing
+    return (a == b or is_no_number) and all(
+        isinstance(a, t) == isinstance(b, t) for t in (bool, float)
+    )
 
 
 def _edited(old: bytes, value: dict[str, Plain]) -> bytes:

@@ -192,12 +192,30 @@ def test_a_jobtype_without_tests_is_named(folder, name, sentence):
     assert sentence in done.stderr
 
 
+def test_an_update_changes_nothing_but_what_is_expected():
+    data = (
+        b"# Mine\n- name: x  # here\n  frames: 0x10\n  data:\n    when: 2020-01-01\n"
+        b"    odd: [.nan, .inf, 1e3, 2020-01-01, 1_0, ~]\n"
+    )
+
+    assert update(data, {0: Outcome()}) == data + b"  expect: []\n"
+
+
+@pytest.mark.parametrize("code", ["import os\nos._exit(0)\n", "import os\nos._exit(70)\n"])
+def test_code_that_ends_the_tests_is_no_success(folder, code):
+    (folder / "jobtypes" / "Nuke" / "code.py").write_text(code)
+    (folder / "tests" / "Nuke" / "cases.yaml").write_text(CASES)
+
+    done = outcome(folder)
+
+    assert done.returncode == 1
+    assert "the tests ended early" in done.stderr
+
+
 def test_a_file_in_another_style_is_written_again():
     data = b'[{"name": "x", "frames": "1"}]'
-    cases = parse_cases(data).value
-    assert cases is not None
 
-    text = update(data, cases.root, {0: Outcome()}).decode()
+    text = update(data, {0: Outcome()}).decode()
 
     again = parse_cases(text.encode()).value
     assert again is not None
