@@ -76,8 +76,8 @@ def _side(catalogue: Catalogue, jobtype: Jobtype, key: str) -> Side:
     """
     if layout.is_id(key):
         version = catalogue.version(jobtype, layout.parse_number(key))
-        name = f"version {version.number}"
-        return Side(key, name, version.tree, version.commit, number=version.number)
+        number = version.number
+        return Side(str(number), f"version {number}", version.tree, version.commit, number=number)
     commit = parts().reviews.change(key).commit
     entries = store().repository.entries
     root = entries(commit.tree).get(layout.JOBTYPES)

@@ -33,7 +33,8 @@ def farm(branch: Branch) -> FlaskClient:
     branch.commit(moved("Became", "became\udce9"))
     branch.commit(moved("z", ODD) | moved("z", "colon:"))
     side = branch.side(
-        {f"jobtypes/{ODD}/code.py": "class Job: x = 2\n", **jobtype("Blender", "#\n")}
+        {f"jobtypes/{name}/code.py": "class Job: x = 2\n" for name in (ODD, "colon:")}
+        | jobtype("Blender", "#\n")
     )
     git(branch.path, "update-ref", "refs/heads/fix", side)
     return create_app(Config(branch.path)).test_client()
@@ -49,6 +50,8 @@ def test_a_name_that_is_no_text_is_shown_escaped_and_leads_nowhere(farm):
     change = page(farm, "/changes/fix")
     assert "caf\\xe9: version 2 (was 1)" in text(change)
     assert 'href="/jobtypes/Blender/compare?to=fix"' in change
+    assert 'href="/jobtypes/Blender/edit?change=fix"' in change
+    assert "/jobtypes/colon" not in change
 
 
 @pytest.mark.parametrize("path", ["/jobtypes/caf", "/caf", "/jobtypes/caf%E9", "/jobtypes/colon:"])

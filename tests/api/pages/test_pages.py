@@ -189,6 +189,7 @@ def test_lines_stand_next_to_each_other_or_one_under_the_other(farm):
 def test_without_numbers_the_newest_version_is_compared_with_the_one_before(farm):
     assert "Maya: version 2 to version 3" in text(page(farm, "/jobtypes/Maya/compare"))
     assert "Maya: version 1 to version 2" in text(page(farm, "/jobtypes/Maya/compare?to=2"))
+    assert '<option value="2" selected>' in page(farm, "/jobtypes/Maya/compare?to=002")
 
 
 def test_a_version_is_compared_with_a_change(farm, branch):
