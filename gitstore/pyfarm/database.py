@@ -48,7 +48,7 @@ class ValueRefused(FarmFailed):
 
 def is_database(source: str) -> bool:
     """Whether *source* is the URL of a database, and not of a REST API."""
-    return not re.match(r"https?://", source)
+    return not re.match(r"https?://", source, re.IGNORECASE)
 
 
 def _sqlalchemy() -> Any:

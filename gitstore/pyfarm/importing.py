@@ -32,6 +32,8 @@ from gitstore.pyfarm.files import code_of, meta_of, software_of
 Progress = Callable[[int, int], None]
 Files = Mapping[str, bytes]
 
+_REFS = "refs/internal/import"
+"""Where an import makes its commits. No clone gets what one leaves that was killed."""
 _PLACEHOLDER = '''\
 class NoVersion(object):
     """Stands for this jobtype until it has a version: the master had none."""
@@ -106,7 +108,8 @@ class _Planning:
             self._made.commits.append(Planned("Begin the repository\n", BEGINNING))
         for software in farm.software:
             self._software(software)
-        for jobtype in farm.jobtypes:
+        # Ids only rise, so those that have to change come after all that can be kept.
+        for jobtype in sorted(farm.jobtypes, key=lambda j: j.id <= self._history.counters.jobtypes):
             self._jobtype(jobtype)
         self._keep_out_of_use()
         return self._made
@@ -260,7 +263,7 @@ def land(store: Store, plan: Plan, progress: Progress) -> Catalogue:
     base = store.catalogue()
     if not plan.commits:
         return base
-    ref = f"refs/import/{uuid4().hex}"
+    ref = f"{_REFS}/{uuid4().hex}"
     stream = b"".join(_stream(ref, base.history.tip, plan.commits, progress))
     git_dir = store.repository.git_dir
     try:

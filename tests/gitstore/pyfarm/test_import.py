@@ -242,6 +242,22 @@ def test_second_import_brings_only_what_is_new(tmp_path):
     assert jobtypes("compare", master.url, "--repo", repo).returncode == 0
 
 
+def test_an_id_that_is_taken_takes_no_other_jobtypes_id(tmp_path):
+    first, second = (Master(sqlite_url(tmp_path / f"{name}.db")) for name in "ab")
+    for name in "AB":
+        first.jobtype(name, CODE)
+    for id, name in ((1, "X"), (3, "Y"), (7, "Z")):
+        second.jobtype(name, CODE, id=id)
+    repo = tmp_path / "repo.git"
+    jobtypes("import", first.url, "--into", repo)
+
+    done = jobtypes("import", second.url, "--into", repo)
+
+    assert (done.returncode, "X: its id 1 can't be kept: 7 is used" in done.stdout) == (1, True)
+    ids = {jobtype.name: jobtype.id for jobtype in Store(repo).catalogue().jobtypes()}
+    assert ids == {"A": 1, "B": 2, "X": 8, "Y": 3, "Z": 7}
+
+
 def test_second_import_says_what_conflicts_and_leaves_it(tmp_path):
     master = Master(sqlite_url(tmp_path / "m.db"))
     first = master.jobtype("Blender", CODE)
@@ -321,7 +337,7 @@ def test_thousand_versions_come_within_a_minute_of_the_processor(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert "50 jobtypes, 1000 versions" in done.stdout, done.stderr
-    assert not Repository(tmp_path / "repo.git").refs("refs/import/")
+    assert not Repository(tmp_path / "repo.git").refs("refs/internal/")
 
 
 def test_a_database_that_is_away_or_no_master_is_named_without_its_password(tmp_path):

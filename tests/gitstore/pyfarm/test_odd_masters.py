@@ -41,7 +41,8 @@ def answering(**changed: object) -> Callable[[BaseHTTPRequestHandler], None]:
 
 def test_a_plain_master_is_imported(tmp_path):
     with odd_server(answering()) as server:
-        done = jobtypes("import", server.url, "--into", tmp_path / "r.git")
+        url = server.url.replace("http", "HTTP")
+        done = jobtypes("import", url, "--into", tmp_path / "r.git")
 
     assert "brought 1 jobtypes, 1 versions and 1 software" in done.stdout
 
