@@ -71,6 +71,8 @@ def show(named: Named, place: Place, form: str) -> None:
     click.echo(f"# commit {shown.commit}")
     click.echo("# --- meta.yaml")
     print_content(shown.meta)
+    if not shown.meta.endswith("\n"):
+        click.echo()
     click.echo("# --- code.py")
     print_content(jobtype.code)
 

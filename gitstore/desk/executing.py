@@ -100,7 +100,9 @@ def _started(command: CommandData, complain: Tell) -> _Process | None:
         )
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        complain(f"{command.command} can't be started: {why}")
+        # It names the folder where that is what can't be used.
+        where = f" in {cwd}" if cwd and isinstance(error, OSError) and error.filename == cwd else ""
+        complain(f"{command.command} can't be started{where}: {why}")
         return None
 
 

@@ -28,7 +28,7 @@ from gitstore.desk.sources import Tried, of_folder
 from gitstore.desk.standin import Broke, Desk, Event, JobType
 from gitstore.desk.trying import start, try_case
 from gitstore.errors import BadRequest, StoreError
-from gitstore.format.layout import JOBTYPES, TESTS
+from gitstore.format.layout import JOBTYPES, TESTS, escaped, escaped_lines
 
 UPDATE = "--update-cases"
 PYTHON = "--agent-python"
@@ -177,7 +177,7 @@ class _CasesFile(pytest.File):
             raise self.CollectError("\n".join(lines))
         self.outcomes: dict[int, Outcome] = {}
         for place, case in enumerate(parsed.value.root):
-            item = _CaseItem.from_parent(self, name=case.name)
+            item = _CaseItem.from_parent(self, name=escaped(case.name))
             item.case, item.place = case, place
             item.line = (parsed.document.line((place,)) if parsed.document else None) or 1
             yield item
@@ -216,9 +216,9 @@ class _CaseItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str:  # type: ignore[override]  # text will do
         """What is wrong, without Python's lines."""
         if isinstance(excinfo.value, _CaseFailed | StoreError | CodeFault):
-            return f"{self.path}:{self.line}: {self.case.name}\n{excinfo.value}"
+            return f"{self.path}:{self.line}: {self.name}\n{escaped_lines(str(excinfo.value))}"
         return str(super().repr_failure(excinfo))
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The case's place and name, for reports."""
-        return self.path, self.line - 1, self.case.name
+        return self.path, self.line - 1, self.name

@@ -295,6 +295,14 @@ def test_show_prints_meta_and_code_of_the_newest_or_a_given_version(example):
     assert jobtypes("show", "1@1", "--repo", example) == first
 
 
+def test_show_begins_a_line_after_a_file_that_ends_in_none(branch):
+    branch.commit(jobtype("A") | {"jobtypes/A/meta.yaml": "classname: Job"}, "x\n")
+
+    done = jobtypes("show", "A", "--repo", branch.path)
+
+    assert "\nclassname: Job\n# --- code.py\n" in done.stdout
+
+
 MISSING = {
     "a jobtype": (["show", "Nowhere"], "Nowhere"),
     "a version": (["show", "A@9"], "A has no version 9"),

@@ -192,6 +192,17 @@ def test_a_jobtype_without_tests_is_named(folder, name, sentence):
     assert sentence in done.stderr
 
 
+def test_what_a_case_says_does_nothing_to_a_terminal(folder):
+    case = '- {name: "a\\x1b[2Jb", frames: 1, data: {script: "/a\\x1b[31m"}, expect: []}\n'
+    (folder / "tests" / "Nuke" / "cases.yaml").write_text(case)
+
+    done = outcome(folder)
+
+    assert done.returncode == 1
+    assert r"cases.yaml:1: a\x1b[2Jb" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
 def test_an_update_changes_nothing_but_what_is_expected():
     data = (
         b"# Mine\n- name: x  # here\n  frames: 0x10\n  data:\n    when: 2020-01-01\n"

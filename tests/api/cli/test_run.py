@@ -186,6 +186,15 @@ def test_execute_runs_the_command_and_shows_what_it_prints(run):
     assert "verdict: frame 2: failed\n" in bad.stderr
 
 
+def test_a_folder_that_is_missing_is_named(run):
+    data = ("--data", "command=ls", "--data", "cwd=/no/such")
+
+    done = run("Command", "--frames", "1", *data, "--execute")
+
+    assert done.returncode == 1
+    assert "ls can't be started in /no/such: No such file or directory" in done.stderr
+
+
 def test_a_program_that_is_missing_is_named(run):
     done = run("Command", "--frames", "1", "--data", "command=/no/such", "--execute")
 
