@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.entries import Jobtype, Software, Version
-from gitstore.errors import NotFound
 from gitstore.format.schema import JobtypeMeta, SoftwareVersion
 from gitstore.pyfarm.farm import (
     FIELDS,
@@ -48,18 +47,15 @@ def _versions(catalogue: Catalogue, jobtype: Jobtype) -> Iterator[FarmVersion]:
 
 
 def farm_version(catalogue: Catalogue, version: Version, fault: str | None) -> FarmVersion:
-    """*version*, as far as it can be read."""
+    """*version*, as far as it can be read. Code that is too large is left out."""
     directory = catalogue.contents.directory(version.tree)
-    try:
-        code = catalogue.contents.code(directory) if directory.code else ""
-    except (UnicodeDecodeError, NotFound):
-        code = ""
+    code = catalogue.contents.objects.read_blob(directory.code) if directory.code else b""
     meta = directory.meta or JobtypeMeta()
     values = meta.model_dump()
     needs = (Need(r.software, r.min_version, r.max_version) for r in meta.requirements)
     return FarmVersion(
         version.number,
-        code,
+        code.decode(errors="surrogateescape"),
         {key: values[key] for key in FIELDS},
         tuple(needs),
         {key: values[key] for key in TEXTS},

@@ -67,6 +67,8 @@ def _compare_jobtype(master: FarmJobtype, branch: FarmJobtype) -> Iterator[Note]
         other = branch.find(version.number)
         if other is None:
             yield Note(where, "is not in the repository")
+        elif _is_another(version, other):
+            yield Note(where, code_difference(version.code, other.code))
         elif other.fault is not None and version.fault is None:
             is_withdrawn = other.fault == WITHDRAWN
             yield Note(where, other.fault, "withdrawn" if is_withdrawn else "broken")
@@ -82,6 +84,12 @@ def _compare_jobtype(master: FarmJobtype, branch: FarmJobtype) -> Iterator[Note]
     if other is not None and other.fault is None:
         for says in _fields(master.texts, other.texts):
             yield Note(name, says)
+
+
+def _is_another(master: FarmVersion, branch: FarmVersion) -> bool:
+    """Whether the branch has a broken version of other code under the number."""
+    is_broken = branch.fault is not None and branch.fault != WITHDRAWN
+    return is_broken and bool(branch.code) and branch.code != master.code
 
 
 def _version_differences(master: FarmVersion, branch: FarmVersion) -> Iterator[str]:
@@ -128,7 +136,7 @@ def _shown(value: Value) -> str:
 
 def differing_version(name: str, master: FarmVersion, branch: FarmVersion) -> Iterator[str]:
     """Yield how a version that is on both sides differs, for the report of an import."""
-    if branch.fault is None or branch.fault == WITHDRAWN:
+    if branch.fault is None or branch.fault == WITHDRAWN or _is_another(master, branch):
         for says in _version_differences(master, branch):
             yield f"{name} {master.number}: {says}"
 

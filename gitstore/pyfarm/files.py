@@ -38,9 +38,9 @@ def _software_version(version: FarmSoftwareVersion) -> SoftwareVersion:
     return SoftwareVersion(version=version.version, **values)  # type: ignore[arg-type]  # checked
 
 
-def code_of(version: FarmVersion) -> bytes:
+def code_of(code: str) -> bytes:
     """The bytes of code.py, also where they are no UTF-8."""
     try:
-        return version.code.encode(errors="surrogateescape")
+        return code.encode(errors="surrogateescape")
     except UnicodeEncodeError:  # Half of a pair, which JSON can hold.
-        return version.code.encode(errors="surrogatepass")
+        return code.encode(errors="surrogatepass")

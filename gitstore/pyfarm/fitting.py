@@ -25,7 +25,7 @@ from gitstore.pyfarm.farm import (
     Need,
     Value,
 )
-from gitstore.pyfarm.files import meta_of, software_of
+from gitstore.pyfarm.files import code_of, meta_of, software_of
 
 REASONS = {
     "renamed": "--rename gives it another name",
@@ -152,8 +152,11 @@ class _Fitting:
             self._note(f"{kind} {old}", f"is called {new}", "renamed")
             fault = fault_of(new)
         if fault:
-            wanted = f"{old}={_proposal(new or old, fault_of, self._names)}"
-            self.faults.append(f"{kind} {new or old!r} {fault}; try --rename {_quoted(wanted)}")
+            wish = _proposal(new or old, fault_of, self._names)
+            if kind == "jobtype":
+                self._names.add(layout.fold(wish))
+            wanted = _quoted(f"{old}={wish}")
+            self.faults.append(f"{kind} {new or old!r} {fault}; try --rename {wanted}")
         return old if new is None else new
 
     def _check(self, where: str, make: Callable[[], object]) -> None:
@@ -219,6 +222,7 @@ class _Fitting:
         code = version.code.replace("\r\n", "\n").replace("\r", "\n")
         if code != version.code:
             self._note(where, "code has other line ends", "line-ends")
+        code = code_of(code).decode(errors="surrogateescape")
         texts = {
             key: self._text(where, key, value)
             for key, value in version.texts.items()

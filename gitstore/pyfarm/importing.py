@@ -246,7 +246,7 @@ class _Planning:
 
 def _files(name: str, version: FarmVersion) -> dict[str, bytes]:
     return {
-        layout.code_path(name): code_of(version),
+        layout.code_path(name): code_of(version.code),
         layout.meta_path(name): meta_content(None, meta_of(version)).data,
     }
 
