@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import count
 
 from pydantic import ValidationError
 
@@ -63,7 +65,10 @@ class JobtypeForm:
 
         Raises:
             InvalidBody: a field can't be as it is.
+            BadRequest: there are too many requirements.
         """
+        if len(self.rows) > ROWS_LIMIT:
+            raise BadRequest(f"there are more than {ROWS_LIMIT} requirements; leave some out")
         values: dict[str, object] = {n: self.texts[n] or None for n in TEXTS}
         values |= {"name": self.texts["name"], "code": self.code, **self.ticks}
         values["max_batch"] = parse_whole(self.texts["max_batch"])
@@ -83,6 +88,8 @@ class JobtypeForm:
     def shown_rows(self, catalogue: Catalogue) -> list[Row]:
         """The rows with the versions that can be picked, and empty ones after them."""
         blank = [Row() for _ in range(BLANK_ROWS)]
+        if len(self.rows) > ROWS_LIMIT:
+            return [*self.rows, *blank]
         return [
             replace(row, versions=_versions(catalogue, row.software)) for row in self.rows
         ] + blank
@@ -147,15 +154,13 @@ def form_from(form: Form, catalogue: Catalogue) -> JobtypeForm:
     """
     rows: list[Row] = []
     names = {n: n for n in ("name", "code", "max_batch", "message", *TEXTS, *TICKS)}
-    for place, row in _rows(form, catalogue):
+    for row in _rows(form, catalogue):
         # As a body calls the place, and as meta.yaml does.
         for theirs in ("software_requirements", "requirements"):
             for part, ours in _PARTS.items():
                 names[f"{theirs}.{len(rows)}.{part}"] = f"{ours}.{len(rows)}"
             names[f"{theirs}.{len(rows)}"] = f"software.{len(rows)}"
         rows.append(row)
-        if place > ROWS_LIMIT:
-            raise BadRequest(f"there are more than {ROWS_LIMIT} requirements; leave some out")
     return JobtypeForm(
         texts={name: form.get(name, "") for name in ("name", "max_batch", *TEXTS)},
         ticks={name: name in form for name in TICKS},
@@ -168,13 +173,15 @@ def form_from(form: Form, catalogue: Catalogue) -> JobtypeForm:
     )
 
 
-def _rows(form: Form, catalogue: Catalogue) -> Iterator[tuple[int, Row]]:
-    place = 0
-    while f"software.{place}" in form:
+def _rows(form: Form, catalogue: Catalogue) -> Iterator[Row]:
+    known = cache(lambda software: frozenset(_versions(catalogue, software)))
+    for place in count():
+        if f"software.{place}" not in form:
+            return
         software = trimmed(form[f"software.{place}"], catalogue.history.software)
-        known = _versions(catalogue, software)
-        low, high = (trimmed(form.get(f"{end}.{place}", ""), known) for end in ("min", "max"))
+        low, high = (
+            trimmed(form.get(f"{end}.{place}", ""), known(software)) for end in ("min", "max")
+        )
         row = Row(software, low, high)
         if row != Row():
-            yield place, row
-        place += 1
+            yield row

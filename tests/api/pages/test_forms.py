@@ -90,6 +90,7 @@ def test_a_lead_sees_the_fault_next_to_the_field_and_loses_nothing(studio):
         ({"software.0": "nothing"}, "software.0", "nothing"),
         ({"software.0": "blender", "min.0": "1000"}, "min.0", "1000"),
         ({"software.0": "blender", "software.1": "blender"}, None, "blender twice"),
+        ({f"software.{n}": "x" for n in range(501)}, None, "more than 500 requirements"),
         ({"name": "a/b"}, "name", "'/'"),
         ({"name": "Blender"}, None, "exists; PUT a new version"),
         ({"message": "x" * 1001}, "message", "over 1000 characters"),
@@ -106,6 +107,7 @@ def test_what_can_not_be_saved_is_said_in_the_words_of_the_api(studio, fields, f
     assert sentence in lena.text
     if field:
         assert f'id="{field}-problem"' in lena.page.body.decode()
+    assert lena.form("save").fields.items() >= fields.items()
     assert studio.last() == before
 
 
