@@ -33,7 +33,7 @@ def hooks_folder(root: Path) -> Path:
         Refused: other repositories use it too.
     """
     paths = ["rev-parse", "--git-path", "hooks", "--git-common-dir"]
-    folder, common = (root / line for line in run_git(root, paths).decode().splitlines())
+    folder, common = (root / line for line in os.fsdecode(run_git(root, paths)).splitlines())
     if not any(folder.resolve().is_relative_to(own.resolve()) for own in (common, root)):
         message = f"Git takes hooks from {folder} (core.hooksPath), for other repositories too"
         advice = "set core.hooksPath for this one: git config core.hooksPath .hooks"

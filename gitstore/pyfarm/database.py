@@ -73,6 +73,7 @@ class Database:
         self._sa = _sqlalchemy()
         self._secret = url
         try:
+            url.encode()  # What is no text is no URL.
             parsed = self._sa.make_url(url)
         except (self._sa.exc.ArgumentError, ValueError):
             raise BadRequest(

@@ -80,6 +80,16 @@ def test_installing_again_makes_a_hook_executable_that_was_not(clone_with_hook):
     assert os.access(hook, os.X_OK)
 
 
+def test_a_folder_whose_name_is_no_text_gets_the_hook(worktree):
+    folder = worktree.path / "hooks\udcff"
+    worktree.git("config", "core.hooksPath", str(folder))
+
+    done = install(worktree.path)
+
+    assert done.returncode == 0, done.stderr
+    assert os.access(folder / "pre-push", os.X_OK)
+
+
 def test_installing_again_changes_nothing_and_other_options_replace(empty):
     install(empty)
     folder = empty / "hooks"

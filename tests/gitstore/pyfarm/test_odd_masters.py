@@ -94,3 +94,11 @@ def test_code_with_half_a_character_comes_as_a_broken_version(tmp_path):
         done = jobtypes("import", server.url, "--into", tmp_path / "r.git")
 
     assert "out of service: 1" in done.stdout
+
+
+def test_a_url_that_is_no_text_is_no_url_of_a_database(empty):
+    for words in (("compare", "sqlite:////x\udcff.db"), ("mirror", "sqlite:////x\udcff.db")):
+        done = jobtypes(*words, "--repo", empty)
+
+        assert done.returncode == 1
+        assert "the database's URL can't be read; write it as" in done.stderr
