@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.entries import Jobtype, Software, Version
+from gitstore.errors import Damaged
 from gitstore.format.schema import JobtypeMeta, SoftwareVersion
 from gitstore.pyfarm.farm import (
     FIELDS,
@@ -20,6 +21,7 @@ from gitstore.pyfarm.farm import (
 )
 
 WITHDRAWN = "was withdrawn"
+DAMAGED = "is damaged; git fsck names what is missing"
 
 
 def branch_farm(catalogue: Catalogue) -> Farm:
@@ -42,12 +44,25 @@ def branch_jobtype(catalogue: Catalogue, jobtype: Jobtype) -> FarmJobtype:
 def _versions(catalogue: Catalogue, jobtype: Jobtype) -> Iterator[FarmVersion]:
     for version in jobtype.versions:
         is_withdrawn = catalogue.history.is_withdrawn(jobtype.name, version.number)
-        fault = WITHDRAWN if is_withdrawn else catalogue.fault(jobtype, version)
+        try:
+            fault = WITHDRAWN if is_withdrawn else catalogue.fault(jobtype, version)
+        except Damaged:
+            fault = DAMAGED
         yield farm_version(catalogue, version, fault)
 
 
 def farm_version(catalogue: Catalogue, version: Version, fault: str | None) -> FarmVersion:
-    """*version*, as far as it can be read. Code that is too large is left out."""
+    """*version*, as far as it can be read. Code that is too large is left out.
+
+    A damaged version is out of service, so that all others go on.
+    """
+    try:
+        return _farm_version(catalogue, version, fault)
+    except Damaged:
+        return FarmVersion(version.number, "", {}, (), {}, fault or DAMAGED)
+
+
+def _farm_version(catalogue: Catalogue, version: Version, fault: str | None) -> FarmVersion:
     directory = catalogue.contents.directory(version.tree)
     code = catalogue.contents.objects.read_blob(directory.code) if directory.code else b""
     meta = directory.meta or JobtypeMeta()

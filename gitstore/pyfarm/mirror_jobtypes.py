@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gitstore.pyfarm.branch import DAMAGED
 from gitstore.pyfarm.database import JOBTYPES, VERSIONS, ValueRefused
 from gitstore.pyfarm.editing import Editor
 from gitstore.pyfarm.farm import FarmVersion, is_preview, park_name, parked_id
@@ -217,8 +218,10 @@ class MirrorJobtypes:
     ) -> None:
         """Take a version out of service that the branch doesn't have in service."""
         editor, name = self._editor, jobtype.name
-        if not _is_same(row, jobtype.gone.get(row["version"])) or is_taken:
-            if not self._is_pruning or not self._prune(row, name):
+        gone = jobtype.gone.get(row["version"])
+        if not _is_same(row, gone) or is_taken:
+            is_damaged = gone is not None and gone.fault == DAMAGED  # Its row is a good copy.
+            if is_damaged or not self._is_pruning or not self._prune(row, name):
                 self._report(row, name)
         elif editor.is_referred(VERSIONS, row["id"]):
             aside = editor.named(JOBTYPES, park_name(id))

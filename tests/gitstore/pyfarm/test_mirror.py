@@ -12,6 +12,7 @@ from gitstore.branch.store import Store
 from tests.support.branches import Branch, jobtype
 from tests.support.commands import jobtypes
 from tests.support.depth import examples
+from tests.support.git import git
 from tests.support.histories import Life
 from tests.support.master import NEW, OLD, OLDEST, Master, sqlite_url
 from tests.support.mirrors import check_history, in_service, mirrored, row_of, said
@@ -212,6 +213,21 @@ def test_a_planted_drift_is_found_with_its_two_values(tmp_path, master, table, v
     assert says in done.stdout
     assert "row 1" in done.stdout
     assert said(master) == before
+
+
+def test_a_damaged_version_keeps_its_row_and_all_else_is_in_step(tmp_path, master):
+    branch = Branch(tmp_path / "b.git")
+    branch.commit(jobtype("Blender"))
+    branch.commit({**jobtype("Blender", "# 2\n"), **jobtype("Nuke")})
+    mirrored(master, branch)
+    id = git(branch.path, "rev-parse", "main:jobtypes/Blender/code.py").strip()
+    (branch.path / "objects" / id[:2] / id[2:]).unlink()
+    branch.commit(jobtype("Nuke", "# new\n"))
+
+    done = mirrored(master, branch, is_pruning=True)
+
+    assert in_service(master) == [("Blender", 1), ("Blender", 2), ("Nuke", 1), ("Nuke", 2)]
+    assert (done.conflicts, len(done.drift)) == ({}, 1)
 
 
 def test_rows_of_others_are_reported_and_pruned_if_no_job_names_them(tmp_path, master):
