@@ -364,6 +364,16 @@ class Stopper(JobType):
 """
 
 
+LISTENING = [
+    *(sys.executable, "-c"),
+    "import os, signal, sys\n"
+    "number = int(sys.argv[1])\n"
+    "if number != signal.SIGKILL: signal.signal(number, signal.SIG_DFL)\n"
+    "os.execv(sys.argv[2], sys.argv[2:])",
+]
+"""Runs a program that hears a signal, also where what runs the tests ignores it, as nohup does."""
+
+
 @pytest.fixture
 def stopper(tmp_path) -> Path:
     """A folder with a jobtype whose process ends only if it is stopped."""
@@ -400,7 +410,7 @@ def test_a_jobtype_can_stop_its_processes(stopper, monkeypatch):
 def test_an_interrupt_leaves_nothing_running(stopper, send, number):
     program = [str(Path(sys.executable).with_name("jobtypes")), "run", "Stopper", "--execute"]
     with subprocess.Popen(
-        [*program, "--frames", "1"],
+        [*LISTENING, str(number), *program, "--frames", "1"],
         cwd=stopper,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
