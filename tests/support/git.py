@@ -20,6 +20,15 @@ def git(where: Path, *args: str, input: str | None = None) -> str:
     return done.stdout
 
 
+def require_whole(repo: Path, copy: Path) -> None:
+    """Fail unless all that the refs of *repo* lead to is there and well formed.
+
+    It is cloned to *copy*: git fsck takes what a service writes meanwhile for missing.
+    """
+    strict = ("-c", "transfer.fsckObjects=true")
+    git(repo, "clone", "--quiet", "--mirror", *strict, repo.as_uri(), str(copy))
+
+
 def tip(where: Path, ref: str = "main") -> str:
     """The commit of the branch *ref*."""
     return git(where, "rev-parse", ref).strip()
