@@ -90,6 +90,7 @@ def check(app: Flask, path: str, query: str) -> None:
     assert answer.status_code < 500, (path, query)
 
 
+@pytest.mark.farm
 def test_no_field_has_a_fault_of_ours_for_an_answer(demo):
     with listening(create_app(Config(demo.path))) as port:
         browser = PlainBrowser(port)

@@ -31,12 +31,13 @@ READ = "/api/v1/jobtypes/Blender"
 
 
 def nicenesses(farm: Server) -> dict[str, int]:
-    """The niceness of each of Git's programs that the service runs now."""
+    """The niceness of each of Git's programs that serve a clone now. The service runs others too,
+    such as the one that writes tags."""
     commands = {pid: command(pid).decode().split("\0") for pid in children(farm.process.pid)}
     return {
         words[1]: os.getpriority(os.PRIO_PROCESS, pid)
         for pid, words in commands.items()
-        if Path(words[0]).name == "git"
+        if Path(words[0]).name == "git" and words[1] in ("upload-pack", "pack-objects")
     }
 
 

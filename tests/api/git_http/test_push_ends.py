@@ -22,6 +22,9 @@ from tests.support.server import Server
 from tests.support.waiting import wait_for
 
 REFS = "/jobtypes.git/info/refs?service=git-upload-pack"
+CHUNKED = {"Transfer-Encoding": "chunked"}
+FARM = pytest.mark.farm
+"""For forms of what another form shows; each takes ten seconds."""
 HELD_S = 120
 """After which a hook that was forgotten ends by itself."""
 
@@ -200,8 +203,8 @@ def test_a_push_whose_body_takes_too_long_reads_so_in_the_protocol(sample, serve
 @pytest.mark.parametrize(
     ("framing", "begin"),
     [
-        ({"Content-Length": "1000000"}, b"00"),
-        ({"Transfer-Encoding": "chunked"}, b"2\r\n00\r\n"),
+        pytest.param({"Content-Length": "1000000"}, b"00", id="of a length"),
+        pytest.param(CHUNKED, b"2\r\n00\r\n", id="in chunks", marks=FARM),
     ],
 )
 def test_a_push_whose_body_stalls_reads_so_in_the_protocol(sample, serve, dial, framing, begin):
@@ -220,11 +223,10 @@ def test_a_push_whose_body_stalls_reads_so_in_the_protocol(sample, serve, dial, 
 @pytest.mark.parametrize(
     ("framing", "begin", "more"),
     [
-        ({"Content-Length": "1000000"}, b"00", b"0"),
-        ({"Transfer-Encoding": "chunked"}, b"2\r\n00\r\n", b"1\r\n0\r\n"),
-        ({"Transfer-Encoding": "chunked"}, b"2\r\n00\r\n", b"0"),
+        pytest.param({"Content-Length": "1000000"}, b"00", b"0", id="a byte"),
+        pytest.param(CHUNKED, b"2\r\n00\r\n", b"1\r\n0\r\n", id="a chunk", marks=FARM),
+        pytest.param(CHUNKED, b"2\r\n00\r\n", b"0", id="a byte of a chunk's length", marks=FARM),
     ],
-    ids=["a byte", "a chunk of a byte", "a byte of a chunk's length"],
 )
 def test_a_push_whose_body_trickles_reads_so_in_the_protocol(
     sample, serve, dial, framing, begin, more
