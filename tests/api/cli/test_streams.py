@@ -41,11 +41,14 @@ def shell(
 @pytest.mark.parametrize(
     "variables",
     [
-        {"PYTHONIOENCODING": "cp1252"},
-        {"PYTHONIOENCODING": "ascii"},
-        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+        pytest.param({"PYTHONIOENCODING": "cp1252"}, id="cp1252"),
+        pytest.param({"PYTHONIOENCODING": "ascii"}, id="ascii", marks=pytest.mark.farm),
+        pytest.param(
+            {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+            id="LC_ALL=C",
+            marks=pytest.mark.farm,
+        ),
     ],
-    ids=lambda variables: " ".join(f"{name}={value}" for name, value in variables.items()),
 )
 def test_what_an_encoding_lacks_is_escaped(repo, variables):
     done = shell("jobtypes show Maya && jobtypes log Maya && jobtypes list", repo, **variables)
@@ -54,7 +57,7 @@ def test_what_an_encoding_lacks_is_escaped(repo, variables):
     assert done.stdout.count(b"\\u0416") + done.stdout.count("\u0416".encode()) == 3
 
 
-@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", [pytest.param(">&-", marks=pytest.mark.farm), "<&- >&- 2>&-"])
 def test_a_command_with_closed_streams_does_its_work(repo, closed, tmp_path):
     made = tmp_path / "made.git"
     (tmp_path / "jobtypes").mkdir()

@@ -101,6 +101,7 @@ def test_a_write_that_loses_races_for_too_long_gives_up(sample):
         store.write([jobtypes.create_jobtype(wish)], Writer(), overtake)
 
 
+@pytest.mark.farm
 def test_a_clone_that_takes_too_long_in_all_is_ended(empty, serve, dial):
     add_large_branch(empty)
     server = serve(empty, "--workers", "1", "--git-limit-s", "2")
