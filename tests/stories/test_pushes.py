@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.git import git, require_whole, said, tip
-from tests.support.processes import strays
+from tests.support.processes import require_tidy
 from tests.support.rest import CODE
 from tests.support.server import Server, sample_server, state
 
@@ -145,7 +145,7 @@ def test_each_kind_of_clone_is_refused_asks_and_pushes_in_each_protocol(
     td.write("jobtypes/Houdini/kind.txt", f"{protocol} {option}\n")
     assert "Dry run: nothing was taken" in said(td.push("-o", "dry-run", "origin", "HEAD:main"))
     assert state(farm) == before
-    assert strays(farm.repo) == []
+    require_tidy(farm.repo)
 
     result = td.push()
 

@@ -10,7 +10,7 @@ import pytest
 
 from hooks.messages import wrap
 from tests.support.git import Worktree, git, said
-from tests.support.processes import strays
+from tests.support.processes import require_tidy
 from tests.support.rest import CODE
 from tests.support.server import Server, sample_server, state
 from tests.support.terminal import columns
@@ -193,7 +193,7 @@ def test_a_bad_push_is_refused_and_leaves_nothing(farm, td, change, says):
     assert result.returncode != 0
     assert says in " ".join(result.stderr.replace("remote: ", "").split())
     assert state(farm) == before
-    assert strays(farm.repo) == []
+    require_tidy(farm.repo)
 
 
 def test_a_push_over_the_limit_is_refused_with_the_limit(farm, td):
@@ -205,7 +205,7 @@ def test_a_push_over_the_limit_is_refused_with_the_limit(farm, td):
     assert result.returncode != 0
     assert "pack exceeds maximum allowed size (2.00 MiB)" in result.stderr
     assert state(farm) == before
-    assert strays(farm.repo) == []
+    require_tidy(farm.repo)
 
 
 @pytest.mark.parametrize("name", ["A" * 64, "漢" * 60, "A" * 63 + "é"])
@@ -248,7 +248,7 @@ def test_a_forced_push_is_refused(farm, td):
 
     assert "would take published steps off main" in said(result)
     assert state(farm) == before
-    assert strays(farm.repo) == []
+    require_tidy(farm.repo)
 
 
 def test_the_served_branch_is_not_deleted(farm, td):
@@ -258,7 +258,7 @@ def test_the_served_branch_is_not_deleted(farm, td):
 
     assert "main is what the farm runs and can't be deleted" in said(result)
     assert state(farm) == before
-    assert strays(farm.repo) == []
+    require_tidy(farm.repo)
 
 
 def test_a_pull_that_merges_is_refused_and_the_advice_fixes_it(farm, clone):
@@ -273,7 +273,7 @@ def test_a_pull_that_merges_is_refused_and_the_advice_fixes_it(farm, clone):
     refused = other.push()
     assert "git pull --rebase" in said(refused)
     assert state(farm) == before
-    assert strays(farm.repo) == []
+    require_tidy(farm.repo)
     other.git("pull", "--quiet", "--rebase")
     assert other.push().returncode == 0
 
@@ -292,7 +292,7 @@ def test_refs_that_are_ours_are_not_written(farm, td, ref):
     line = f"refused: {ref} "
     wait_for(lambda: line in farm.log.read_text(), line)
     assert (state(farm), git(farm.repo, "for-each-ref", ref)) == before
-    assert strays(farm.repo) == []
+    require_tidy(farm.repo)
 
 
 def test_internal_refs_are_not_listed(farm, td):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import wait_for
+
 
 def children(pid: int) -> list[int]:
     """The processes that *pid* started, and those that they did."""
@@ -53,6 +55,11 @@ def strays(repo: Path) -> list[str]:
     if tmp.is_dir():
         found += [path for path in tmp.iterdir() if "metrics" not in path.name]
     return [str(path) for path in found]
+
+
+def require_tidy(repo: Path) -> None:
+    """Fail if *repo* stays untidy: a service's writer of tags has temporary files for a moment."""
+    wait_for(lambda: strays(repo) == [], f"nothing to be left over in {repo}")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from tests.support.git_http import (
     git_processes,
     is_tidy,
 )
-from tests.support.processes import children, command, strays
+from tests.support.processes import children, command, require_tidy
 from tests.support.rest import CODE
 from tests.support.server import Server
 from tests.support.sockets import Dialer, Raw, packet
@@ -272,7 +272,7 @@ def test_uploads_that_stall_hold_no_git_process_and_no_reader(farm, dial):
     assert git_processes(farm) == []
     assert [farm.get(READ).status for _ in range(20)] == [200] * 20
     assert farm.get(REFS).status == 503
-    assert strays(farm.repo) == []
+    require_tidy(farm.repo)
     wait_for(lambda: all(raw.has_news for raw in stalled), "the stalled ones to be given up")
     wait_for(lambda: is_tidy(farm), "the slots to be free")
 

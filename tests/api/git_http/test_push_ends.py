@@ -146,7 +146,10 @@ def test_a_push_that_a_limit_of_time_ends_says_which_and_leaves_nothing(farm, ga
     assert git(server.repo, "rev-parse", "main") == before
     wait_for(lambda: not receivers(server), "Git and its hook to end")
     # The quarantine is for maintenance to remove: since 2.39 Git leaves it at a signal.
-    assert [path for path in strays(server.repo) if "/tmp_objdir-incoming-" not in path] == []
+    wait_for(
+        lambda: all("/tmp_objdir-incoming-" in path for path in strays(server.repo)),
+        "nothing else to be left over",
+    )
 
 
 def test_a_push_whose_git_dies_says_so(farm, gate, cloned):
