@@ -20,6 +20,7 @@ from gitstore.branch.upstream import Upstream
 from gitstore.git.command import in_limited_memory, is_short_of_memory, run_git
 from gitstore.git.repository import init_repository
 from hooks.updates import parse_updates
+from tests.support.forms import forms
 from tests.support.git import git
 from tests.support.server import Server
 from tests.support.shapes import Shapes
@@ -156,7 +157,7 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("ref", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("ref", forms(ODD, 2))
 def test_a_ref_of_any_bytes_is_refused_with_words(pushed, ref):
     said = receive(pushed, [ref], EMPTY, b"side-band-64k")
 

@@ -18,6 +18,7 @@ from gitstore.checks.folder import Worktree as Folder
 from gitstore.errors import OutOfBounds
 from gitstore.format.layout import DIRECTORY_LIMIT_BYTES
 from gitstore.git.repository import Repository, init_repository
+from tests.support.forms import forms
 from tests.support.git import git
 from tests.support.server import Server
 from tests.support.shapes import FILE, TREE, Shapes
@@ -133,7 +134,7 @@ def pushed(tmp_path_factory) -> Iterator[Server]:
 PUSHED = ("deep, of an odd mode", "two to the 29 empty files", "a directory of many", "software")
 
 
-@pytest.mark.parametrize("name", PUSHED)
+@pytest.mark.parametrize("name", forms(PUSHED, 2))
 def test_a_push_out_of_bounds_is_refused_with_words_on_every_branch(pushed, tmp_path, name):
     git(tmp_path, "clone", "-q", f"{pushed.url}/jobtypes.git", "clone")
     shapes = Shapes(tmp_path / "clone" / ".git")

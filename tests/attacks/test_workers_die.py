@@ -97,6 +97,7 @@ def test_a_worker_that_is_stopped_is_replaced_and_all_reads_are_answered(empty, 
     assert "worker-2" not in said, said
 
 
+@pytest.mark.farm
 def test_a_service_that_was_stopped_as_a_whole_kills_no_worker(empty, serve):
     server = serve(empty, "--workers", "1")
     Rest(server).jobtype("X")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.branches import jobtype, write_jobtype
+from tests.support.forms import forms
 from tests.support.git import Worktree, git
 from tests.support.installing import hooks_in, install
 
@@ -164,12 +165,14 @@ def test_a_dry_run_by_path_works_as_the_docs_set_it_up(receiving, worktree):
 
 @pytest.mark.parametrize(
     ("options", "code"),
-    [
-        (("--code-checks", "off"), b"class Job(:\n"),
-        (("--code-checks", "syntax"), b"x = 1\n"),
-        (("--ignore", "agent-ascii"), "class Job:\n    name = 'é'\n".encode()),
-    ],
-    ids=["off", "syntax", "ignore"],
+    forms(
+        {
+            "syntax": (("--code-checks", "syntax"), b"x = 1\n"),
+            "off": (("--code-checks", "off"), b"class Job(:\n"),
+            "ignore": (("--ignore", "agent-ascii"), "class Job:\n    name = 'é'\n".encode()),
+        },
+        1,
+    ),
 )
 def test_the_checks_are_those_that_it_was_installed_with(empty, worktree, options, code):
     write_jobtype(worktree, "First")

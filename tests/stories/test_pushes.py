@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.forms import forms
 from tests.support.git import git, require_whole, said, tip
 from tests.support.processes import require_tidy
 from tests.support.rest import CODE
@@ -125,12 +126,15 @@ def test_tags_that_are_pushed_along_get_one_line_and_stop_nothing(farm, td):
 
 @pytest.mark.parametrize(
     ("protocol", "option"),
-    [
-        ("0", "--depth=1"),
-        ("1", "--filter=blob:none"),
-        ("2", "--depth=1"),
-        ("2", "--filter=blob:none"),
-    ],
+    forms(
+        [
+            ("2", "--filter=blob:none"),
+            ("0", "--depth=1"),
+            ("1", "--filter=blob:none"),
+            ("2", "--depth=1"),
+        ],
+        2,
+    ),
 )
 def test_each_kind_of_clone_is_refused_asks_and_pushes_in_each_protocol(
     farm, clone, protocol, option

@@ -140,6 +140,7 @@ def test_the_pause_between_fetches_is_never_shorter_than_was_said():
         assert 2880 <= poll_pause_s(3600, failures) <= 4320
 
 
+@pytest.mark.farm
 def test_an_upstream_that_refuses_is_asked_less_and_less_often(forge, follow):
     server = follow(forge.url_for(f"bot:{SECRET}@"), "--poll-s", "1")
     forge.password = "another"

@@ -12,6 +12,7 @@ import yaml
 from gitstore.branch.setup import create_repository, sample_path
 from tests.sample_repo.sample import syntax_of_python_3
 from tests.support.commands import jobtypes
+from tests.support.forms import forms
 from tests.support.git import Worktree, git
 
 
@@ -31,13 +32,16 @@ def files(copy: Worktree, name: str) -> tuple[str, dict[str, object]]:
 
 @pytest.mark.parametrize(
     ("name", "description"),
-    [
-        ("Karma", ""),
-        ("Karma Two", 'Renders "Karma" \\ and: more\n  # lines """'),
-        ("_x.y+z-1", "Ren\u00e4ders"),
-        ("Odd", "#: it's \U0001f600 {a} %s."),
-        ("Far", "\u65e5\u672c"),
-    ],
+    forms(
+        [
+            ("Karma", ""),
+            ("Karma Two", 'Renders "Karma" \\ and: more\n  # lines """'),
+            ("_x.y+z-1", "Ren\u00e4ders"),
+            ("Odd", "#: it's \U0001f600 {a} %s."),
+            ("Far", "\u65e5\u672c"),
+        ],
+        2,
+    ),
 )
 def test_a_new_jobtype_passes_every_check_and_its_own_case(copy, name, description):
     args = ("--description", description) if description else ()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.cloning import FLUSH, UPLOAD, wanted
+from tests.support.forms import forms
 from tests.support.git import git, tip
 from tests.support.git_http import (
     fetch,
@@ -127,7 +128,7 @@ def test_a_push_sees_none_of_them(farm, hidden):
     assert hidden.encode() not in answer.body
 
 
-@pytest.mark.parametrize("ref", OURS)
+@pytest.mark.parametrize("ref", forms(OURS, 2))
 def test_none_of_them_is_deleted_or_made_by_a_push(farm, td, hidden, ref):
     wait_for(lambda: "v1" in git(farm.repo, "for-each-ref", *OURS), "the tag to be published")
     before = git(farm.repo, "for-each-ref", *OURS)

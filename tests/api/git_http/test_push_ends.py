@@ -16,6 +16,7 @@ import pytest
 from api.git_http.packets import Packets, packet, report
 from hooks.updates import Update
 from tests.support.cloning import add_large_branch, begin_clone
+from tests.support.forms import forms
 from tests.support.git import Worktree, git
 from tests.support.processes import children, command, strays
 from tests.support.server import Server
@@ -23,8 +24,6 @@ from tests.support.waiting import wait_for
 
 REFS = "/jobtypes.git/info/refs?service=git-upload-pack"
 CHUNKED = {"Transfer-Encoding": "chunked"}
-FARM = pytest.mark.farm
-"""For forms of what another form shows; each takes ten seconds."""
 HELD_S = 120
 """After which a hook that was forgotten ends by itself."""
 
@@ -203,13 +202,11 @@ def test_a_push_whose_body_takes_too_long_reads_so_in_the_protocol(sample, serve
     assert b"\x02it took longer than 1 s, the limit; nothing was taken" in answer
 
 
-@pytest.mark.parametrize(
-    ("framing", "begin"),
-    [
-        pytest.param({"Content-Length": "1000000"}, b"00", id="of a length"),
-        pytest.param(CHUNKED, b"2\r\n00\r\n", id="in chunks", marks=FARM),
-    ],
-)
+LENGTH = {"Content-Length": "1000000"}
+STALLED = {"of a length": (LENGTH, b"00"), "in chunks": (CHUNKED, b"2\r\n00\r\n")}
+
+
+@pytest.mark.parametrize(("framing", "begin"), forms(STALLED, 1))
 def test_a_push_whose_body_stalls_reads_so_in_the_protocol(sample, serve, dial, framing, begin):
     server = serve(sample, "--workers", "1", "--body-limit-s", "1")
     raw = dial(server.port)
@@ -223,12 +220,13 @@ def test_a_push_whose_body_stalls_reads_so_in_the_protocol(sample, serve, dial, 
     assert b"\x02the body stalled for 1 s, the limit; nothing was taken" in answer
 
 
+@pytest.mark.farm
 @pytest.mark.parametrize(
     ("framing", "begin", "more"),
     [
-        pytest.param({"Content-Length": "1000000"}, b"00", b"0", id="a byte"),
-        pytest.param(CHUNKED, b"2\r\n00\r\n", b"1\r\n0\r\n", id="a chunk", marks=FARM),
-        pytest.param(CHUNKED, b"2\r\n00\r\n", b"0", id="a byte of a chunk's length", marks=FARM),
+        pytest.param(LENGTH, b"00", b"0", id="a byte"),
+        pytest.param(CHUNKED, b"2\r\n00\r\n", b"1\r\n0\r\n", id="a chunk"),
+        pytest.param(CHUNKED, b"2\r\n00\r\n", b"0", id="a byte of a chunk's length"),
     ],
 )
 def test_a_push_whose_body_trickles_reads_so_in_the_protocol(

@@ -123,7 +123,8 @@ def taken(server) -> Iterator[dict[str, int]]:
         yield {"ours": server.port, "foreign": foreign.getsockname()[1]}
 
 
-@pytest.mark.parametrize("whose", ["ours", pytest.param("foreign", marks=pytest.mark.farm)])
+@pytest.mark.farm  # It waits for who ends.
+@pytest.mark.parametrize("whose", ["ours", "foreign"])
 def test_at_a_port_that_is_taken_it_says_so_and_nothing_else(sample, taken, whose):
     port = taken[whose]
 

@@ -70,6 +70,7 @@ def test_readers_that_take_nothing_keep_no_agent_waiting_for_long(empty, serve, 
     assert server.request("GET", path, timeout_s=120).status == 200
 
 
+@pytest.mark.farm
 def test_a_clone_may_pause_for_longer_than_another_answer(empty, serve, dial):
     add_large_branch(empty)
     server = serve(empty, "--workers", "1", "--answer-idle-s", "1")

@@ -95,6 +95,7 @@ def test_the_next_write_waits_until_a_stale_lock_is_gone(server):
     assert "main.lock, which a dead process left behind" in server.log.read_text()
 
 
+@pytest.mark.farm
 def test_the_next_push_works_once_a_stale_lock_is_gone(server, clone):
     lock = server.repo / "refs/heads/main.lock"
     lock.touch()
