@@ -2,7 +2,7 @@
 
 A browser sends what a page of any site asks for, with the credentials that it keeps for us, and
 to a name that the page's owner may point at this machine. These rules look at headers alone,
-which no page can forge. They are about requests that write; docs/security.md has the reasons.
+which no page can forge. They are about requests that write; docs/threats.md has the reasons.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The attacks that docs/security.md lists, where no other test tries them."""
+"""The attacks that docs/threats.md lists, where no other test tries them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.rest import CODE, Rest, body, error
 from tests.support.server import Server
 from tests.support.waiting import wait_for
 
-PAGE = (ROOT / "docs/security.md").read_text()
+PAGE = (ROOT / "docs/threats.md").read_text()
 
 
 def test_every_threat_names_tests_that_exist():
