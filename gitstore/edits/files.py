@@ -20,12 +20,21 @@ _SHOWN_FIRST = ("classname", "description", "max_batch")
 """The fields that a new meta.yaml has even where they are the defaults."""
 
 
-def root_file(catalogue: Catalogue, path: str) -> bytes | None:
-    """The YAML file at *path*; None where there is none, or it is too large to be read."""
+def root_file(catalogue: Catalogue, name: str) -> bytes | None:
+    """The YAML file *name* of the top folder; None if there is none, or it is too large to read."""
     assert catalogue.history.tree is not None
-    objects = catalogue.contents.objects
-    entry = objects.entries(catalogue.history.tree).get(path)
-    data = read_yaml(objects, entry.id) if entry and entry.is_file else None
+    entry = catalogue.contents.objects.entries(catalogue.history.tree).get(name)
+    return _yaml(catalogue, entry.id) if entry and entry.is_file else None
+
+
+def software_data(catalogue: Catalogue, name: str) -> bytes | None:
+    """The file of the software *name*; None if there is none, or it is too large to read."""
+    software = catalogue.history.software.get(name)
+    return _yaml(catalogue, software.file) if software else None
+
+
+def _yaml(catalogue: Catalogue, blob: str) -> bytes | None:
+    data = read_yaml(catalogue.contents.objects, blob)
     return data if isinstance(data, bytes) else None
 
 

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gitstore.catalogue.catalogue import Catalogue
-from gitstore.catalogue.contents import read_yaml
 from gitstore.catalogue.entries import Software
 from gitstore.catalogue.trailers import TRAILER_VERSION, trailer
 from gitstore.checks.code import check_discovery_code, make_sources
 from gitstore.checks.settings import Checks
 from gitstore.edits.edit import Edit, Edited
-from gitstore.edits.files import requirement_files, software_content
+from gitstore.edits.files import requirement_files, software_content, software_data
 from gitstore.errors import BadRequest, Exists, NotFound
 from gitstore.format import layout
 from gitstore.format.schema import SoftwareFile, SoftwareVersion
@@ -127,9 +126,7 @@ def _put_software(catalogue: Catalogue, wish: SoftwareWish) -> Edited | None:
 def _edited_software(
     catalogue: Catalogue, name: str, versions: tuple[SoftwareVersion, ...], what: str
 ) -> Edited:
-    old = catalogue.history.software.get(name)
-    read = read_yaml(catalogue.contents.objects, old.file) if old else None
-    data = read if isinstance(read, bytes) else None  # A file that is too large is replaced.
+    data = software_data(catalogue, name)  # A file that is too large is replaced.
     files = {layout.software_path(name): software_content(data, SoftwareFile(versions=versions))}
     return Edited(files, f"software {name}: {what}")
 

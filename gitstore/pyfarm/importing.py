@@ -18,7 +18,7 @@ from gitstore.branch.writing import SERVICE
 from gitstore.catalogue.catalogue import Catalogue
 from gitstore.catalogue.steps import read_steps
 from gitstore.catalogue.trailers import TRAILER_ID, TRAILER_VERSION, trailer
-from gitstore.edits.files import meta_content, root_file, software_content
+from gitstore.edits.files import meta_content, root_file, software_content, software_data
 from gitstore.errors import BadRequest, Refused
 from gitstore.format import layout
 from gitstore.format.schema import SoftwareFile
@@ -154,10 +154,10 @@ class _Planning:
             new.remove(version)
         if known is not None and not new:
             return
-        path = layout.software_path(name)
         file = software_of(new, old.versions)
-        content = software_content(root_file(self._catalogue, path) if known else None, file)
-        self._made.commits.append(Planned(f"software {name}: import\n", {path: content.data}))
+        content = software_content(software_data(self._catalogue, name), file)
+        files = {layout.software_path(name): content.data}
+        self._made.commits.append(Planned(f"software {name}: import\n", files))
         self._made.software.append(name)
 
     # Jobtypes
@@ -213,9 +213,9 @@ class _Planning:
         """Note what of *jobtype* is to be withdrawn: *new* versions, and the number before next."""
         name = jobtype.name
         gone = {version.number for version in new if version.fault == WITHDRAWN}
-        kept = [version for version in jobtype.versions if version.fault is None]
-        if new and new[-1].number in gone and kept and kept[-1] in new:
-            self._back |= _files(name, kept[-1])
+        if new and new[-1].number in gone:
+            kept = [version for version in new if version.number not in gone]
+            self._back |= _files(name, kept[-1]) if kept else self._shown(name)
         wanted = self._nexts.get(name)
         if wanted is not None and wanted <= last:
             raise BadRequest(
@@ -229,6 +229,23 @@ class _Planning:
             gone.add(wanted - 1)
         if gone:
             self._withdrawn[name] = gone
+
+    def _shown(self, name: str) -> dict[str, bytes]:
+        """What the branch shows of the jobtype *name*, if that is its newest not withdrawn."""
+        contents, history = self._catalogue.contents, self._history
+        jobtype = history.jobtypes.get(name)
+        versions = reversed(jobtype.versions) if jobtype else ()
+        newest = next((v for v in versions if not history.is_withdrawn(name, v.number)), None)
+        if jobtype is None or newest is None or newest.tree != jobtype.tree:
+            return {}
+        directory = contents.directory(newest.tree)
+        if directory.faults:
+            return {}
+        blobs = {
+            layout.code_path(name): directory.code,
+            layout.meta_path(name): directory.meta_blob,
+        }
+        return {path: contents.objects.read_blob(blob) for path, blob in blobs.items()}
 
     def _keep_out_of_use(self) -> None:
         if not self._withdrawn:

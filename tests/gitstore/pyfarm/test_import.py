@@ -244,6 +244,27 @@ def test_second_import_says_what_conflicts_and_leaves_it(tmp_path):
     assert catalogue.code(catalogue.release("Blender", 4)) == "new\n"
 
 
+def test_second_import_keeps_what_people_wrote_into_a_software_file(tmp_path, clone):
+    master = Master(sqlite_url(tmp_path / "m.db"))
+    master.jobtype("Blender", CODE)
+    master.software("blender", "4.1")
+    repo = tmp_path / "repo.git"
+    jobtypes("import", master.url, "--into", repo)
+    td = clone(repo)
+    path = "software/blender.yaml"
+    td.write(path, f"# Ask Ana before.\n{(td.path / path).read_text()}")
+    assert td.push().returncode == 0
+    id = master.rows("software")[0]["id"]
+    master.add("software_versions", software_id=id, version="4.2", rank=200, default=False)
+
+    done = jobtypes("import", master.url, "--into", repo)
+
+    assert done.returncode == 0, done.stdout
+    file = git(repo, "show", f"main:{path}")
+    assert file.startswith("# Ask Ana before.\n")
+    assert "4.2" in file
+
+
 def test_rows_that_a_mirror_put_aside_stay_out_of_use(tmp_path):
     master = Master(sqlite_url(tmp_path / "m.db"))
     first = master.jobtype("Blender", CODE)
@@ -260,6 +281,24 @@ def test_rows_that_a_mirror_put_aside_stay_out_of_use(tmp_path):
     assert catalogue.newest("Blender").version.number == 1
     assert catalogue.history.next_number("Blender") == 3
     assert jobtypes("check", repo).returncode == 0
+
+
+def test_the_branch_shows_what_is_in_service_after_a_later_import_of_what_was_put_aside(tmp_path):
+    master = Master(sqlite_url(tmp_path / "m.db"))
+    first = master.jobtype("Blender", CODE)
+    repo = tmp_path / "repo.git"
+    jobtypes("import", master.url, "--into", repo)
+    aside = master.add("jobtypes", name=f"~/{first}")
+    master.version(aside, 2, f"{CODE}# gone\n")
+
+    done = jobtypes("import", master.url, "--into", repo)
+
+    assert done.returncode == 0, done.stderr
+    assert git(repo, "show", "main:jobtypes/Blender/code.py") == CODE
+    catalogue = Store(repo).catalogue()
+    assert [v.number for v in catalogue.jobtype("Blender").versions] == [1, 2]
+    assert catalogue.newest("Blender").version.number == 1
+    assert catalogue.history.next_number("Blender") == 3
 
 
 def test_an_import_that_fails_leaves_the_branch_and_no_ref(tmp_path, empty):
