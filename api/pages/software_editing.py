@@ -44,13 +44,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class SoftwareForm:
-    """What was typed. *base* is the blob of the file that the typing began with."""
+    """What was typed. *base* is the blob of the file that the typing began with.
+
+    *is_sure* is whether the whole software may go, if that is asked for.
+    """
 
     name: str
     rows: tuple[Row, ...] = ()
     base: str = ""
     message: str = ""
     review: bool = False
+    is_sure: bool = False
 
     def file(self) -> SoftwareFile:
         """The file that says the same.
@@ -76,6 +80,7 @@ class SoftwareForm:
         """The names of the form's fields by those of the file."""
         places = [place for place, row in enumerate(self.rows) if not row.is_gone]
         names = {"software": "name", "name": "name", "version": "name", "message": "message"}
+        names["sure"] = "sure"
         for number, place in enumerate(places):
             names |= {f"versions.{number}.{part}": f"{part}.{place}" for part in _PARTS}
             names[f"versions.{number}"] = f"version.{place}"
@@ -153,6 +158,7 @@ def _form_from(form: Form, key: str, stored: SoftwareForm) -> SoftwareForm:
         base=form.get("base", ""),
         message=form.get("message", "").strip(),
         review="review" in form,
+        is_sure="sure" in form,
     )
 
 
@@ -171,6 +177,10 @@ def _send(key: str) -> Response:
 
 def _do(action: str, key: str, typed: SoftwareForm) -> Response:
     if action == "delete":
+        if not typed.is_sure:
+            raise BadRequest(
+                f"this takes {key} away, with all its versions; tick that you are sure", "sure"
+            )
         edit = edits.delete_software(key)
     else:
         fault = software_name_fault(typed.name)

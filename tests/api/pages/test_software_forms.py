@@ -99,7 +99,7 @@ def test_what_a_jobtype_requires_stays_and_a_conflict_shows_both(studio):
     assert lena.status == 409
     assert "requires" in lena.text
     eve = studio.browser("Eve").open("/edit-software/blender")
-    eve.send("delete")
+    eve.send("delete", sure="true")
     assert eve.status == 409
 
     lena.open("/edit-software/blender")
@@ -113,11 +113,27 @@ def test_what_a_jobtype_requires_stays_and_a_conflict_shows_both(studio):
     assert lena.status == 200
 
 
+def test_a_software_is_deleted_only_by_those_who_say_that_they_are_sure(studio):
+    lena = studio.browser("Lena Lead").open("/new-software")
+    lena.send("save", **{"name": "doubtful", "version.0": "1"})
+    eve = studio.browser("Eve").open("/edit-software/doubtful")
+
+    eve.send("delete", message="not needed")
+
+    assert eve.status == 400
+    assert "tick that you are sure" in eve.text
+    assert eve.form("save").fields["message"] == "not needed"
+    assert studio.api("software/doubtful/versions/")
+    eve.send("delete", sure="true")
+    assert eve.status == 200, eve.text
+    assert "doubtful" not in [row["software"] for row in studio.api("software/")]
+
+
 def test_a_software_that_is_deleted_meanwhile_takes_nothing_that_was_typed_with_it(studio):
     lena = studio.browser("Lena Lead").open("/new-software")
     lena.send("save", **{"name": "gone", "version.0": "1"})
     lena.open("/edit-software/gone")
-    studio.browser("Eve").open("/edit-software/gone").send("delete")
+    studio.browser("Eve").open("/edit-software/gone").send("delete", sure="true")
 
     lena.send("save", **{"version.1": "2"})
     assert lena.status == 412
