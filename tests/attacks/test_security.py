@@ -57,6 +57,7 @@ OUTSIDE = (
 )
 
 
+@pytest.mark.farm
 @pytest.mark.parametrize("rule", [rule for rule in RULES if "<" in rule])
 def test_no_parameter_of_a_path_leads_out(farm, rule):
     before = git(farm.repo, "for-each-ref", "refs/heads")

@@ -108,6 +108,7 @@ def test_a_write_that_has_begun_is_finished_when_the_parent_is_killed(server, di
     wait_for(lambda: not any(map(lives, below)), "the worker to end")
 
 
+@pytest.mark.farm
 def test_a_clone_that_takes_long_is_finished(large, serve, dial):
     server = serve(large, "--workers", "1")
     raw = begin_clone(server, dial)
@@ -135,6 +136,7 @@ def large(empty) -> Path:
 LIMITS = ("--body-limit-s", "2", "--connection-idle-s", "2", "--git-idle-s", "2")
 
 
+@pytest.mark.farm
 def test_what_stalls_is_ended_with_its_limit(empty, serve, dial):
     server = serve(empty, "--workers", "1", *LIMITS)
     stalled, _ = begun(dial, server.port)
