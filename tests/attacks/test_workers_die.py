@@ -57,6 +57,7 @@ def next_to(server: Server, before: list[int]) -> int:
     return found[0]
 
 
+@pytest.mark.farm
 def test_a_worker_that_is_killed_again_and_again_is_replaced_each_time(empty, serve):
     server = serve(empty, "--workers", "2")
     Rest(server).jobtype("X")

@@ -259,6 +259,7 @@ def test_bodies_that_are_too_large_free_their_slots(farm, dial):
     wait_for(lambda: is_tidy(farm), "the slots to be free")
 
 
+@pytest.mark.farm
 def test_uploads_that_stall_hold_no_git_process_and_no_reader(farm, dial):
     stalled = [upload(farm, dial, b"00a0", 1_000_000) for _ in range(SLOTS + 6)]
 

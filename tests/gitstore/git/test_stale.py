@@ -86,6 +86,7 @@ def test_the_locks_of_our_own_are_left_alone(empty):
     assert ours.exists()
 
 
+@pytest.mark.farm
 def test_the_next_write_waits_until_a_stale_lock_is_gone(server):
     rest = Rest(server)
     rest.jobtype("X")
