@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 
@@ -16,6 +17,12 @@ class Raw:
 
     def send(self, data: bytes) -> None:
         self.connection.sendall(data)
+
+    def trickle(self, data: bytes) -> bool:
+        """Send a little more; whether the server has said something or ended the connection."""
+        with suppress(ConnectionError):  # It may end it in this moment.
+            self.send(data)
+        return self.has_news
 
     def head(self, line: str, headers: Mapping[str, str]) -> None:
         """Send a request's head: *line* is like ``GET /x``."""

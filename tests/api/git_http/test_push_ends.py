@@ -238,11 +238,7 @@ def test_a_push_whose_body_trickles_reads_so_in_the_protocol(
     raw.head("POST /jobtypes.git/git-receive-pack", content | framing)
     raw.send(begin)
 
-    def is_answered() -> bool:
-        raw.send(more)
-        return raw.has_news
-
-    wait_for(is_answered, "the service to lose patience")
+    wait_for(lambda: raw.trickle(more), "the service to lose patience")
     answer = raw.received_until(b"nothing was taken")
 
     assert b" 200 " in answer.split(b"\r\n")[0]

@@ -40,11 +40,7 @@ def test_bodies_that_stall_keep_writers_waiting_and_no_reader(tight, dial):
 def test_a_body_that_trickles_is_408(tight, dial):
     raw = dial.stalled(tight.port, "PUT /api/v1/jobtypes/Slow")
 
-    def trickle() -> bool:
-        raw.send(b" " * 10)
-        return raw.has_news
-
-    wait_for(trickle, "the service to lose patience")
+    wait_for(lambda: raw.trickle(b" " * 10), "the service to lose patience")
     assert raw.status == 408
 
 
