@@ -16,7 +16,6 @@ import pytest
 from api.git_http.packets import Packets, packet, report
 from hooks.updates import Update
 from tests.support.cloning import add_large_branch, begin_clone
-from tests.support.forms import forms
 from tests.support.git import Worktree, git
 from tests.support.processes import children, command, strays
 from tests.support.server import Server
@@ -206,7 +205,8 @@ LENGTH = {"Content-Length": "1000000"}
 STALLED = {"of a length": (LENGTH, b"00"), "in chunks": (CHUNKED, b"2\r\n00\r\n")}
 
 
-@pytest.mark.parametrize(("framing", "begin"), forms(STALLED, 1))
+@pytest.mark.farm
+@pytest.mark.parametrize(("framing", "begin"), STALLED.values(), ids=STALLED)
 def test_a_push_whose_body_stalls_reads_so_in_the_protocol(sample, serve, dial, framing, begin):
     server = serve(sample, "--workers", "1", "--body-limit-s", "1")
     raw = dial(server.port)

@@ -25,6 +25,7 @@ READ = "/api/v1/jobtypes/Blender/versions/1"
 # Times
 
 
+@pytest.mark.farm
 def test_bodies_that_stall_keep_writers_waiting_and_no_reader(tight, dial):
     slow = [dial.stalled(tight.port, "PUT /api/v1/jobtypes/Slow") for _ in range(12)]
     wait_for(lambda: sum(raw.has_news for raw in slow) == 10, "ten to be turned away")
