@@ -13,7 +13,7 @@ from tests.damage.torture import PLAN, Amount, missing
 SHORT = Amount(
     kills=10,
     cuts=2,
-    every=48,
+    every=24,
     push_faults=2,
     clock_s=0.5,
     tidying_s=4,
@@ -57,7 +57,7 @@ def test_what_was_acknowledged_outlives_power_cuts_at_any_moment(torture):
 def test_whichever_system_call_of_a_put_fails_nothing_is_half_done(torture):
     figures = torture("faults")
 
-    assert figures.faults > 7
+    assert figures.faults > 15
     assert figures.faults <= figures.operations < 2 * figures.faults + 10
 
 

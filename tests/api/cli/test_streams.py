@@ -11,6 +11,7 @@ import pytest
 
 from gitstore.git.repository import init_repository
 from tests.support.branches import Branch, jobtype
+from tests.support.forms import forms
 
 PROGRAM = f"{sys.executable} -P -m api"
 
@@ -38,18 +39,14 @@ def shell(
     )
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [
-        pytest.param({"PYTHONIOENCODING": "cp1252"}, id="cp1252"),
-        pytest.param({"PYTHONIOENCODING": "ascii"}, id="ascii", marks=pytest.mark.farm),
-        pytest.param(
-            {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
-            id="LC_ALL=C",
-            marks=pytest.mark.farm,
-        ),
-    ],
-)
+ENCODINGS = {
+    "cp1252": {"PYTHONIOENCODING": "cp1252"},
+    "ascii": {"PYTHONIOENCODING": "ascii"},
+    "LC_ALL=C": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+}
+
+
+@pytest.mark.parametrize("variables", forms(ENCODINGS, 1))
 def test_what_an_encoding_lacks_is_escaped(repo, variables):
     done = shell("jobtypes show Maya && jobtypes log Maya && jobtypes list", repo, **variables)
 
@@ -57,7 +54,7 @@ def test_what_an_encoding_lacks_is_escaped(repo, variables):
     assert done.stdout.count(b"\\u0416") + done.stdout.count("\u0416".encode()) == 3
 
 
-@pytest.mark.parametrize("closed", [pytest.param(">&-", marks=pytest.mark.farm), "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", forms(["<&- >&- 2>&-", ">&-"], 1))
 def test_a_command_with_closed_streams_does_its_work(repo, closed, tmp_path):
     made = tmp_path / "made.git"
     (tmp_path / "jobtypes").mkdir()
