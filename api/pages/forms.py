@@ -81,6 +81,16 @@ def trimmed(text: str, known: Container[str]) -> str:
     return text if text in known else text.strip()
 
 
+def require_sure(form: Form, why: str) -> None:
+    """Raise unless *form* says that its sender is sure; *why* is what makes them think.
+
+    Raises:
+        BadRequest: it doesn't.
+    """
+    if "sure" not in form:
+        raise BadRequest(f"{why}; tick that you are sure", "sure")
+
+
 def see_other(path: str) -> Response:
     """The answer to a form that is done: look at *path*, which begins with our prefix."""
     response = Response(status=303, headers={"Location": path})

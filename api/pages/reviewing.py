@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from flask import Response, url_for
 
-from api.pages.forms import Faults, Form, parse_whole, read_kept_form, see_other
+from api.pages.forms import Faults, Form, parse_whole, read_kept_form, require_sure, see_other
 from api.pages.rendering import page
 from api.rest.comments import ApprovalBody, CommentBody
 from api.web import auth
@@ -144,11 +144,7 @@ def _merge(branch: str, form: Form, writer: Writer) -> str:
 
 
 def _close(branch: str, form: Form, writer: Writer) -> str:
-    if "sure" not in form:
-        raise BadRequest(
-            f"closing deletes the branch {branch}, with commits that are nowhere else; tick that"
-            " you are sure"
-        )
+    require_sure(form, f"closing deletes the branch {branch}, with commits that are nowhere else")
     parts().reviews.delete(branch, writer.access)
     return url_for("pages.changes")
 

@@ -10,7 +10,7 @@ from itertools import count
 from flask import Response, request, url_for
 
 from api.pages.editing import done
-from api.pages.forms import Faults, Form, parse_whole, read_kept_form, trimmed
+from api.pages.forms import Faults, Form, parse_whole, read_kept_form, require_sure, trimmed
 from api.pages.rendering import page
 from api.rest.payloads import RANK_STEP
 from api.web import auth, bodies
@@ -44,17 +44,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class SoftwareForm:
-    """What was typed. *base* is the blob of the file that the typing began with.
-
-    *is_sure* is whether the whole software may go, if that is asked for.
-    """
+    """What was typed. *base* is the blob of the file that the typing began with."""
 
     name: str
     rows: tuple[Row, ...] = ()
     base: str = ""
     message: str = ""
     review: bool = False
-    is_sure: bool = False
 
     def file(self) -> SoftwareFile:
         """The file that says the same.
@@ -79,8 +75,8 @@ class SoftwareForm:
     def fields(self) -> Mapping[str, str]:
         """The names of the form's fields by those of the file."""
         places = [place for place, row in enumerate(self.rows) if not row.is_gone]
-        names = {"software": "name", "name": "name", "version": "name", "message": "message"}
-        names["sure"] = "sure"
+        names = {"software": "name", "name": "name", "version": "name"}
+        names |= {"message": "message", "sure": "sure"}
         for number, place in enumerate(places):
             names |= {f"versions.{number}.{part}": f"{part}.{place}" for part in _PARTS}
             names[f"versions.{number}"] = f"version.{place}"
@@ -158,7 +154,6 @@ def _form_from(form: Form, key: str, stored: SoftwareForm) -> SoftwareForm:
         base=form.get("base", ""),
         message=form.get("message", "").strip(),
         review="review" in form,
-        is_sure="sure" in form,
     )
 
 
@@ -169,18 +164,16 @@ def _send(key: str) -> Response:
     try:
         if lost is not None:
             raise lost
-        return _do(form.get("do", ""), key, typed)
+        return _do(form, key, typed)
     except StoreError as error:
         faults.add_error(error, typed.fields())
         return _page(key, typed, faults, status_of(error))
 
 
-def _do(action: str, key: str, typed: SoftwareForm) -> Response:
+def _do(form: Form, key: str, typed: SoftwareForm) -> Response:
+    action = form.get("do")
     if action == "delete":
-        if not typed.is_sure:
-            raise BadRequest(
-                f"this takes {key} away, with all its versions; tick that you are sure", "sure"
-            )
+        require_sure(form, f"this takes {key} away, with all its versions")
         edit = edits.delete_software(key)
     else:
         fault = software_name_fault(typed.name)
