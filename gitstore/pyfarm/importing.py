@@ -42,10 +42,15 @@ class NoVersion(object):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A commit that is to be made: its message, and the files that it writes."""
+    """A commit that is to be made: its message, and what it writes.
+
+    *trees* are directories that become a tree of the repository, by path, before *files* are
+    written.
+    """
 
     message: str
     files: Files
+    trees: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -97,6 +102,7 @@ class _Planning:
         self._last_id = self._history.counters.jobtypes
         self._withdrawn: dict[str, set[int]] = {}
         self._back: dict[str, bytes] = {}
+        self._back_to: dict[str, str] = {}
         self._forced: list[str] = []
 
     def plan(self, farm: Farm) -> Plan:
@@ -215,7 +221,10 @@ class _Planning:
         gone = {version.number for version in new if version.fault == WITHDRAWN}
         if new and new[-1].number in gone:
             kept = [version for version in new if version.number not in gone]
-            self._back |= _files(name, kept[-1]) if kept else self._shown(name)
+            if kept:
+                self._back |= _files(name, kept[-1])
+            else:
+                self._back_to |= self._newest_tree(name)
         wanted = self._nexts.get(name)
         if wanted is not None and wanted <= last:
             raise BadRequest(
@@ -230,22 +239,12 @@ class _Planning:
         if gone:
             self._withdrawn[name] = gone
 
-    def _shown(self, name: str) -> dict[str, bytes]:
-        """What the branch shows of the jobtype *name*, if that is its newest not withdrawn."""
-        contents, history = self._catalogue.contents, self._history
-        jobtype = history.jobtypes.get(name)
-        versions = reversed(jobtype.versions) if jobtype else ()
-        newest = next((v for v in versions if not history.is_withdrawn(name, v.number)), None)
-        if jobtype is None or newest is None or newest.tree != jobtype.tree:
-            return {}
-        directory = contents.directory(newest.tree)
-        if directory.faults:
-            return {}
-        blobs = {
-            layout.code_path(name): directory.code,
-            layout.meta_path(name): directory.meta_blob,
-        }
-        return {path: contents.objects.read_blob(blob) for path, blob in blobs.items()}
+    def _newest_tree(self, name: str) -> dict[str, str]:
+        """The tree of the newest version here that is not withdrawn, by the directory's path."""
+        jobtype, history = self._history.jobtypes.get(name), self._history
+        versions = jobtype.versions if jobtype else ()
+        kept = [v for v in versions if not history.is_withdrawn(name, v.number)]
+        return {layout.jobtype_path(name): kept[-1].tree} if kept else {}
 
     def _keep_out_of_use(self) -> None:
         if not self._withdrawn:
@@ -258,7 +257,9 @@ class _Planning:
         old = root_file(self._catalogue, layout.WITHDRAWN) if self._history.tree else None
         files = {**self._back, layout.WITHDRAWN: edit_yaml(old, {**listed})}
         tail = "\n" + "\n".join((*self._forced, "")) if self._forced else ""
-        self._made.commits.append(Planned(f"Keep used numbers out of use\n{tail}", files))
+        self._made.commits.append(
+            Planned(f"Keep used numbers out of use\n{tail}", files, self._back_to)
+        )
 
 
 def _files(name: str, version: FarmVersion) -> dict[str, bytes]:
@@ -306,8 +307,14 @@ def _stream(
         message = planned.message.encode()
         head = f"commit {ref}\ncommitter {who}\ndata {len(message)}\n".encode()
         start = f"from {tip}\n".encode() if tip and done == 1 else b""
-        yield from chain((head, message, b"\n", start), map(_file, planned.files.items()), (b"\n",))
+        trees, files = map(_tree, planned.trees.items()), map(_file, planned.files.items())
+        yield from chain((head, message, b"\n", start), trees, files, (b"\n",))
         progress(done, len(commits))
+
+
+def _tree(item: tuple[str, str]) -> bytes:
+    path, id = item
+    return f"M 040000 {id} {path}\n".encode()
 
 
 def _file(item: tuple[str, bytes]) -> bytes:
