@@ -35,15 +35,17 @@ def test_an_object_that_was_there_and_goes_is_written_again(branch):
 
 
 def test_a_write_waits_for_the_end_of_a_gc_that_prunes(empty):
-    sleeping = [sys.executable, "-c", "import sys; sys.stdin.read()", "--prune=now"]
-    process = subprocess.Popen(sleeping, stdin=subprocess.PIPE)
-    (empty / "gc.pid").write_text(f"{process.pid} localhost")
+    program = "import sys; print('begun', flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", program, "--prune=now"], **pipes) as process:
+        assert process.stdout.readline() == b"begun\n"  # Before, it has no command to be seen.
+        (empty / "gc.pid").write_text(f"{process.pid} localhost")
 
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(wait_for_prune, empty)
-        assert not waiting.done()
-        process.communicate()
-        assert waiting.result(120)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(wait_for_prune, empty)
+            assert not waiting.done()
+            process.communicate()
+            assert waiting.result(120)
 
 
 def test_a_gc_that_keeps_what_is_new_is_not_waited_for(empty):
