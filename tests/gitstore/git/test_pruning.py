@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from gitstore.branch.store import Store
@@ -34,15 +36,18 @@ def test_an_object_that_was_there_and_goes_is_written_again(branch):
     git(branch.path, "fsck", "--strict")
 
 
-def test_a_write_waits_for_the_end_of_a_gc_that_prunes(empty):
+def test_a_write_waits_for_the_end_of_a_gc_that_prunes(empty, monkeypatch):
     program = "import sys; print('begun', flush=True); sys.stdin.read()"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", program, "--prune=now"], **pipes) as process:
         assert process.stdout.readline() == b"begun\n"  # Before, it has no command to be seen.
         (empty / "gc.pid").write_text(f"{process.pid} localhost")
+        has_looked, sleep = threading.Event(), time.sleep
+        monkeypatch.setattr(time, "sleep", lambda span_s: (has_looked.set(), sleep(span_s)))
 
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(wait_for_prune, empty)
+            assert has_looked.wait(120)
             assert not waiting.done()
             process.communicate()
             assert waiting.result(120)
